@@ -1,0 +1,57 @@
+"""facegauge: how good a face picture looks, 0 to 1; offline, in milliseconds.
+
+The names below are imported on first use, so that `import facegauge` costs nothing.
+
+    >>> import facegauge
+    >>> result = facegauge.score("portrait.jpg")  # doctest: +SKIP
+    >>> result.status, result.score, result.best.band  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from facegauge.errors import FacegaugeError
+    from facegauge.results import Box, Face, FaceScore, ImageScore, Status
+    from facegauge.scorer import Scorer, best, score
+
+    __version__: str
+
+__all__ = [
+    "Box",
+    "Face",
+    "FaceScore",
+    "FacegaugeError",
+    "ImageScore",
+    "Scorer",
+    "Status",
+    "__version__",
+    "best",
+    "score",
+]
+
+_HOMES = {
+    "FacegaugeError": "errors",
+    **dict.fromkeys(("Box", "Face", "FaceScore", "ImageScore", "Status"), "results"),
+    **dict.fromkeys(("Scorer", "best", "score"), "scorer"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            return version("facegauge")
+        except PackageNotFoundError:  # run from a source tree that is not installed
+            return "unknown"
+    if name not in _HOMES:
+        raise AttributeError(f"module 'facegauge' has no attribute '{name}'")
+    value = globals()[name] = getattr(import_module(f"facegauge.{_HOMES[name]}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,144 @@
+"""How a face becomes a tensor: the spec that travels with a scorer, and its one implementation."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from facegauge.results import Box, Face
+
+Pixels = npt.NDArray[np.uint8]
+Tensor = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class PreprocessSpec:
+    """Framing, sampling and normalisation of a scorer's input.
+
+    The framing defaults are medians measured with the built-in detector on the labelled CelebA
+    crops of the VQualA 2025 challenge. Those crops were sampled from their originals without
+    anti-aliasing, and a scorer trained on them reads resolution from the hard pixel steps that
+    this leaves; so sampling is a part of the spec and not a detail.
+
+    Attributes:
+        width, height: of the network's input, in pixels.
+        face_width, face_height: the face box's share of the frame's width and height.
+        center_x, center_y: where the face box's centre lies in the frame, 0..1.
+        framed_tolerance: a picture whose border lies this close to the frame around its only
+            face, as a share of the frame's size on every side, counts as already framed.
+        antialias: shrink with a filter that grows with the factor (True), or sample points (False).
+        mean, std: per RGB channel, for pixels scaled to 0..1.
+    """
+
+    width: int = 178
+    height: int = 218
+    face_width: float = 0.485
+    face_height: float = 0.536
+    center_x: float = 0.508
+    center_y: float = 0.579
+    framed_tolerance: float = 0.15
+    antialias: bool = False
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> PreprocessSpec:
+        fields: dict[str, Any] = json.loads(text)
+        for key, value in fields.items():
+            fields[key] = tuple(value) if isinstance(value, list) else value
+        return cls(**fields)
+
+
+def frame_around(face: Face, spec: PreprocessSpec) -> Box:
+    """The head-and-shoulders rectangle around a face, with the aspect ratio of the input.
+
+    Its size is the geometric mean of what the face box's width and height ask for. It may reach
+    beyond the picture; `sample` repeats the border there.
+    """
+    box = face.box
+    by_width = box.width / spec.face_width / spec.width
+    by_height = box.height / spec.face_height / spec.height
+    scale = (by_width * by_height) ** 0.5
+    width, height = spec.width * scale, spec.height * scale
+    left = (box.left + box.right) / 2 - spec.center_x * width
+    top = (box.top + box.bottom) / 2 - spec.center_y * height
+    return Box(left, top, left + width, top + height)
+
+
+def is_framed(frame: Box, width: int, height: int, spec: PreprocessSpec) -> bool:
+    """Whether a picture of this size already is, within the tolerance, the frame."""
+    near = spec.framed_tolerance
+    return (
+        max(abs(frame.left), abs(frame.right - width)) <= near * frame.width
+        and max(abs(frame.top), abs(frame.bottom - height)) <= near * frame.height
+    )
+
+
+def main_frame(largest: Face, width: int, height: int, spec: PreprocessSpec) -> Box:
+    """The frame of a picture's largest face: the whole picture when it is framed already."""
+    frame = frame_around(largest, spec)
+    return Box(0, 0, width, height) if is_framed(frame, width, height, spec) else frame
+
+
+def sample(pixels: Pixels, frame: Box, spec: PreprocessSpec) -> Pixels:
+    """Bicubic interpolation of the frame at the input's size.
+
+    Args:
+        pixels: (H, W, 3), RGB.
+        frame: in the picture's pixel coordinates; beyond the border the border is repeated.
+        spec: size and anti-aliasing.
+
+    Returns:
+        (spec.height, spec.width, 3) uint8. A frame of exactly the input's size at whole pixels
+        comes back unchanged.
+    """
+    rows = _taps(frame.top, frame.bottom, spec.height, pixels.shape[0], spec.antialias)
+    columns = _taps(frame.left, frame.right, spec.width, pixels.shape[1], spec.antialias)
+    first, last = columns[0].min(), columns[0].max() + 1
+    strip = _weigh(pixels[:, first:last], *rows)
+    out = _weigh(strip.swapaxes(0, 1), columns[0] - first, columns[1]).swapaxes(0, 1)
+    return np.clip(np.rint(out), 0, 255).astype(np.uint8)
+
+
+def to_tensor(sampled: Pixels, spec: PreprocessSpec) -> Tensor:
+    """(H, W, 3) uint8 to the normalised (3, H, W) float32 that the network reads."""
+    mean = np.asarray(spec.mean, np.float32) * 255
+    std = np.asarray(spec.std, np.float32) * 255
+    return np.ascontiguousarray(((sampled.astype(np.float32) - mean) / std).transpose(2, 0, 1))
+
+
+def _taps(
+    start: float, stop: float, count: int, limit: int, antialias: bool
+) -> tuple[npt.NDArray[np.intp], Tensor]:
+    """Source indices (count, k) and weights (count, k) of cubic interpolation along one axis."""
+    scale = (stop - start) / count
+    stretch = max(1.0, scale) if antialias else 1.0
+    centers = start + (np.arange(count) + 0.5) * scale - 0.5
+    reach = int(np.ceil(2 * stretch))
+    indices = np.floor(centers).astype(np.intp)[:, None] + np.arange(1 - reach, reach + 1)
+    weights = _cubic(np.abs(centers[:, None] - indices) / stretch)
+    weights /= weights.sum(1, keepdims=True)
+    return np.clip(indices, 0, limit - 1), weights.astype(np.float32)
+
+
+def _cubic(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Keys' cubic kernel with a = -0.75, as OpenCV and torch use it."""
+    a = -0.75
+    near = ((a + 2) * x - (a + 3)) * x * x + 1
+    far = ((a * x - 5 * a) * x + 8 * a) * x - 4 * a
+    return np.where(x <= 1, near, np.where(x < 2, far, 0.0))
+
+
+def _weigh(pixels: npt.NDArray[Any], indices: npt.NDArray[np.intp], weights: Tensor) -> Tensor:
+    """Weighted sums along the first axis: (N, ...) -> (count, ...)."""
+    total = np.zeros((len(indices), *pixels.shape[1:]), np.float32)
+    for tap in np.flatnonzero(weights.any(0)):  # one of them where nothing is resampled
+        total += pixels[indices[:, tap]] * weights[:, tap].reshape(-1, *[1] * (pixels.ndim - 1))
+    return total

@@ -1,0 +1,267 @@
+"""Pictures in, scores out: faces are found, framed, sampled and scored in batches, as they come."""
+
+from __future__ import annotations
+
+import heapq
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeAlias, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from facegauge import zoo
+from facegauge.detection import CenterFace, Detector
+from facegauge.errors import PictureError, ScorerError, UsageError
+from facegauge.images import MAX_PIXELS, find_pictures, open_picture
+from facegauge.preprocess import Pixels, PreprocessSpec, frame_around, is_framed, sample, to_tensor
+from facegauge.results import Box, Face, FaceScore, ImageScore, Status
+from facegauge.zoo.models import Model
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Source: TypeAlias = "str | os.PathLike[str] | Image | npt.NDArray[Any]"
+
+MODES = ("auto", "all", "largest", "whole")
+MIN_FACE = 24  # pixels; a smaller face has fewer pixels than the network's finest features
+
+
+class Scorer:
+    """Scores the faces of pictures; opened once, used many times.
+
+    Scores do not depend on the batch size, the number of threads or the pictures around. An
+    instance may be shared by threads, pickled, and used in forked or spawned processes.
+
+    Args:
+        name_or_folder: a shipped scorer's name (see `facegauge models`) or a scorer folder.
+        faces: which faces get a score. `auto`: every face found, but a picture whose largest face
+            already sits as the scorer expects it is taken whole, as that one face. `all`: every
+            face found, always cut out anew. `largest`: only the largest, otherwise as auto.
+            `whole`: nothing is searched, the whole picture is taken as one face's frame.
+        detector: finds the faces in (H, W, 3) uint8 RGB pixels; CenterFace by default.
+        threads: for reading pictures and for the network; by default one a CPU, at most 4.
+        batch_size: faces the network sees at a time; more is faster and takes more memory.
+        min_face: faces whose box's shorter side has fewer pixels are left out.
+        max_pixels: pictures with more pixels are not opened.
+
+    Attributes:
+        card: what is known of the scorer: costs, data, licence, figures, calibration.
+        folder: where it lies.
+        spec: how a face becomes the network's input.
+
+    Raises:
+        UsageError: an argument that cannot be.
+        ScorerError: no such scorer, or it is damaged.
+    """
+
+    def __init__(
+        self,
+        name_or_folder: str | os.PathLike[str] = zoo.DEFAULT,
+        *,
+        faces: str = "auto",
+        detector: Detector | None = None,
+        threads: int | None = None,
+        batch_size: int = 16,
+        min_face: float = MIN_FACE,
+        max_pixels: int = MAX_PIXELS,
+    ) -> None:
+        if faces not in MODES:
+            raise UsageError(f"expected faces to be one of {', '.join(MODES)}, got {faces!r}")
+        self.threads = default_threads() if threads is None else threads
+        counts = {"threads": self.threads, "batch_size": batch_size, "max_pixels": max_pixels}
+        for name, value in counts.items():
+            if value < 1:
+                raise UsageError(f"expected {name} to be 1 or more, got {value}")
+        self.folder = zoo.open_folder(name_or_folder)
+        self.card = zoo.load_card(self.folder)
+        self.faces = faces
+        self.detector: Detector = detector or CenterFace()
+        self.batch_size = batch_size
+        self.min_face = min_face
+        self.max_pixels = max_pixels
+        self._model = Model(self.folder, self.threads)
+        self.spec: PreprocessSpec = self._model.spec
+
+    def score(self, source: Source) -> ImageScore:
+        """The scores of one picture: a path, a PIL image or an array as `open_picture` takes it.
+
+        A picture that cannot be scored gives a result with another status than ok, no exception.
+
+        Raises:
+            ScorerError: the scorer or the detector itself is damaged.
+        """
+        return self._finish([self._sample(source, 0)])[0]
+
+    def score_iter(self, sources: Iterable[Source]) -> Iterator[ImageScore]:
+        """One result a source, in the same order, while they come in.
+
+        The sources are read lazily and only a few pictures are held at a time, so a list of
+        millions is welcome. Paths of folders are not walked: see `images.find_pictures`.
+
+        Raises:
+            UsageError: a single path in place of a list.
+            ScorerError: the scorer or the detector itself is damaged.
+        """
+        if isinstance(sources, str | bytes | os.PathLike):
+            raise UsageError(f"expected a list of pictures, got the one path {sources!r}")
+        waiting: list[_Picture] = []
+        faces = 0
+        for picture in self._sample_ahead(sources):
+            waiting.append(picture)
+            faces += len(picture.samples)
+            if max(faces, len(waiting)) >= self.batch_size:
+                yield from self._finish(waiting)
+                waiting, faces = [], 0
+        yield from self._finish(waiting)
+
+    def _sample_ahead(self, sources: Iterable[Source]) -> Iterator[_Picture]:
+        """Sampled pictures in order, prepared by threads a few pictures ahead."""
+        pool = ThreadPoolExecutor(self.threads, thread_name_prefix="facegauge")
+        running: deque[Future[_Picture]] = deque()
+        try:
+            for place, source in enumerate(sources):
+                running.append(pool.submit(self._sample, source, place))
+                if len(running) > 2 * self.threads:
+                    yield running.popleft().result()
+            while running:
+                yield running.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _sample(self, source: Source, place: int) -> _Picture:
+        """Open a picture, find its faces and keep only what the network reads of it."""
+        path = os.fsdecode(source) if isinstance(source, str | os.PathLike) else f"<image {place}>"
+        picture = _Picture(path)
+        try:
+            pixels = open_picture(source, max_pixels=self.max_pixels)
+            picture = replace(picture, height=pixels.shape[0], width=pixels.shape[1])
+            return self._cut(picture, pixels)
+        except PictureError as error:
+            return replace(picture, status=Status(error.status), message=str(error))
+        except ScorerError:
+            raise
+        except Exception as error:
+            message = " ".join(f"{type(error).__name__}: {error}".split())
+            return replace(picture, status=Status.ERROR, message=message)
+
+    def _cut(self, picture: _Picture, pixels: Pixels) -> _Picture:
+        """Find the faces of an open picture and sample them."""
+        whole = Box(0, 0, picture.width, picture.height)
+        if self.faces == "whole":
+            return replace(picture, faces=(None,), samples=(sample(pixels, whole, self.spec),))
+        found = sorted(self.detector(pixels), key=_area, reverse=True)
+        if not found:
+            return replace(picture, status=Status.NO_FACE, message="no face found")
+        faces = [face for face in found if _shorter_side(face) >= self.min_face]
+        if not faces:
+            least = max(map(_shorter_side, found))
+            message = f"the largest face is {least:.0f} px, the least that counts {self.min_face:g}"
+            return replace(picture, status=Status.TOO_SMALL, message=message)
+        frames = [frame_around(face, self.spec) for face in faces]
+        if self.faces != "all" and is_framed(frames[0], picture.width, picture.height, self.spec):
+            faces, frames = faces[:1], [whole]
+        elif self.faces == "largest":
+            faces, frames = faces[:1], frames[:1]
+        samples = tuple(sample(pixels, frame, self.spec) for frame in frames)
+        return replace(picture, faces=tuple(faces), samples=samples)
+
+    def _finish(self, pictures: Sequence[_Picture]) -> list[ImageScore]:
+        """Run the network on all faces of some sampled pictures."""
+        samples = [image for picture in pictures for image in picture.samples]
+        scores: list[float] = []
+        for start in range(0, len(samples), self.batch_size):
+            batch = samples[start : start + self.batch_size]
+            tensors = np.stack([to_tensor(image, self.spec) for image in batch])
+            scores.extend(self._model(tensors).tolist())
+        remaining = iter(scores)
+        return [self._result(p, [next(remaining) for _ in p.samples]) for p in pictures]
+
+    def _result(self, picture: _Picture, scores: Sequence[float]) -> ImageScore:
+        size = picture.width, picture.height
+        if not np.isfinite(scores).all():
+            message = "the scorer's network gave something that is not a number"
+            return ImageScore(picture.path, Status.ERROR, (), message, *size)
+        faces = tuple(self._describe(*pair) for pair in zip(scores, picture.faces, strict=True))
+        return ImageScore(picture.path, picture.status, faces, picture.message, *size)
+
+    def _describe(self, score: float, face: Face | None) -> FaceScore:
+        score = min(max(score, 0.0), 1.0)
+        low, high, percentile, band = self.card.calibration.describe(score)
+        return FaceScore(score, low, high, percentile, band, face)
+
+
+@dataclass(frozen=True, slots=True)
+class _Picture:
+    """What is left of a picture once its pixels are gone: faces, and what the network reads."""
+
+    path: str
+    status: Status = Status.OK
+    message: str = ""
+    width: int = 0
+    height: int = 0
+    faces: tuple[Face | None, ...] = ()
+    samples: tuple[Pixels, ...] = ()
+
+
+@overload
+def score(source: list[Source] | tuple[Source, ...]) -> list[ImageScore]: ...
+@overload
+def score(source: Source) -> ImageScore: ...
+def score(
+    source: Source | list[Source] | tuple[Source, ...],
+) -> ImageScore | list[ImageScore]:
+    """Score one picture, or a list of them, with the default scorer.
+
+    Args:
+        source: a path, a PIL image, an array (H, W, 3) uint8 or another that `open_picture` takes,
+            or a list of such; paths of folders are not walked.
+
+    Returns:
+        An `ImageScore`, or a list of them in the same order.
+    """
+    scorer = _default_scorer()
+    if isinstance(source, list | tuple):
+        return list(scorer.score_iter(source))
+    return scorer.score(source)
+
+
+def best(
+    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    n: int = 1,
+    scorer: Scorer | None = None,
+) -> list[ImageScore]:
+    """The n pictures with the best face, best first; of equals the one that came first.
+
+    Args:
+        paths: a file or folder, or several; folders are searched with their subfolders.
+        n: how many at most; pictures without a scored face never count.
+        scorer: the default scorer if None.
+    """
+    pictures = find_pictures([paths] if isinstance(paths, str | os.PathLike) else paths)
+    results = (scorer or _default_scorer()).score_iter(pictures)
+    scored = (result for result in results if result.faces)
+    return heapq.nlargest(n, scored, key=lambda result: result.score or 0.0)
+
+
+def default_threads() -> int:
+    """One a CPU that this process may use, at most 4."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return min(4, usable or 1)
+
+
+@cache
+def _default_scorer() -> Scorer:
+    return Scorer()
+
+
+def _area(face: Face) -> float:
+    return face.box.width * face.box.height
+
+
+def _shorter_side(face: Face) -> float:
+    return min(face.box.width, face.box.height)
