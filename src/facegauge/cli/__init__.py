@@ -1,0 +1,5 @@
+"""The command line: one module a verb, each thin: parse, call, print."""
+
+from facegauge.cli.app import app, main
+
+__all__ = ["app", "main"]

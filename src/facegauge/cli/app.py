@@ -1,0 +1,95 @@
+"""The `facegauge` command: its verbs, and how errors end it: one line and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from facegauge.cli import best, doctor, evaluate, export, models, profile, score, train
+from facegauge.cli.terminal import say
+from facegauge.errors import FacegaugeError
+
+UNEXPECTED, WRONG_USAGE, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141
+
+
+class Verbs(TyperGroup):
+    """Runs a verb; whatever it raises becomes one line on stderr and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            say(": ".join(["stopped", *map(str, error.args)]))
+            raise typer.Exit(INTERRUPTED) from None
+        except BrokenPipeError:
+            # the reader has left: nothing to say, and nothing more to flush at exit
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(BROKEN_PIPE) from None
+        except Exception as error:
+            if isinstance(error, typer.Abort) or hasattr(error, "exit_code"):
+                raise  # typer's own, such as a wrong option: it knows how to end
+            if ctx.params.get("debug"):
+                traceback.print_exc()
+            if isinstance(error, FacegaugeError):
+                say(str(error))
+                raise typer.Exit(WRONG_USAGE) from None
+            say(
+                f"unexpected {type(error).__name__}: {error}; "
+                "run again with --debug before the verb for the traceback"
+            )
+            raise typer.Exit(UNEXPECTED) from None
+
+
+app = typer.Typer(
+    name="facegauge",
+    cls=Verbs,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from facegauge import __version__
+
+        typer.echo(f"facegauge {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version.", callback=_print_version, is_eager=True),
+    ] = False,
+    debug: Annotated[
+        bool,
+        typer.Option("--debug", envvar="FACEGAUGE_DEBUG", help="Show tracebacks of errors."),
+    ] = False,
+) -> None:
+    """How good a face picture looks, 0 to 1: offline, in milliseconds.
+
+    Exit codes of all verbs: 0 done; 1 unexpected error; 2 wrong usage; 130 stopped by Ctrl-C.
+    """
+
+
+app.command("score", epilog=score.EPILOG)(score.score)
+app.command("best", epilog=best.EPILOG)(best.best)
+app.command("models")(models.models)
+app.command("doctor")(doctor.doctor)
+app.add_typer(train.train, name="train")
+app.command("evaluate")(evaluate.evaluate)
+app.command("export")(export.export)
+app.command("profile")(profile.profile)
+
+
+def main() -> None:
+    """Entry point of the `facegauge` command."""
+    app()

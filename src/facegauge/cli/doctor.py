@@ -1,0 +1,95 @@
+"""`facegauge doctor`: whether everything that scoring needs is there and runs."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Iterator
+from functools import partial
+from importlib.util import find_spec
+
+import typer
+
+from facegauge.cli.terminal import print_table
+
+BROKEN = 1
+EXTRAS = {
+    "train": (
+        *("torch", "torchvision", "timm", "accelerate", "scipy", "fvcore", "safetensors"),
+        "onnx",
+    ),
+    "parquet": ("pyarrow",),
+    "heic": ("pillow_heif",),
+}
+
+
+def doctor() -> None:
+    """Check the installation; exit code 1 if something that scoring needs is broken."""
+    rows = [*_required(), *_optional()]
+    print_table(("", "what", "found"), rows)
+    if any(mark == "BROKEN" for mark, _, _ in rows):
+        raise typer.Exit(BROKEN)
+
+
+def _required() -> Iterator[tuple[str, str, str]]:
+    from facegauge import zoo
+
+    yield "ok", "python", platform.python_version()
+    yield _check("facegauge", _facegauge)
+    yield _check("onnxruntime", _onnxruntime)
+    yield _check("face detector", _detector)
+    for name in zoo.names():
+        yield _check(f"scorer {name}", partial(_scorer, name))
+    if zoo.DEFAULT not in zoo.names():
+        yield (
+            "BROKEN",
+            f"scorer {zoo.DEFAULT}",
+            "the default scorer is missing: reinstall facegauge",
+        )
+
+
+def _check(what: str, probe: Callable[[], str]) -> tuple[str, str, str]:
+    try:
+        return "ok", what, probe()
+    except Exception as error:  # whatever is wrong is what this verb is for
+        return "BROKEN", what, f"{type(error).__name__}: {error}"
+
+
+def _facegauge() -> str:
+    from facegauge import __version__
+
+    return __version__
+
+
+def _onnxruntime() -> str:
+    import onnxruntime
+
+    return str(onnxruntime.__version__)
+
+
+def _detector() -> str:
+    import numpy as np
+
+    from facegauge.detection import CenterFace
+
+    faces = CenterFace()(np.zeros((64, 64, 3), np.uint8))
+    return f"CenterFace runs and finds {len(faces)} faces in a black picture"
+
+
+def _scorer(name: str) -> str:
+    import numpy as np
+
+    from facegauge.scorer import Scorer
+
+    scorer = Scorer(name, faces="whole", threads=1)  # compares the sha256
+    black = np.zeros((scorer.spec.height, scorer.spec.width, 3), np.uint8)
+    return f"verified, runs; a black picture has the score {scorer.score(black).score:.3f}"
+
+
+def _optional() -> Iterator[tuple[str, str, str]]:
+    for extra, modules in EXTRAS.items():
+        missing = [module for module in modules if find_spec(module) is None]
+        if missing:
+            hint = f"pip install 'facegauge[{extra}]' (missing: {', '.join(missing)})"
+            yield "-", f"extra [{extra}]", hint
+        else:
+            yield "ok", f"extra [{extra}]", "installed"

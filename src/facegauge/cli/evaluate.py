@@ -1,0 +1,113 @@
+"""`facegauge evaluate`: how well a run or a scorer agrees with labels, with intervals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from facegauge.cli.terminal import print_table, printable
+
+if TYPE_CHECKING:
+    from facegauge.metrics import Interval
+    from facegauge.training.evaluate import Report
+
+COLUMNS = {
+    "srcc": "SRCC",
+    "plcc": "PLCC raw",
+    "plcc_fitted": "PLCC fitted",
+    "krcc": "KRCC",
+    "rmse": "RMSE",
+    "challenge": "(SRCC+PLCC)/2",
+}
+SHOWN_UNSCORED = 10
+
+
+def evaluate(
+    subject: Annotated[str, typer.Argument(metavar="RUN|SCORER", help="Run or scorer to judge")],
+    *,
+    data: Annotated[Path, typer.Option(help="Labelled pictures: a manifest with image and score")],
+    split: Annotated[
+        str | None,
+        typer.Option(help="Split to judge on, or all  [default: val, if there is a split column]"),
+    ] = None,
+    faces: Annotated[
+        str, typer.Option(help="whole: pictures are framed faces; auto: search the largest face")
+    ] = "whole",
+    by: Annotated[
+        str | None, typer.Option(help="Column of the manifest: figures for each of its values")
+    ] = None,
+    compare: Annotated[
+        str | None, typer.Option(help="Another run or scorer: paired differences on each picture")
+    ] = None,
+    label_name: Annotated[str, typer.Option(help="What the labels are called in print")] = "label",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="JSON file to write the figures to")
+    ] = None,
+) -> None:
+    """Correlations and errors against labels, each with a bootstrap 95 % interval.
+
+    PLCC fitted is after a four-parameter logistic that was fitted to the other half of the
+    pictures. An ensemble's parts have a row each.
+    """
+    import json
+
+    from facegauge.errors import UsageError
+    from facegauge.training.evaluate import predict, report
+    from facegauge.training.manifests import load_manifest
+
+    if output is not None and not output.parent.is_dir():
+        raise UsageError(f"there is no folder {output.parent} to write {output.name} to")
+    manifest = load_manifest(data)
+    manifest.labels()
+    if by is not None:
+        manifest.group(by)
+    split = split or ("all" if manifest.splits is None else "val")
+    if split != "all":
+        manifest = manifest.where(split=split)
+    predictions = predict(subject, manifest, faces)
+    other = predict(compare, manifest, faces) if compare is not None else None
+    judged = report(manifest, predictions, label_name=label_name, by=by, other=other)
+
+    title = f"{subject} on {data.name}, split {split}"
+    _print(judged, title, by, compare)
+    if output is not None:
+        about = {"subject": subject, "data": str(data), "split": split, "faces": faces}
+        found = {**about, "by": by, "compare": compare, **judged.to_dict()}
+        output.write_text(json.dumps(found, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _print(judged: Report, title: str, by: str | None, compare: str | None) -> None:
+    n = next(iter(judged.figures.values())).n
+    typer.echo(printable(f"{title}: {n} pictures, against the {judged.label_name}"))
+    rows = [
+        [name, *(_interval(getattr(figures, key)) for key in COLUMNS)]
+        for name, figures in judged.figures.items()
+    ]
+    print_table(["", *COLUMNS.values()], rows)
+    for note in dict.fromkeys(note for one in judged.figures.values() for note in one.notes):
+        typer.echo(f"note: {note}")
+    if judged.groups:
+        heads = [by or "", ">n", f"mean of score - {judged.label_name}", "SRCC"]
+        gaps = [
+            [gap.name, str(gap.n), _interval(gap.residual), _interval(gap.srcc)]
+            for gap in judged.groups
+        ]
+        print_table(heads, gaps)
+    if judged.differences:
+        count = next(iter(judged.differences.values())).n
+        differences = [[COLUMNS[key], _interval(i)] for key, i in judged.differences.items()]
+        print_table(["", f"difference to {compare}, {count} pictures"], differences)
+    if judged.unscored:
+        typer.echo(f"pictures without a score, left out: {len(judged.unscored)}")
+        for path, why in list(judged.unscored.items())[:SHOWN_UNSCORED]:
+            typer.echo(printable(f"  {path}: {why}"))
+        if len(judged.unscored) > SHOWN_UNSCORED:
+            typer.echo(f"  and {len(judged.unscored) - SHOWN_UNSCORED} more (see -o)")
+
+
+def _interval(interval: Interval) -> str:
+    if interval.value != interval.value:
+        return "not defined"
+    return f"{interval.value:.3f} ({interval.low:.3f} to {interval.high:.3f})"

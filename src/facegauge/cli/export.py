@@ -1,0 +1,60 @@
+"""`facegauge export`: a run folder in, a scorer folder out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def export(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder")],
+    *,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Scorer folder to write; new")],
+    data: Annotated[
+        Path,
+        typer.Option(help="The labelled manifest: val gives figures and interval, train the scale"),
+    ],
+    name: Annotated[
+        str | None, typer.Option(help="Name of the scorer  [default: the folder's]")
+    ] = None,
+    flip: Annotated[
+        bool,
+        typer.Option("--flip", help="Average with the mirrored picture's score; doubles the cost"),
+    ] = False,
+    label_name: Annotated[
+        str, typer.Option(help="What the labels are called in the card")
+    ] = "label",
+    licence: Annotated[
+        str, typer.Option(help="Licence of the weights and the data, in words")
+    ] = "not stated",
+    summary: Annotated[str, typer.Option(help="A sentence or two for the card")] = "",
+) -> None:
+    """Write a scorer: ONNX checked against torch, its card, and weights to fine-tune."""
+    from importlib.util import find_spec
+
+    from facegauge.errors import MissingExtra
+
+    if find_spec("torch") is None:
+        raise MissingExtra("exporting", "train")
+    from facegauge.training.export import export_run
+    from facegauge.training.manifests import load_manifest
+    from facegauge.training.runs import load_run
+
+    card = export_run(
+        load_run(run),
+        output,
+        name=name or output.resolve().name,
+        data=load_manifest(data),
+        flip=flip,
+        label_name=label_name,
+        licence=licence,
+        summary=summary,
+    )
+    srcc, plcc = (card.val.figures[key] for key in ("srcc", "plcc"))
+    typer.echo(
+        f"{output}: {card.cost.parameters_m:.3f} M parameters, {card.cost.gflops:.4f} GFLOPs "
+        f"(fvcore) at {card.cost.input}; SRCC {srcc.value:.3f} [{srcc.low:.3f}, {srcc.high:.3f}], "
+        f"PLCC {plcc.value:.3f} [{plcc.low:.3f}, {plcc.high:.3f}] on {card.val.n} val pictures"
+    )

@@ -1,0 +1,31 @@
+"""`facegauge profile`: what a run or a scorer costs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def profile(
+    subject: Annotated[str, typer.Argument(metavar="RUN|SCORER", help="Run or scorer to measure")],
+) -> None:
+    """Parameters, multiply-adds and time for one face, and whether they fit the challenge.
+
+    A run folder is counted and timed in torch. A scorer's counts are its card's, as counted at
+    export; it is timed in onnxruntime. GFLOPs are fvcore's, every view counted.
+    """
+    from facegauge.training.profile import MAX_GFLOPS, MAX_PARAMETERS, profile_folder
+
+    found = profile_folder(subject)
+    fits = "yes" if found.fits_challenge else "no"
+    limits = f"{MAX_PARAMETERS / 1e6:g} M parameters, {MAX_GFLOPS:g} GFLOPs"
+    rows = {
+        "input": f"{found.width} x {found.height}",
+        "parameters": f"{found.parameters:,}",
+        "GFLOPs": f"{found.gflops:.4f} (fvcore)",
+        "latency": f"{found.latency_ms:.1f} ms a face on one thread (median)",
+        "fits the challenge": f"{fits} (at most {limits})",
+    }
+    for label, value in rows.items():
+        typer.echo(f"{label:20}{value}")

@@ -1,0 +1,292 @@
+"""`facegauge score`: a score for every face in every picture."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Protocol, Self
+
+import typer
+
+from facegauge.cli.terminal import find_some, named_paths, print_table, say, watched
+from facegauge.errors import UsageError
+
+if TYPE_CHECKING:
+    from facegauge.results import ImageScore
+    from facegauge.scorer import Scorer
+
+EPILOG = (
+    "Exit codes: 0 every picture of this run was scored; 3 some have another status than ok "
+    "(no_face, too_small, unreadable, too_large, error), the others are scored; 2 wrong usage or "
+    "no pictures found; 1 unexpected error; 130 stopped by Ctrl-C."
+)
+SOME_FAILED = 3
+SORTS = ("path", "score", "-score")
+
+Paths = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="PATH...",
+        help="Pictures, folders (searched with their subfolders), or - for a list of paths on "
+        "stdin, one a line or ended by NUL.",
+    ),
+]
+Faces = Annotated[
+    str,
+    typer.Option(
+        metavar="auto|all|largest|whole",
+        help="Which faces: auto, every face, but a picture already framed like a portrait as a "
+        "whole; all, every face, always cut out; largest, only the largest; whole, the whole "
+        "picture without looking for faces.",
+    ),
+]
+ScorerName = Annotated[
+    str,
+    typer.Option(
+        "--scorer",
+        metavar="NAME|FOLDER",
+        help="A shipped scorer, see 'facegauge models', or the folder of your own.",
+    ),
+]
+MinFace = Annotated[
+    float,
+    typer.Option(min=0, metavar="PX", help="Leave out faces whose shorter side has fewer pixels."),
+]
+BatchSize = Annotated[
+    int, typer.Option(min=1, help="Faces the network sees at a time; no score depends on it.")
+]
+Threads = Annotated[
+    int | None,
+    typer.Option(min=1, help="CPU threads; by default one a CPU, at most 4.", show_default=False),
+]
+MaxPixels = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Do not open pictures with more pixels; by default 120 million.",
+        show_default=False,
+    ),
+]
+
+
+def score(
+    paths: Paths,
+    *,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Write a table, one row a face: .csv, .jsonl or .parquet. Without it a table is "
+            "shown on a terminal, and CSV written to a pipe.",
+        ),
+    ] = None,
+    faces: Faces = "auto",
+    scorer: ScorerName = "mobile",
+    min_face: MinFace = 24,
+    sort: Annotated[
+        str | None,
+        typer.Option(
+            metavar="path|score|-score",
+            help="Order of the pictures: by path, worst first (score) or best first (-score), "
+            "those without a score last. Nothing is written before the end. By default as found.",
+        ),
+    ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on with the table of a run that was stopped or killed."),
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the table if it exists.")
+    ] = False,
+    batch_size: BatchSize = 16,
+    threads: Threads = None,
+    max_pixels: MaxPixels = None,
+) -> None:
+    """Score the faces in pictures, 0 (worst) to 1 (best)."""
+    if sort not in (None, *SORTS):
+        raise UsageError(f"expected --sort to be one of {', '.join(SORTS)}, got {sort}")
+    if (resume or overwrite) and not output:
+        raise UsageError("--resume and --overwrite go with a table: -o FILE")
+    if resume and (overwrite or sort):
+        raise UsageError("--resume goes neither with --overwrite nor with --sort")
+    find = find_some(named_paths(paths))
+    engine = open_scorer(
+        scorer,
+        faces=faces,
+        min_face=min_face,
+        batch_size=batch_size,
+        threads=threads,
+        max_pixels=max_pixels,
+    )
+    tally = Tally()
+    with _open_sink(output, engine, resume=resume, overwrite=overwrite) as sink:
+
+        def remaining() -> Iterator[str]:
+            return (path for path in find() if not sink.is_done(path))
+
+        try:
+            results = watched(engine.score_iter(remaining()), remaining())
+            for result in _sorted(results, sort):
+                sink.write(result)
+                tally.add(result)
+        except KeyboardInterrupt:
+            hint = f"{output} holds the rows so far; go on with --resume"
+            raise KeyboardInterrupt(*([hint] if output and not sort else [])) from None
+    say(tally.summary(resumed=resume))
+    if tally.failed or tally.faceless:
+        raise typer.Exit(SOME_FAILED)
+
+
+def open_scorer(
+    name: str,
+    *,
+    faces: str,
+    min_face: float,
+    batch_size: int,
+    threads: int | None,
+    max_pixels: int | None,
+) -> Scorer:
+    """The scorer that the options ask for."""
+    from facegauge.images import MAX_PIXELS
+    from facegauge.scorer import Scorer
+
+    return Scorer(
+        name,
+        faces=faces,
+        min_face=min_face,
+        batch_size=batch_size,
+        threads=threads,
+        max_pixels=max_pixels or MAX_PIXELS,
+    )
+
+
+@dataclass
+class Tally:
+    """Counts for the last line."""
+
+    pictures: int = 0
+    faces: int = 0
+    faceless: int = 0
+    failed: int = 0
+
+    def add(self, result: ImageScore) -> None:
+        self.pictures += 1
+        self.faces += len(result.faces)
+        if result.status in ("no_face", "too_small"):
+            self.faceless += 1
+        elif result.status != "ok":
+            self.failed += 1
+
+    def summary(self, *, resumed: bool = False) -> str:
+        if resumed and not self.pictures:
+            return "nothing left to do: the table holds every picture"
+        return (
+            f"{self.pictures} pictures{' more' if resumed else ''}, {self.faces} faces, "
+            f"{self.faceless} without a face, {self.failed} failed"
+        )
+
+
+class Sink(Protocol):
+    """Where results go."""
+
+    def write(self, result: ImageScore) -> None: ...
+    def is_done(self, path: str) -> bool: ...
+
+
+def _open_sink(
+    output: Path | None, scorer: Scorer, *, resume: bool, overwrite: bool
+) -> AbstractContextManager[Sink]:
+    if output is None:
+        return _Shown() if sys.stdout.isatty() else _Piped()
+    from facegauge import __version__
+    from facegauge.tables import open_table
+
+    settings = {
+        "facegauge": __version__,
+        "scorer": scorer.card.name,
+        "sha256": scorer.card.sha256,
+        "faces": scorer.faces,
+        "min_face": scorer.min_face,
+        "max_pixels": scorer.max_pixels,
+    }
+    return open_table(output, settings, resume=resume, overwrite=overwrite)
+
+
+class _Fresh:
+    """A sink that starts empty."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def is_done(self, path: str) -> bool:
+        return False
+
+
+class _Piped(_Fresh):
+    """CSV on stdout, as it comes."""
+
+    def __enter__(self) -> Self:
+        from facegauge.rows import CSV
+
+        self._put(CSV.header)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        sys.stdout.flush()
+
+    def write(self, result: ImageScore) -> None:
+        from facegauge.rows import CSV, rounded_rows
+
+        self._put(b"".join(map(CSV.encode, rounded_rows(result))))
+
+    def _put(self, data: bytes) -> None:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+
+
+class _Shown(_Fresh):
+    """A table on the terminal, at the end."""
+
+    def __enter__(self) -> Self:
+        self._rows: list[tuple[str, ...]] = []
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        columns = ("picture", ">face", ">score", ">low-high", ">percentile", "band", "note")
+        if self._rows:
+            print_table(columns, self._rows)
+
+    def write(self, result: ImageScore) -> None:
+        self._rows += terminal_rows(result)
+
+
+def terminal_rows(result: ImageScore) -> Iterator[tuple[str, ...]]:
+    """A picture's faces, one row each, or why there are none."""
+    for number, face in enumerate(result.faces):
+        yield (
+            result.path,
+            str(number),
+            f"{face.score:.3f}",
+            f"{face.low:.2f}-{face.high:.2f}",
+            f"{face.percentile:.0f}",
+            face.band,
+            result.message,
+        )
+    if not result.faces:
+        yield (result.path, "", "", "", "", result.status.value, result.message)
+
+
+def _sorted(results: Iterator[ImageScore], sort: str | None) -> Iterator[ImageScore]:
+    if sort is None:
+        yield from results
+    elif sort == "path":
+        yield from sorted(results, key=lambda result: result.path)
+    else:
+        sign = -1 if sort == "-score" else 1
+        yield from sorted(
+            results, key=lambda result: (not result.faces, sign * (result.score or 0))
+        )
