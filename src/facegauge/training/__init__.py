@@ -1,0 +1,1 @@
+"""Making scorers: everything here needs the [train] extra."""

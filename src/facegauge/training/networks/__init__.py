@@ -1,0 +1,27 @@
+"""The networks, and the plain data that each is built from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from facegauge.errors import UsageError
+
+
+def build(config: dict[str, Any]) -> nn.Module:
+    """A network from its description, as a run folder keeps it. Weights are random.
+
+    Raises:
+        UsageError: the kind is unknown.
+    """
+    from facegauge.training.networks.ensemble import Ensemble
+    from facegauge.training.networks.regressor import Regressor
+
+    options = {key: value for key, value in config.items() if key != "kind"}
+    if config["kind"] == "regressor":
+        return Regressor(**options)
+    if config["kind"] == "ensemble":
+        members = {name: build(member) for name, member in options["members"].items()}
+        return Ensemble(members, flip=options.get("flip", False))
+    raise UsageError(f"unknown network kind {config['kind']!r}; expected regressor or ensemble")

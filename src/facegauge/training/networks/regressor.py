@@ -1,0 +1,98 @@
+"""Any backbone, average-pooled at one or several depths, and a linear head: one score a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from facegauge.errors import UsageError
+
+TAPS: dict[str, tuple[str, ...]] = {
+    # torchvision node names, by depth: strides 4, 8, 16 and 32; the last is the pooled one
+    "mobilenet_v3_small": ("features.1", "features.3", "features.8", "features.12"),
+    "shufflenet_v2_x0_5": ("maxpool", "stage2", "stage3", "conv5"),
+    "shufflenet_v2_x1_0": ("maxpool", "stage2", "stage3", "conv5"),
+    "mobilenet_v2": ("features.3", "features.6", "features.13", "features.17", "features.18"),
+}
+
+
+class Regressor(nn.Module):
+    """A torchvision backbone, pooled features and one linear layer; the output is unbounded.
+
+    With `depths="last"` and 3-channel input the parameter counts are those of the usual
+    classifier features plus Linear(C, 1): 927,585 for mobilenet_v3_small and 1,254,629 for
+    shufflenet_v2_x1_0. `depths="all"` pools every tap, which puts early, fine detail within the
+    head's reach at the price of a few hundred weights (our choice).
+
+    Args:
+        backbone: a key of `TAPS`.
+        depths: "last" or "all".
+        bias: the head's first bias: the mean label, so that training starts from there.
+    """
+
+    def __init__(self, backbone: str, depths: str = "last", bias: float = 0.36) -> None:
+        super().__init__()
+        if backbone not in TAPS:
+            raise UsageError(f"unknown backbone {backbone!r}; there are {', '.join(TAPS)}")
+        if depths not in ("last", "all"):
+            raise UsageError(f"depths must be last or all, got {depths!r}")
+        from torchvision.models import get_model
+        from torchvision.models.feature_extraction import create_feature_extractor
+
+        self.backbone = backbone
+        self.taps = TAPS[backbone]
+        self.pooled = self.taps[-1:] if depths == "last" else self.taps
+        model = get_model(backbone, weights=None)
+        self.body = create_feature_extractor(model, {name: name for name in self.taps})
+        self.channels = self._count_channels()
+        self.head = nn.Linear(sum(self.channels[name] for name in self.pooled), 1)
+        nn.init.normal_(self.head.weight, std=0.01)
+        nn.init.constant_(self.head.bias, bias)
+
+    def features(self, x: Tensor) -> dict[str, Tensor]:
+        """(N, 3, H, W) to the maps at every tap, each (N, C, h, w)."""
+        maps: dict[str, Tensor] = self.body(x)
+        return maps
+
+    def score(self, maps: dict[str, Tensor]) -> Tensor:
+        """The maps at the taps to scores (N,)."""
+        pooled = [maps[name].mean((2, 3)) for name in self.pooled]
+        scores: Tensor = self.head(torch.cat(pooled, 1)).squeeze(1)
+        return scores
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 3, H, W), normalised, to scores (N,)."""
+        return self.score(self.features(x))
+
+    def start_from(self, weights: str | Path) -> None:
+        """Load backbone weights: "imagenet" through torchvision, or a .pth file in its layout.
+
+        Raises:
+            UsageError: the file cannot be read or does not hold this backbone's weights.
+        """
+        try:
+            if weights == "imagenet":
+                from torchvision.models import get_model
+
+                state = get_model(self.backbone, weights="IMAGENET1K_V1").state_dict()
+            else:
+                state = torch.load(weights, map_location="cpu", weights_only=True)
+        except Exception as error:
+            raise UsageError(f"cannot get backbone weights from {weights}: {error}") from error
+        own = self.body.state_dict()
+        fitting = {k: v for k, v in state.items() if k in own and own[k].shape == v.shape}
+        lost = [name for name in own if name not in fitting and "num_batches" not in name]
+        if lost:
+            raise UsageError(
+                f"{weights} lacks {len(lost)} tensors of {self.backbone}, the first is {lost[0]}"
+            )
+        self.body.load_state_dict(fitting, strict=False)
+
+    @torch.no_grad()
+    def _count_channels(self) -> dict[str, int]:
+        self.body.eval()
+        maps = self.body(torch.zeros(1, 3, 64, 64))
+        self.body.train()
+        return {name: maps[name].shape[1] for name in self.taps}

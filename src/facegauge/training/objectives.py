@@ -1,0 +1,139 @@
+"""What a network is trained for: each objective turns a network and a batch into named losses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from facegauge.preprocess import PreprocessSpec
+from facegauge.training.losses import ordered
+from facegauge.training.networks.regressor import Regressor
+from facegauge.training.views import Batch
+
+ScoreLoss = Callable[[Tensor, Tensor], Tensor]
+
+
+class Normalise(nn.Module):
+    """(..., H, W, 3) uint8 to (M, 3, H, W) float32, as `preprocess.to_tensor` does."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, spec: PreprocessSpec) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(spec.mean).view(1, 3, 1, 1) * 255)
+        self.register_buffer("std", torch.tensor(spec.std).view(1, 3, 1, 1) * 255)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        flat = pixels.reshape(-1, *pixels.shape[-3:]).permute(0, 3, 1, 2)
+        return (flat.float() - self.mean) / self.std
+
+
+class Supervised(nn.Module):
+    """Labels on plain views and, when the batch has them, order within degraded groups."""
+
+    def __init__(
+        self, spec: PreprocessSpec, loss: ScoreLoss, order_weight: float, margin: float
+    ) -> None:
+        super().__init__()
+        self.normalise = Normalise(spec)
+        self.loss, self.order_weight, self.margin = loss, order_weight, margin
+
+    def forward(self, network: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        views, count = self.normalise(batch["labelled"]), len(batch["labelled"])
+        if "ordered" in batch:
+            views = torch.cat([views, self.normalise(batch["ordered"])])
+        scores = network(views).float()
+        losses = {"labels": self.loss(scores[:count], batch["score"])}
+        if "ordered" in batch:
+            severity = batch["severity"]
+            copies = scores[count:].view(severity.shape)
+            losses["order"] = self.order_weight * ordered(copies, severity, self.margin)
+        return losses
+
+
+class Distilled(nn.Module):
+    """A frozen teacher's scores and feature maps on freshly made views, beside the labels.
+
+    The student's maps go through 1x1 convolutions and must match the teacher's, standardised per
+    channel, at the same strides. On labelled views the target is a mix of label and teacher.
+
+    Args:
+        teacher: a Regressor; it is frozen here and kept in eval mode.
+        student: the Regressor to be trained; only its channel counts are read.
+        pairs: (student tap, teacher tap), maps of equal stride.
+        score_weight, feature_weight: of the two imitation terms.
+        label_share: weight of the label against the teacher's score on labelled views.
+        order_weight, margin: of the order within degraded groups, when the batch has them.
+    """
+
+    def __init__(
+        self,
+        spec: PreprocessSpec,
+        teacher: Regressor,
+        student: Regressor,
+        *,
+        pairs: list[tuple[str, str]],
+        loss: ScoreLoss,
+        score_weight: float,
+        feature_weight: float,
+        label_share: float,
+        order_weight: float,
+        margin: float,
+    ) -> None:
+        super().__init__()
+        self.normalise = Normalise(spec)
+        self.teacher = teacher.requires_grad_(False).eval()
+        self.pairs, self.loss = pairs, loss
+        self.score_weight, self.feature_weight = score_weight, feature_weight
+        self.label_share, self.order_weight, self.margin = label_share, order_weight, margin
+        self.adapters = nn.ModuleList(
+            nn.Conv2d(student.channels[s], teacher.channels[t], 1) for s, t in pairs
+        )
+        self.standardise = nn.ModuleList(
+            nn.BatchNorm2d(teacher.channels[t], affine=False) for _, t in pairs
+        )
+
+    def train(self, mode: bool = True) -> Distilled:
+        """The teacher stays in eval mode."""
+        super().train(mode)
+        self.teacher.eval()
+        return self
+
+    def forward(self, network: Regressor, batch: Batch) -> dict[str, Tensor]:
+        parts = [batch[name] for name in ("labelled", "free", "ordered") if name in batch]
+        views = torch.cat([self.normalise(part) for part in parts])
+        views = views.contiguous(memory_format=torch.channels_last)
+        # bfloat16 halves the teacher's cost; its scores move by less than its errors
+        with torch.no_grad(), torch.autocast(views.device.type, torch.bfloat16):
+            goals = self.teacher.features(views)
+        goals = {name: maps.float() for name, maps in goals.items()}
+        goal_scores = self.teacher.score(goals)
+        maps = network.features(views)
+        scores = network.score(maps).float()
+
+        target = goal_scores.clone()
+        count = len(batch.get("labelled", ()))
+        if count:
+            mix = self.label_share
+            target[:count] = mix * batch["score"] + (1 - mix) * goal_scores[:count]
+        losses = {"score": self.score_weight * self.loss(scores, target)}
+        if self.feature_weight:
+            losses["features"] = self.feature_weight * self._imitation(maps, goals)
+        if "ordered" in batch and self.order_weight:
+            severity = batch["severity"]
+            copies = scores[-severity.numel() :].view(severity.shape)
+            losses["order"] = self.order_weight * ordered(copies, severity, self.margin)
+        return losses
+
+    def _imitation(self, maps: dict[str, Tensor], goals: dict[str, Tensor]) -> Tensor:
+        terms = [
+            F.mse_loss(adapter(maps[s]).float(), standardise(goals[t]))
+            for (s, t), adapter, standardise in zip(
+                self.pairs, self.adapters, self.standardise, strict=True
+            )
+        ]
+        return torch.stack(terms).mean()

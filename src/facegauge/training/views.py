@@ -1,0 +1,219 @@
+"""From framed pictures to training batches: degraded, jittered, mirrored views, made on the fly.
+
+Every batch is a function of (seed, step, rank) alone, so a resumed run sees exactly the batches
+that an uninterrupted one would have seen, whatever the number of loader workers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from facegauge.preprocess import Pixels, PreprocessSpec, sample
+from facegauge.results import Box
+from facegauge.training.degradations import DEGRADATIONS, degrade
+
+Batch = dict[str, torch.Tensor]
+
+ORDERED_KINDS = ("gaussian_blur", "downscale", "jpeg", "noise", "dark", "bright")
+
+
+@dataclass(frozen=True, slots=True)
+class Framed:
+    """A picture in memory with the frame of its face and, when it has one, its label."""
+
+    pixels: Pixels
+    frame: Box
+    score: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ViewSettings:
+    """How far a view may depart from its picture.
+
+    Attributes:
+        shift, zoom: largest jitter of the frame, as a share of its size.
+        exact: share of views whose jitter is by whole pixels only, so that a picture of the
+            input's size is not resampled and keeps its hard pixel steps.
+        degraded: share of free views that are degraded.
+        twice: share of the degraded views that are degraded a second time.
+    """
+
+    shift: float = 0.05
+    zoom: float = 0.06
+    exact: float = 0.6
+    degraded: float = 0.5
+    twice: float = 0.3
+
+
+def jittered(frame: Box, settings: ViewSettings, rng: np.random.Generator) -> Box:
+    """The frame, moved and, now and then, scaled at random."""
+    right, down = rng.uniform(-settings.shift, settings.shift, 2) * (frame.width, frame.height)
+    if rng.random() < settings.exact:
+        right, down = round(right), round(down)
+        return Box(frame.left + right, frame.top + down, frame.right + right, frame.bottom + down)
+    grow = rng.uniform(-settings.zoom, settings.zoom) / 2
+    return Box(
+        frame.left + right - grow * frame.width,
+        frame.top + down - grow * frame.height,
+        frame.right + right + grow * frame.width,
+        frame.bottom + down + grow * frame.height,
+    )
+
+
+def view(pixels: Pixels, frame: Box, *, mirror: bool, spec: PreprocessSpec) -> Pixels:
+    """Sample a frame of (degraded) pixels at the network's input size."""
+    sampled = sample(pixels, frame, spec)
+    return np.ascontiguousarray(sampled[:, ::-1]) if mirror else sampled
+
+
+class ViewMaker:
+    """Makes the views that the objectives ask for, from labelled and unlabelled pictures."""
+
+    def __init__(
+        self, pictures: Sequence[Framed], spec: PreprocessSpec, settings: ViewSettings
+    ) -> None:
+        self.pictures, self.spec, self.settings = pictures, spec, settings
+
+    def plain(self, picture: Framed, rng: np.random.Generator) -> Pixels:
+        """Jittered and mirrored only: the label still holds."""
+        frame = jittered(picture.frame, self.settings, rng)
+        return view(picture.pixels, frame, mirror=bool(rng.random() < 0.5), spec=self.spec)
+
+    def free(self, picture: Framed, rng: np.random.Generator) -> Pixels:
+        """Degraded once or twice, or not at all: for a teacher to score."""
+        pixels = picture.pixels
+        if rng.random() < self.settings.degraded:
+            for _ in range(1 + (rng.random() < self.settings.twice)):
+                kind = str(rng.choice(list(DEGRADATIONS)))
+                pixels = degrade(pixels, kind, rng.uniform(0.3, 5), rng)
+        frame = jittered(picture.frame, self.settings, rng)
+        return view(pixels, frame, mirror=bool(rng.random() < 0.5), spec=self.spec)
+
+    def ordered(
+        self, picture: Framed, copies: int, rng: np.random.Generator
+    ) -> tuple[list[Pixels], list[float]]:
+        """Copies of one view under rising severity of one degradation; the first is clean."""
+        kind = str(rng.choice(ORDERED_KINDS))
+        rest = np.sort(rng.uniform(0.5, 5, copies - 1))
+        frame = jittered(picture.frame, self.settings, rng)
+        mirror = bool(rng.random() < 0.5)
+        severities = [0.0, *map(float, rest)]
+        views = [
+            view(degrade(picture.pixels, kind, severity, rng), frame, mirror=mirror, spec=self.spec)
+            for severity in severities
+        ]
+        return views, severities
+
+
+@dataclass(frozen=True, slots=True)
+class BatchPlan:
+    """How many views of which kind a batch holds.
+
+    Attributes:
+        labelled: labelled views, drawn without replacement within a pass over the labels.
+        free: views for the teacher, from all pictures.
+        groups, copies: ordered groups and the copies in each, from all pictures.
+        portraits: share of free views and groups drawn from pictures that are larger than the
+            network's input; they are few and would otherwise hardly be seen.
+    """
+
+    labelled: int = 0
+    free: int = 0
+    groups: int = 0
+    copies: int = 3
+    portraits: float = 0.25
+
+
+class ViewBatches(Dataset[Batch]):
+    """Maps a step to its batch.
+
+    A batch holds `labelled` (L, H, W, 3) and `score` (L,); `free` (F, H, W, 3); `ordered`
+    (G, K, H, W, 3) and `severity` (G, K). Pictures are uint8; what the plan leaves out is absent.
+    """
+
+    def __init__(
+        self,
+        maker: ViewMaker,
+        plan: BatchPlan,
+        *,
+        steps: int,
+        seed: int,
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
+        self.maker, self.plan, self.steps, self.seed = maker, plan, steps, seed
+        self.rank, self.world = rank, world
+        pictures = maker.pictures
+        self.labels = [i for i, p in enumerate(pictures) if p.score is not None]
+        large = maker.spec.width * 1.2
+        self.large = [i for i, p in enumerate(pictures) if p.frame.width > large]
+        self.small = [i for i, p in enumerate(pictures) if p.frame.width <= large]
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __getitem__(self, step: int) -> Batch:
+        rng = np.random.default_rng([self.seed, step, self.rank])
+        plan, maker, batch = self.plan, self.maker, {}
+        if plan.labelled:
+            chosen = [maker.pictures[i] for i in self._labels_of(step)]
+            batch["labelled"] = _stack([maker.plain(p, rng) for p in chosen])
+            batch["score"] = torch.tensor([p.score for p in chosen], dtype=torch.float32)
+        if plan.free:
+            batch["free"] = _stack([maker.free(self._any(rng), rng) for _ in range(plan.free)])
+        if plan.groups:
+            groups = [maker.ordered(self._any(rng), plan.copies, rng) for _ in range(plan.groups)]
+            batch["ordered"] = torch.stack([_stack(views) for views, _ in groups])
+            batch["severity"] = torch.tensor([s for _, s in groups], dtype=torch.float32)
+        return batch
+
+    def _any(self, rng: np.random.Generator) -> Framed:
+        pool = self.large if rng.random() < self.plan.portraits else self.small
+        pool = pool or self.large or self.small
+        return self.maker.pictures[pool[rng.integers(len(pool))]]
+
+    def _labels_of(self, step: int) -> list[int]:
+        """The labelled pictures of one step: a walk through shuffles of all of them."""
+        count, total = self.plan.labelled, len(self.labels)
+        start = (step * self.world + self.rank) * count
+        chosen = []
+        for position in range(start, start + count):
+            passed, place = divmod(position, total)
+            chosen.append(self.labels[_shuffle(total, self.seed, passed)[place]])
+        return chosen
+
+
+def loader(batches: ViewBatches, first: int, workers: int) -> DataLoader[Batch]:
+    """The batches from step `first` on, in order, made ahead by `workers` processes."""
+    return DataLoader(
+        batches,
+        batch_size=None,
+        sampler=range(first, batches.steps),
+        num_workers=workers,
+        prefetch_factor=4 if workers else None,
+        worker_init_fn=_single_thread,
+    )
+
+
+_shuffles: dict[tuple[int, int, int], list[int]] = {}
+
+
+def _shuffle(total: int, seed: int, passed: int) -> list[int]:
+    key = (total, seed, passed)
+    if key not in _shuffles:
+        _shuffles.clear()
+        _shuffles[key] = np.random.default_rng([seed, passed, 1]).permutation(total).tolist()
+    return _shuffles[key]
+
+
+def _single_thread(worker: int) -> None:
+    torch.set_num_threads(1)
+
+
+def _stack(views: Sequence[Pixels]) -> torch.Tensor:
+    return torch.from_numpy(np.stack(views))
