@@ -1,0 +1,169 @@
+"""The benchmark scripts on toy input: what they work out, and that they leave their page."""
+
+from __future__ import annotations
+
+import importlib
+import math
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from facegauge.preprocess import PreprocessSpec
+from facegauge.results import Box, Face, FaceScore, ImageScore, Status
+
+BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+ASTRONAUT = BENCHMARKS.parent / "examples" / "astronaut.jpg"
+
+
+@pytest.fixture
+def script(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
+    """Imports a module of benchmarks/, which is no package."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    return importlib.import_module
+
+
+def rows(page: Path, title: str) -> list[list[str]]:
+    """The cells of a table on a page, without its header."""
+    section = page.read_text().split(f"## {title}\n")[1].split("\n## ")[0]
+    lines = [line for line in section.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+
+
+def write_manifest(folder: Path, levels: list[int], grey: Callable[..., Path]) -> Path:
+    """Grey pictures; labels follow the levels."""
+    lines = ["image,score,split"]
+    for number, level in enumerate(levels):
+        grey(f"{number}.png", level)
+        lines.append(f"{number}.png,{level / 255:.4f},{'train' if number == 0 else 'val'}")
+    (folder / "labels.csv").write_text("\n".join(lines) + "\n")
+    return folder / "labels.csv"
+
+
+def test_order_on_a_scorer_that_reads_brightness(
+    script: Callable[[str], ModuleType], toy_scorer: Path, tmp_path: Path,
+    grey: Callable[..., Path],
+) -> None:  # fmt: skip
+    manifest = write_manifest(tmp_path, [80, 120, 160, 200], grey)
+    files = ["--data", str(manifest), "--scorer", str(toy_scorer), "--results", str(tmp_path)]
+    kinds = ["--kinds", "dark", "bright", "gaussian_blur"]
+    script("order").main([*files, "--faces", "whole", "--n", "2", *kinds])
+    page = tmp_path / "order.md"
+    dark, bright, blur = rows(page, "Scores of degraded portraits")
+    assert dark[:3] == ["dark", "2", "0"]
+    assert float(dark[3]) == pytest.approx((120 + 200) / 2 / 255, abs=5e-4)  # first and last of val
+    assert dark[9:] == ["yes", *["-1.000 [-1.000, -1.000]"] * 2]
+    assert bright[9].startswith("no: not from 0 to 1")
+    assert blur[3:9] == [dark[3]] * 6  # an even picture has nothing to blur
+    assert blur[10:] == ["+0.000 [+0.000, +0.000]"] * 2
+    means = {row[0]: row[1:3] for row in rows(page, "Sharp portraits as they are")}
+    assert means == {"all": ["4", "0"], "train": ["1", "0"], "val": ["3", "0"]}
+
+
+def test_order_leaves_out_and_counts_pictures_without_a_face(
+    script: Callable[[str], ModuleType],
+) -> None:
+    steps = np.array([0.9, 0.8, 0.7, 0.6, 0.5, 0.4])
+    lost = np.where(np.arange(6) == 3, math.nan, 0.1)
+    up_last = np.array([0.9, 0.8, 0.7, 0.6, 0.4, 0.5])
+    order = script("order")
+    row = order.order_row(np.stack([steps, lost, up_last]))
+    assert row[:2] == [2, 1]
+    assert row[2:8] == ["0.900", "0.800", "0.700", "0.600", "0.450", "0.450"]
+    assert row[8] == "no: not from 4 to 5"
+    # of 1 to 5, up_last swaps the last two ranks: 1 - 6 * 2 / (5 * 24) = 0.9
+    assert row[9].startswith("-0.950 [-1.000, -0.900]")
+    assert order.order_row(lost[None])[:3] == [0, 1, "-"]
+
+
+def test_framing_by_hand(script: Callable[[str], ModuleType]) -> None:
+    framing = script("framing")
+    labels = np.array([0.1, 0.2, 0.3, 0.4])
+    scores = {
+        "whole": np.array([0.1, 0.2, 0.3, 0.4]),
+        "auto": np.array([0.1, 0.3, 0.2, math.nan]),
+        "all": np.array([0.3, 0.4, 0.5, 0.6]),
+    }
+    agreement = framing.agreement_table(labels, scores).rows
+    assert [row[:3] for row in agreement] == [("whole", 0, 3), ("auto", 1, 3), ("all", 0, 3)]
+    assert agreement[1][4].startswith("0.500 [")  # ranks 1 3 2 against 1 2 3
+    auto, every = framing.difference_table(labels, scores).rows
+    assert auto[2].startswith("0.067 [") and auto[4].startswith("+0.000 [")
+    assert auto[5].startswith("-0.500 [")
+    assert every[2] == "0.200 [0.200, 0.200]"
+
+
+def test_framing_tells_what_auto_did(script: Callable[[str], ModuleType]) -> None:
+    def result(box: Box | None) -> ImageScore:
+        if box is None:
+            return ImageScore("x", Status.NO_FACE, width=100, height=100)
+        scored = FaceScore(0.5, 0.4, 0.6, 50, "fair", Face(box, 0.9))
+        return ImageScore("x", Status.OK, (scored,), "", 100, 100)
+
+    spec = PreprocessSpec(
+        width=100, height=100, face_width=0.5, face_height=0.5, center_x=0.5, center_y=0.5
+    )
+    framed, small = Box(25, 25, 75, 75), Box(40, 40, 60, 60)
+    table = script("framing").whole_table([result(framed), result(small), result(None)], spec)
+    assert [row[1] for row in table.rows] == [1, 1, 1]
+
+
+def test_framing_counts_what_has_no_face(
+    script: Callable[[str], ModuleType], toy_scorer: Path, tmp_path: Path,
+    grey: Callable[..., Path],
+) -> None:  # fmt: skip
+    manifest = write_manifest(tmp_path, [10, 20, 30, 40], grey)
+    script("framing").main(
+        ["--data", str(manifest), "--scorer", str(toy_scorer), "--results", str(tmp_path)]
+    )
+    agreement = rows(tmp_path / "framing.md", "Agreement with the labels")
+    assert [row[:3] for row in agreement] == [
+        ["whole", "0", "0"], ["auto", "3", "0"], ["all", "3", "0"]
+    ]  # fmt: skip
+    did = rows(tmp_path / "framing.md", "What auto did")
+    assert did[2] == ["no score", "3", "100.0%"]
+
+
+def test_speed_measures_and_writes_its_page(
+    script: Callable[[str], ModuleType], toy_scorer: Path, tmp_path: Path,
+    grey: Callable[..., Path],
+) -> None:  # fmt: skip
+    for level in (50, 100):
+        grey(f"faces/{level}.png", level)
+    files = ["--faces", str(tmp_path / "faces"), "--results", str(tmp_path)]
+    counts = ["--n", "6", "--rounds", "1", "--starts", "1", "--memory-n", "20"]
+    what = ["--only", "cold", "faces", "memory"]
+    script("speed").main(["--scorer", str(toy_scorer), *files, *counts, *what])
+    page = tmp_path / "speed.md"
+    assert float(rows(page, "One picture, from a cold start")[0][1]) > 0
+    whole, auto = rows(page, "A folder of faces, 178 x 218")
+    assert whole[1:3] == ["6", "6"] and auto[1:3] == ["6", "0"]  # grey: no face to find
+    assert [row[0] for row in rows(page, "Resident memory")] == ["whole", "auto"]
+    text = page.read_text()
+    assert "| onnxruntime |" in text and "| commit |" in text
+    assert str(tmp_path) not in text
+
+
+def test_material_has_the_sizes_it_promises(
+    script: Callable[[str], ModuleType], tmp_path: Path, grey: Callable[..., Path]
+) -> None:
+    grey("source/a.png", 90, (300, 300))
+    material = script("material")
+    faces = material.faces(tmp_path / "source", tmp_path / "faces", 3)
+    photos = material.photos(tmp_path / "source", tmp_path / "photos", 2, grain=3)
+    assert [Image.open(path).size for path in faces] == [(178, 218)] * 3
+    assert [Image.open(path).size for path in photos] == [(4000, 3000)] * 2
+    assert np.asarray(Image.open(photos[0])).std() == pytest.approx(3, abs=0.7)
+    assert len(list((tmp_path / "photos").iterdir())) == 2
+
+
+@pytest.mark.skipif(not ASTRONAUT.is_file(), reason="the example picture is not there")
+def test_faces_are_cut_from_the_example_picture(
+    script: Callable[[str], ModuleType], tmp_path: Path
+) -> None:
+    made = script("material").faces(None, tmp_path / "faces", 10)
+    assert len(made) == 10
+    assert {Image.open(path).size for path in made} == {(178, 218)}

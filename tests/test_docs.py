@@ -1,0 +1,225 @@
+"""The pages say what the code does: every command line parses, every name, link and file is there.
+
+What needs the shipped scorer is skipped while there is none.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from importlib import import_module
+from itertools import pairwise
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from facegauge import zoo
+from facegauge.calibration import BAND_EDGES, BANDS
+from facegauge.results import COLUMNS, Status
+from facegauge.training.settings import apply_overrides, load_preset
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([ROOT / "README.md", ROOT / "examples" / "README.md", *ROOT.glob("docs/**/*.md")])
+SOURCES = ROOT / "src" / "facegauge"
+
+needs_scorer = pytest.mark.skipif(
+    zoo.DEFAULT not in zoo.names(), reason=f"the scorer {zoo.DEFAULT} is not shipped yet"
+)
+
+
+def load(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"{path.parent.name}_{path.stem}", path)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+make_cli = load(ROOT / "docs" / "make_cli.py")
+COMMANDS = dict(make_cli.commands())
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    text = page.read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def command_lines() -> Iterator[tuple[str, list[str]]]:
+    """Every `facegauge ...` of the pages: where it stands, and its words."""
+    for page in PAGES:
+        if page.name == "cli.md":
+            continue
+        text = page.read_text(encoding="utf-8")
+        shell = "\n".join(blocks(page, "sh")).replace("\\\n", " ").splitlines()
+        for line in [*shell, *re.findall(r"`(facegauge [^`\n]+)`", text)]:
+            for part in re.split(r"&&|\||;", line):
+                words = shlex.split(part, comments=True)
+                if words[:1] == ["facegauge"]:
+                    yield f"{page.relative_to(ROOT)}: {part.strip()}", words[1:]
+
+
+LINES = list(command_lines())
+
+
+def split_verb(words: list[str]) -> tuple[tuple[str, ...], list[str]]:
+    """The verb, as far as the words name one, and the rest."""
+    verb: tuple[str, ...] = ()
+    while len(words) > len(verb) and (*verb, words[len(verb)]) in COMMANDS:
+        verb = (*verb, words[len(verb)])
+    return verb, words[len(verb) :]
+
+
+def test_the_command_page_is_what_the_code_says() -> None:
+    written = make_cli.PAGE.read_text(encoding="utf-8")
+    assert written == make_cli.page(), "run: python docs/make_cli.py"
+
+
+def test_the_command_page_names_every_verb_and_option() -> None:
+    written = make_cli.PAGE.read_text(encoding="utf-8")
+    for path, command in COMMANDS.items():
+        assert not path or f"## facegauge {' '.join(path)}\n" in written
+        for option in make_cli.options(command):
+            assert all(name in written for name in option.opts)
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_every_command_and_option_has_help(path: tuple[str, ...]) -> None:
+    command = COMMANDS[path]
+    assert command.help and command.help.strip()
+    for parameter in command.params:
+        assert parameter.help and parameter.help.strip(), f"{parameter.name} has no help"
+
+
+@pytest.mark.parametrize("words", [w for _, w in LINES], ids=[name for name, _ in LINES])
+def test_every_command_line_of_the_pages_parses(words: list[str]) -> None:
+    verb, rest = split_verb(words)
+    if not verb:
+        assert rest and all(word in ("--help", "--version", "--debug") for word in rest)
+    elif all(word.startswith("-") for word in rest):  # a verb that is spoken of, or one option
+        assert set(rest) <= {name for p in COMMANDS[verb].params for name in p.opts}
+    elif "COLUMN" in rest:
+        assert "--by" in rest
+    else:
+        context = COMMANDS[verb].make_context(" ".join(verb), list(rest))
+        assert not context.args
+        if verb == ("train", "ensemble"):
+            given = context.params
+            apply_overrides(load_preset("ensemble", given["preset"]), given["set_"] or [])
+
+
+def test_the_pages_do_show_commands() -> None:
+    shown = {split_verb(words)[0] for _, words in LINES}
+    assert shown >= {path for path in COMMANDS if path and path != ("train",)}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):
+        if not target.startswith(("http:", "https:")):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_names_in_python_blocks_exist(page: Path) -> None:
+    for block in blocks(page, "python"):
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.ImportFrom):
+                module = import_module(node.module or "")
+                assert all(hasattr(module, alias.name) for alias in node.names)
+            elif (
+                isinstance(node, ast.Attribute)
+                and isinstance(node.value, ast.Name)
+                and node.value.id == "facegauge"
+            ):
+                assert hasattr(import_module("facegauge"), node.attr)
+
+
+def test_extras_of_the_pages_exist() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    for page in PAGES:
+        for named in re.findall(r"`?'?\.\[([a-z,]+)\]", page.read_text(encoding="utf-8")):
+            assert set(named.split(",")) <= set(extras), f"{page.name} names .[{named}]"
+
+
+def test_bands_columns_and_statuses_are_those_of_the_code() -> None:
+    rows = re.findall(r"^\| (\w+) \| (.+) \|$", (ROOT / "docs/meaning.md").read_text(), re.M)
+    table = {name: range_ for name, range_ in rows if name in BANDS}
+    edges = [f"{edge:.2f}" for edge in BAND_EDGES]
+    inner = [f"{low} to below {high}" for low, high in pairwise(edges)]
+    expected = [f"below {edges[0]}", *inner, f"{edges[-1]} and above"]
+    assert table == dict(zip(BANDS, expected, strict=True))
+    readme = " ".join((ROOT / "README.md").read_text().split())
+    assert f"{', '.join(edges[:-1])} and {edges[-1]}: {', '.join(BANDS)}" in readme
+    start = (ROOT / "docs/start.md").read_text()
+    assert all(f"`{column}`" in start for column in COLUMNS)
+    assert all(f"| `{status.value}` |" in start for status in Status)
+
+
+def test_the_design_names_every_module_and_no_other() -> None:
+    assert set(rooms((ROOT / "docs/design.md").read_text(encoding="utf-8"))) == {
+        str(path.relative_to(SOURCES)) for path in SOURCES.rglob("*.py")
+    }
+
+
+def rooms(text: str) -> Iterator[str]:
+    """Modules of the design's list; what comes after "planned:" in a line is not there yet."""
+    listed = re.search(r"^src/facegauge/\n(.*?)^tests/", text, re.MULTILINE | re.DOTALL)
+    assert listed
+    folder = [""]
+    for line in listed[1].splitlines():
+        depth = (len(line) - len(line.lstrip())) // 2
+        there = re.sub(r"^\s*\S+\s+planned:.*|planned:.*", "", line)
+        if line.split()[0].endswith("/"):
+            folder[depth:] = [folder[depth - 1] + line.split()[0]]
+            names = re.findall(r"\w+\.py\b", there)
+        else:
+            folder[depth:] = []
+            names = re.findall(r"\w+\.py\b", re.match(r"(\s*\w+\.py)*", there)[0])  # type: ignore[index]
+        yield from (folder[-1] + name for name in names)
+
+
+def test_ci_runs_the_commands_of_the_readme() -> None:
+    use, development = (block.strip() for block in blocks(ROOT / "README.md", "sh")[:2])
+    assert use == "pip install . && facegauge score examples"
+    checks = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    install, test = development.split(" && ")
+    assert install.replace("pip install", "pip install -q") in checks
+    assert re.search(rf"^ *{test}$", checks, re.M)
+    assert re.search(r"^ *facegauge score .*examples", checks, re.M)
+
+
+@needs_scorer
+def test_no_degraded_example_beats_the_clean_one() -> None:
+    from facegauge import score
+
+    pictures = sorted((ROOT / "examples").glob("*.jpg"))
+    scores = {
+        path.name: result.score for path, result in zip(pictures, score(pictures), strict=True)
+    }
+    assert None not in scores.values()
+    assert max(scores, key=lambda name: scores[name] or 0) == "astronaut.jpg"
+
+
+@needs_scorer
+@pytest.mark.parametrize("page", ["README.md", "docs/start.md"])
+def test_python_blocks_run(page: str) -> None:
+    for block in blocks(ROOT / page, "python"):
+        done = subprocess.run(
+            [sys.executable, "-c", block], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+
+
+@needs_scorer
+def test_no_placeholder_is_left() -> None:
+    for page in PAGES:
+        left = re.findall(r"<!-- (?:sample|figures) -->", page.read_text(encoding="utf-8"))
+        assert not left, f"{page.relative_to(ROOT)} still has {left[0]}"

@@ -1,0 +1,99 @@
+"""The currency between the rooms: what it refuses, and the rows it becomes."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+
+from facegauge.results import COLUMNS, Box, Face, FaceScore, ImageScore, Status
+
+BOX = Box(1, 2, 11, 22)
+
+
+def scored(score: float, face: Face | None = None) -> FaceScore:
+    return FaceScore(score, score - 0.1, score + 0.1, 50.0, "fair", face)
+
+
+@pytest.mark.parametrize(
+    "edges", [(5, 0, 5, 9), (0, 9, 5, 9), (5, 0, 4, 9), (0, 0, float("nan"), 1)]
+)
+def test_a_box_has_an_inside(edges: tuple[float, ...]) -> None:
+    with pytest.raises(ValueError, match="right > left"):
+        Box(*edges)
+
+
+def test_a_box_knows_its_size() -> None:
+    assert (BOX.width, BOX.height) == (10, 20)
+
+
+@pytest.mark.parametrize("confidence", [-0.01, 1.01, float("nan")])
+def test_confidence_is_a_share(confidence: float) -> None:
+    with pytest.raises(ValueError, match=r"0\.\.1"):
+        Face(BOX, confidence)
+
+
+def test_a_face_has_five_points_or_none() -> None:
+    assert Face(BOX, 0.5).points == ()
+    assert len(Face(BOX, 0.5, ((0, 0),) * 5).points) == 5
+    with pytest.raises(ValueError, match="five points"):
+        Face(BOX, 0.5, ((0, 0),) * 4)
+
+
+def test_a_score_lies_in_its_interval() -> None:
+    with pytest.raises(ValueError, match="low <= score <= high"):
+        FaceScore(0.5, 0.6, 0.7, 50, "fair")
+    with pytest.raises(ValueError, match="low <= score <= high"):
+        FaceScore(float("nan"), 0, 1, 50, "fair")
+
+
+def test_status_goes_with_the_faces() -> None:
+    with pytest.raises(ValueError, match="does not go with 0 faces"):
+        ImageScore("a.jpg", Status.OK)
+    with pytest.raises(ValueError, match="does not go with 1 faces"):
+        ImageScore("a.jpg", Status.NO_FACE, (scored(0.5),))
+
+
+def test_results_cannot_be_changed() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        scored(0.5).score = 0.9  # type: ignore[misc]
+
+
+def test_the_best_face_gives_the_score() -> None:
+    result = ImageScore("a.jpg", Status.OK, (scored(0.3), scored(0.7), scored(0.5)))
+    assert result.score == 0.7 and result.best == scored(0.7)
+    empty = ImageScore("a.jpg", Status.UNREADABLE, message="empty")
+    assert empty.score is None and empty.best is None
+
+
+def test_rows_have_the_documented_columns() -> None:
+    face = Face(BOX, 0.9)
+    result = ImageScore("a.jpg", Status.OK, (scored(0.5, face), scored(0.25)), "", 40, 30)
+    first, second = result.rows()
+    assert tuple(first) == tuple(second) == COLUMNS
+    assert (first["face"], first["score"], first["status"]) == (0, 0.5, "ok")
+    assert [first[k] for k in ("left", "top", "right", "bottom", "confidence")] == [
+        1,
+        2,
+        11,
+        22,
+        0.9,
+    ]
+    assert second["face"] == 1 and second["left"] is None and second["confidence"] is None
+
+
+def test_a_picture_without_a_score_has_one_row() -> None:
+    (row,) = ImageScore("b.jpg", Status.TOO_LARGE, message="why").rows()
+    assert tuple(row) == COLUMNS
+    given = {key: value for key, value in row.items() if value is not None}
+    assert given == {"path": "b.jpg", "status": "too_large", "message": "why"}
+
+
+def test_to_dict_is_plain_json() -> None:
+    result = ImageScore("a.jpg", Status.OK, (scored(0.5, Face(BOX, 0.9)),), "", 40, 30)
+    plain = json.loads(json.dumps(result.to_dict()))
+    assert plain["status"] == "ok" and (plain["width"], plain["height"]) == (40, 30)
+    assert plain["faces"][0]["score"] == 0.5 and plain["faces"][0]["left"] == 1
+    assert "path" not in plain["faces"][0]
+    assert ImageScore("b.jpg", Status.NO_FACE).to_dict()["faces"] == []

@@ -1,0 +1,316 @@
+from __future__ import annotations
+
+import multiprocessing
+import pickle
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import facegauge
+from facegauge import scorer as scorer_module
+from facegauge.errors import ScorerError, UsageError
+from facegauge.preprocess import frame_around, sample, to_tensor
+from facegauge.results import Box, Face, Status
+from facegauge.scorer import Scorer
+from toys import TOY_CALIBRATION, TOY_SPEC
+
+MID = Face(Box(60, 40, 100, 90), 0.9)
+SMALL = Face(Box(5, 5, 31, 40), 0.8)
+TINY = Face(Box(150, 5, 160, 15), 0.7)
+WHOLE = Box(0, 0, 240, 160)
+
+
+def picture(seed: int = 0, height: int = 160, width: int = 240) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def finds(*faces: Face) -> Callable[[Any], list[Face]]:
+    return lambda pixels: list(faces)
+
+
+def by_hand(pixels: np.ndarray, frame: Box) -> float:
+    return float(to_tensor(sample(pixels, frame, TOY_SPEC), TOY_SPEC).mean(dtype=np.float64))
+
+
+def framed(spec_width: int = 48, spec_height: int = 64) -> Face:
+    """The face that a 48x64 picture was cut around."""
+    width, height = TOY_SPEC.face_width * spec_width, TOY_SPEC.face_height * spec_height
+    x, y = TOY_SPEC.center_x * spec_width, TOY_SPEC.center_y * spec_height
+    return Face(Box(x - width / 2, y - height / 2, x + width / 2, y + height / 2), 0.9)
+
+
+def test_every_face_is_framed_sampled_scored_and_described(toy_scorer: Path) -> None:
+    pixels = picture()
+    result = Scorer(toy_scorer, detector=finds(SMALL, MID)).score(pixels)
+    assert (result.path, result.status, result.message) == ("<image 0>", Status.OK, "")
+    assert (result.width, result.height) == (240, 160)
+    assert [face.face for face in result.faces] == [MID, SMALL]  # largest first
+    for scored in result.faces:
+        assert scored.face is not None
+        expected = by_hand(pixels, frame_around(scored.face, TOY_SPEC))
+        assert scored.score == pytest.approx(expected, abs=1e-6)
+        described = (scored.low, scored.high, scored.percentile, scored.band)
+        assert described == TOY_CALIBRATION.describe(scored.score)
+    assert result.faces[0].score != result.faces[1].score
+
+
+def test_the_modes(toy_scorer: Path) -> None:
+    pixels = picture()
+
+    def boxes(faces: str, *found: Face) -> list[Face | None]:
+        result = Scorer(toy_scorer, faces=faces, detector=finds(*found)).score(pixels)
+        return [face.face for face in result.faces]
+
+    assert boxes("auto", MID, SMALL) == [MID, SMALL]
+    assert boxes("all", MID, SMALL) == [MID, SMALL]
+    assert boxes("largest", SMALL, MID) == [MID]
+    assert boxes("whole", MID) == [None]
+    whole = Scorer(toy_scorer, faces="whole", detector=finds()).score(pixels)
+    assert whole.score == pytest.approx(by_hand(pixels, WHOLE), abs=1e-6)
+
+
+def test_a_framed_picture_is_taken_whole_except_by_all(toy_scorer: Path) -> None:
+    pixels = picture(1, 64, 48)
+    face = Face(Box(*(edge + 1.5 for edge in as_tuple(framed().box))), 0.9)  # not quite centred
+    cut = by_hand(pixels, frame_around(face, TOY_SPEC))
+    taken = by_hand(pixels, Box(0, 0, 48, 64))
+    assert abs(cut - taken) > 1e-4
+    for mode, expected in {"auto": taken, "largest": taken, "all": cut}.items():
+        result = Scorer(toy_scorer, faces=mode, detector=finds(face), min_face=5).score(pixels)
+        assert result.score == pytest.approx(expected, abs=1e-6), mode
+        assert result.faces[0].face == face
+    other = Face(Box(1, 1, 8, 8), 0.6)
+    both = finds(face, other)
+    assert len(Scorer(toy_scorer, detector=both, min_face=5).score(pixels).faces) == 1
+    assert len(Scorer(toy_scorer, faces="all", detector=both, min_face=5).score(pixels).faces) == 2
+
+
+def as_tuple(box: Box) -> tuple[float, float, float, float]:
+    return box.left, box.top, box.right, box.bottom
+
+
+def test_small_faces_are_left_out(toy_scorer: Path) -> None:
+    def run(*faces: Face, **options: Any) -> Any:
+        return Scorer(toy_scorer, detector=finds(*faces), **options).score(picture())
+
+    assert [face.face for face in run(MID, TINY).faces] == [MID]
+    only = run(TINY)
+    assert (only.status, only.faces) == (Status.TOO_SMALL, ())
+    assert "10 px" in only.message
+    assert "24" in only.message
+    assert run(TINY, min_face=10).status is Status.OK
+    nothing = run()
+    assert (nothing.status, nothing.message) == (Status.NO_FACE, "no face found")
+    assert (nothing.width, nothing.height) == (240, 160)
+
+
+@pytest.mark.parametrize(("scale", "expected"), [(-1.0, 0.0), (9.0, 1.0)])
+def test_scores_are_clipped(
+    make_scorer: Callable[..., Path], scale: float, expected: float
+) -> None:
+    result = Scorer(make_scorer(scale=scale), faces="whole").score(picture())
+    assert result.score == expected
+
+
+def test_a_network_that_gives_nan_fails_the_picture_only(make_scorer: Callable[..., Path]) -> None:
+    result = Scorer(make_scorer(scale=float("nan")), faces="whole").score(picture())
+    assert result.status is Status.ERROR
+    assert "not a number" in result.message
+
+
+def sources(tmp_path: Path) -> list[Any]:
+    """All kinds of input, good and bad, with more pictures than a batch."""
+    good = tmp_path / "good.png"
+    Image.fromarray(picture(2)).save(good)
+    bad = tmp_path / "bad.jpg"
+    bad.write_text("no picture")
+    many = [picture(seed, 40 + seed, 60) for seed in range(7)]
+    return [str(good), bad, *many, tmp_path / "none.png", Image.fromarray(picture(3)), 7, good]
+
+
+def test_order_is_kept_and_every_input_has_its_row(toy_scorer: Path, tmp_path: Path) -> None:
+    given = sources(tmp_path)
+    results = list(Scorer(toy_scorer, faces="whole", batch_size=3).score_iter(given))
+    images = [f"<image {place}>" for place in range(len(given))]
+    assert [result.path for result in results] == [
+        *(str(given[0]), str(given[1]), *images[2:9]),
+        *(str(given[9]), *images[10:12], str(given[12])),
+    ]
+    failed = [place for place, result in enumerate(results) if result.status != "ok"]
+    assert failed == [1, 9, 11]
+    assert all(results[place].status is Status.UNREADABLE for place in failed)
+    for place in range(2, 9):
+        pixels = given[place]
+        whole = Box(0, 0, pixels.shape[1], pixels.shape[0])
+        assert results[place].score == pytest.approx(by_hand(pixels, whole), abs=1e-6)
+
+
+@pytest.mark.parametrize("options", [{"batch_size": 1}, {"batch_size": 4}, {"threads": 1}])
+def test_neither_batch_size_nor_threads_nor_neighbours_change_a_score(
+    toy_scorer: Path, options: dict[str, int]
+) -> None:
+    # six faces on the even pictures, none on the odd ones: batches cut pictures apart
+    faces = [Face(Box(left, 20, left + 30, 60), 0.9) for left in range(0, 180, 30)]
+
+    def detector(pixels: np.ndarray) -> list[Face]:
+        return faces if pixels.shape[0] % 2 == 0 else []
+
+    given = [picture(seed, 100 + seed, 240) for seed in range(9)]
+    alone = Scorer(toy_scorer, detector=detector)
+    expected = [[face.score for face in alone.score(pixels).faces] for pixels in given]
+    assert [len(scores) for scores in expected] == [6, 0] * 4 + [6]
+    results = Scorer(toy_scorer, detector=detector, **options).score_iter(given)
+    for result, scores in zip(results, expected, strict=True):
+        assert [face.score for face in result.faces] == pytest.approx(scores, abs=1e-5)
+
+
+def test_an_error_in_one_picture_is_its_row(toy_scorer: Path) -> None:
+    def detector(pixels: np.ndarray) -> list[Face]:
+        if pixels.shape[0] == 50:
+            raise RuntimeError("the detector\nfell over")
+        return [MID]
+
+    given = [picture(0), picture(0, 50), picture(0)]
+    results = list(Scorer(toy_scorer, detector=detector).score_iter(given))
+    assert [result.status.value for result in results] == ["ok", "error", "ok"]
+    assert results[1].message == "RuntimeError: the detector fell over"
+    assert results[1].height == 50
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), ScorerError("no detector")])
+def test_an_interrupt_or_a_broken_installation_ends_the_run(
+    toy_scorer: Path, error: BaseException
+) -> None:
+    def detector(pixels: np.ndarray) -> list[Face]:
+        raise error
+
+    with pytest.raises(type(error)):
+        list(Scorer(toy_scorer, detector=detector).score_iter([picture()] * 3))
+
+
+def test_a_huge_picture_is_not_opened(toy_scorer: Path, grey: Callable[..., Path]) -> None:
+    scorer = Scorer(toy_scorer, faces="whole", max_pixels=100)
+    assert scorer.score(grey("a.png", 9, (11, 10))).status is Status.TOO_LARGE
+    assert scorer.score(grey("b.png", 9, (10, 10))).status is Status.OK
+
+
+def test_sources_are_read_lazily_and_few_are_held(toy_scorer: Path) -> None:
+    taken = 0
+
+    def endless() -> Iterator[np.ndarray]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield picture(0, 20, 20)
+
+    scorer = Scorer(toy_scorer, faces="whole", threads=2, batch_size=4)
+    results = scorer.score_iter(endless())
+    for given_out in range(1, 30):
+        next(results)
+        assert taken <= given_out + 4 + 2 * 2 + 1
+    results.close()  # type: ignore[attr-defined]
+    assert not [t for t in threading.enumerate() if t.name.startswith("facegauge")]
+
+
+def test_faceless_pictures_do_not_pile_up(toy_scorer: Path) -> None:
+    scorer = Scorer(toy_scorer, detector=finds(), batch_size=2)
+    results = scorer.score_iter(picture(0, 8, 8) for _ in iter(int, 1))  # without end
+    assert next(results).status is Status.NO_FACE
+
+
+def test_pictures_are_released_while_the_run_goes_on(toy_scorer: Path) -> None:
+    import weakref
+
+    alive: list[weakref.ref[Any]] = []
+
+    def detector(pixels: np.ndarray) -> list[Face]:
+        alive.append(weakref.ref(pixels))
+        return [MID]
+
+    scorer = Scorer(toy_scorer, detector=detector, threads=1, batch_size=100)
+    results = list(scorer.score_iter(Image.fromarray(picture(seed)) for seed in range(20)))
+    assert len(results) == len(alive) == 20
+    assert sum(reference() is not None for reference in alive) <= 1
+
+
+def test_one_path_is_not_a_list(toy_scorer: Path) -> None:
+    with pytest.raises(UsageError, match=r"list of pictures.*'photo.jpg'"):
+        next(Scorer(toy_scorer).score_iter("photo.jpg"))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"faces": "some"}, "auto, all, largest, whole, got 'some'"),
+        ({"batch_size": 0}, "batch_size to be 1 or more, got 0"),
+        ({"threads": 0}, "threads"),
+        ({"max_pixels": 0}, "max_pixels"),
+    ],
+)
+def test_wrong_options(toy_scorer: Path, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        Scorer(toy_scorer, **options)
+
+
+def test_a_damaged_scorer_is_noticed_before_the_run(toy_scorer: Path) -> None:
+    (toy_scorer / "model.onnx").write_bytes(b"x")
+    with pytest.raises(ScorerError, match="damaged"):
+        Scorer(toy_scorer)
+
+
+def test_threads_may_share_a_scorer(toy_scorer: Path) -> None:
+    scorer = Scorer(toy_scorer, faces="whole", threads=1)
+    given = [picture(seed) for seed in range(12)]
+    expected = [scorer.score(pixels).score for pixels in given]
+    with ThreadPoolExecutor(4) as pool:
+        found = [result.score for result in pool.map(scorer.score, given)]
+    assert found == expected
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork")
+def test_processes_agree(toy_scorer: Path, method: str) -> None:
+    if method not in multiprocessing.get_all_start_methods():
+        pytest.skip(f"no {method} here")
+    scorer = Scorer(toy_scorer, faces="whole", threads=2)
+    given = [picture(seed) for seed in range(3)]
+    expected = [scorer.score(pixels).score for pixels in given]  # the parent's session is open
+    with multiprocessing.get_context(method).Pool(1) as pool:
+        results = pool.map_async(scorer.score, given).get(timeout=60)
+    assert [result.score for result in results] == expected
+
+
+def test_a_pickled_scorer_holds_no_session(toy_scorer: Path) -> None:
+    scorer = Scorer(toy_scorer, faces="whole")
+    copy = pickle.loads(pickle.dumps(scorer))
+    assert copy._model._sessions == {}
+    assert copy.score(picture()) == scorer.score(picture())
+
+
+def test_the_public_functions_use_one_scorer(
+    toy_scorer: Path, grey: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scorer = Scorer(toy_scorer, faces="whole")
+    monkeypatch.setattr(scorer_module, "_default_scorer", lambda: scorer)
+    dark, light = grey("x/dark.png", 51), grey("x/y/light.png", 204)
+    (dark.parent / "bad.png").write_text("bad")
+    assert facegauge.score(dark).score == pytest.approx(0.2, abs=1e-5)
+    assert [result.path for result in facegauge.score([light, dark])] == [str(light), str(dark)]
+    assert facegauge.score([]) == []
+    assert [result.path for result in facegauge.best(dark.parent)] == [str(light)]
+    found = facegauge.best([str(dark), light], n=5)
+    assert [result.score for result in found] == pytest.approx([0.8, 0.2], abs=1e-5)
+
+
+def test_the_package_is_imported_lazily_and_completely() -> None:
+    for name in facegauge.__all__:
+        assert getattr(facegauge, name) is not None
+    assert dir(facegauge) == facegauge.__all__
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = facegauge.nonsense

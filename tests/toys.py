@@ -1,0 +1,65 @@
+"""A toy scorer, made in code: its score is the mean of the pixels."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from facegauge.calibration import Calibration
+from facegauge.preprocess import PreprocessSpec
+from facegauge.zoo import Card, Cost, Data, Figure, Validation
+
+TOY_SPEC = PreprocessSpec(width=24, height=32, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+TOY_CALIBRATION = Calibration(
+    reference="toy labels",
+    n=500,
+    quantiles=tuple(place / 100 for place in range(101)),
+    edges=(0.5,),
+    lower=(0.1, 0.2),
+    upper=(0.15, 0.05),
+)
+
+
+def toy_model(scale: float = 1.0, spec: PreprocessSpec = TOY_SPEC) -> bytes:
+    """A network whose score is the mean of the normalised pixels, times `scale`."""
+    graph = helper.make_graph(
+        [
+            helper.make_node("ReduceMean", ["image", "axes"], ["mean"], keepdims=0),
+            helper.make_node("Mul", ["mean", "scale"], ["score"]),
+        ],
+        "toy",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["N", 3, 32, 24])],
+        [
+            helper.make_tensor_value_info("mean", TensorProto.FLOAT, ["N"]),
+            helper.make_tensor_value_info("score", TensorProto.FLOAT, ["N"]),
+        ],
+        [
+            numpy_helper.from_array(np.array([1, 2, 3], np.int64), "axes"),
+            numpy_helper.from_array(np.array(scale, np.float32), "scale"),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    helper.set_model_props(model, {"facegauge.spec": spec.to_json()})
+    onnx.checker.check_model(model)
+    return bytes(model.SerializeToString())
+
+
+def toy_card(model: bytes) -> Card:
+    return Card(
+        name="toy",
+        system="none",
+        summary="The mean of the pixels.",
+        licence="none needed",
+        sha256=hashlib.sha256(model).hexdigest(),
+        cost=Cost(0.0, 0.0, "24x32"),
+        data=Data("nothing", "none", "none"),
+        val=Validation(
+            10,
+            "toy label",
+            {"srcc": Figure(0.9, 0.8, 0.95), "plcc": Figure(0.91, 0.81, 0.96)},
+        ),
+        calibration=TOY_CALIBRATION,
+    )

@@ -1,0 +1,208 @@
+"""Export: what lands in a scorer folder, and that nothing lands when something is wrong."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+onnx = pytest.importorskip("onnx")
+
+from facegauge import zoo  # noqa: E402
+from facegauge.errors import ScorerError, UsageError  # noqa: E402
+from facegauge.metrics import srcc  # noqa: E402
+from facegauge.preprocess import PreprocessSpec  # noqa: E402
+from facegauge.scorer import Scorer  # noqa: E402
+from facegauge.training import export  # noqa: E402
+from facegauge.training.evaluate import (  # noqa: E402
+    predict,
+    predict_network,
+    predict_run,
+    report,
+)
+from facegauge.training.export import Shipped, export_run  # noqa: E402
+from facegauge.training.manifests import load_manifest  # noqa: E402
+from facegauge.training.profile import profile_folder  # noqa: E402
+from facegauge.training.runs import load_run  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def data(toy_data):
+    return load_manifest(toy_data)
+
+
+@pytest.fixture(scope="module")
+def scorer_folder(toy_run, data, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("export") / "toy"
+    export_run(load_run(toy_run), folder, name="toy", data=data, licence="test only")
+    return folder
+
+
+def test_the_scorer_scores_like_the_run(scorer_folder, toy_run, data):
+    torch_scores = predict_run(load_run(toy_run), data).scores
+    scored = Scorer(scorer_folder, faces="whole", threads=1).score_iter(data.paths)
+    assert [result.score for result in scored] == pytest.approx(torch_scores, abs=1e-5)
+    assert np.ptp(torch_scores) > 1e-3
+
+
+def test_the_model_carries_its_spec_and_takes_any_batch(scorer_folder):
+    model = onnx.load(scorer_folder / "model.onnx")
+    onnx.checker.check_model(model)
+    spec = {prop.key: prop.value for prop in model.metadata_props}["facegauge.spec"]
+    assert PreprocessSpec.from_json(spec) == PreprocessSpec(width=64, height=80)
+    assert model.opset_import[0].version >= 17
+    (image,), (score,) = model.graph.input, model.graph.output
+    shape = image.type.tensor_type.shape.dim
+    assert (image.name, score.name) == ("image", "score")
+    assert shape[0].dim_param and [d.dim_value for d in shape[1:]] == [3, 80, 64]
+    assert {file.name for file in scorer_folder.iterdir()} == {
+        "model.onnx",
+        "card.toml",
+        "model.safetensors",
+        "run.json",
+    }
+
+
+def test_the_card_tells_what_was_measured(scorer_folder, toy_run, data):
+    zoo.verify(scorer_folder)
+    card = zoo.load_card(scorer_folder)
+    run = load_run(toy_run)
+    val = data.where(split="val")
+    scores = predict_run(run, val).scores
+    assert card.val.n == 60 and card.val.label == "label"
+    assert card.val.figures["srcc"].value == pytest.approx(srcc(val.scores, scores), abs=1e-4)
+    assert {"plcc", "plcc_fitted", "krcc", "rmse", "challenge"} <= card.val.figures.keys()
+    parameters = sum(weight.numel() for weight in run.network.parameters())
+    assert card.cost.parameters_m == pytest.approx(parameters / 1e6)
+    assert card.cost.input == "64x80"
+    assert card.data.trained_on == "toy/labels.csv (90 pictures)"
+    assert (card.data.command, card.data.commit) == ("facegauge train ensemble", "abc123")
+    assert card.calibration.n == 30
+    train = data.where(split="train").scores
+    assert card.calibration.quantiles[50] == pytest.approx(np.median(train), abs=1e-4)
+    covered = [low <= y <= high for y, (low, high) in
+               zip(val.scores, map(card.calibration.interval, scores), strict=True)]  # fmt: skip
+    assert np.mean(covered) >= 0.9
+
+
+def test_it_can_be_opened_for_fine_tuning(scorer_folder, toy_run):
+    ours, theirs = load_run(scorer_folder), load_run(toy_run)
+    image = torch.randn(2, 3, 80, 64)
+    assert torch.equal(ours.network(image), theirs.network(image))
+
+
+def test_flip_averages_the_mirrored_picture_and_costs_twice(toy_run, data, scorer_folder, tmp_path):
+    run = load_run(toy_run)
+    card = export_run(run, tmp_path / "flip", name="flip", data=data, flip=True)
+    image = np.random.default_rng(0).normal(size=(3, 3, 80, 64)).astype(np.float32)
+    model = zoo.models.Model(tmp_path / "flip")
+    with torch.inference_mode():
+        views = [run.network(torch.from_numpy(image[..., ::d].copy())) for d in (1, -1)]
+    assert model(image) == pytest.approx((views[0] + views[1]).numpy() / 2, abs=1e-5)
+    assert not np.allclose(model(image), views[0].numpy(), atol=1e-5)
+    assert card.cost.gflops == pytest.approx(2 * zoo.load_card(scorer_folder).cost.gflops, abs=2e-4)
+    assert load_run(tmp_path / "flip").config["flip"] is True
+    assert profile_folder(tmp_path / "flip").gflops == card.cost.gflops
+
+
+def test_a_single_network_flips_too():
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 4 * 4, 1))
+    image = torch.randn(2, 3, 4, 4)
+    expected = (network(image) + network(image.flip(3))).flatten() / 2
+    assert torch.allclose(Shipped(network, flip=True)(image), expected)
+    assert Shipped(network, flip=False)(image).shape == (2,)
+
+
+def test_a_difference_between_the_runtimes_leaves_nothing_behind(
+    toy_run, data, tmp_path, monkeypatch
+):
+    write = export.write_onnx
+
+    def spoil(network, spec, file):
+        write(network, spec, file)
+        model = onnx.load(file)
+        name = model.graph.output[0].name
+        node = next(node for node in model.graph.node if name in node.output)
+        node.output[list(node.output).index(name)] = "unspoilt"
+        model.graph.node.append(onnx.helper.make_node("Exp", ["unspoilt"], [name]))
+        onnx.save(model, file)
+
+    monkeypatch.setattr(export, "write_onnx", spoil)
+    with pytest.raises(ScorerError, match="onnxruntime and torch differ by"):
+        export_run(load_run(toy_run), tmp_path / "bad", name="bad", data=data)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_in_use_is_left_alone(toy_run, data, tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(UsageError, match="is in use"):
+        export_run(load_run(toy_run), tmp_path, name="x", data=data)
+    assert [file.name for file in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_data_without_val_is_refused(toy_run, data, tmp_path):
+    with pytest.raises(UsageError, match="no rows with split 'val'"):
+        export_run(load_run(toy_run), tmp_path / "x", name="x", data=data.where(split="train"))
+
+
+def test_predictions_do_not_depend_on_the_batch_size_and_members_average(toy_run, data):
+    run = load_run(toy_run)
+    some = data.take(np.arange(7))
+    one, many = predict_run(run, some, batch_size=1), predict_run(run, some, batch_size=64)
+    assert one.scores == pytest.approx(many.scores, abs=1e-6)
+    assert list(one.members) == ["mobilenet_v3_small", "shufflenet_v2_x0_5"]
+    assert np.mean(list(one.members.values()), axis=0) == pytest.approx(one.scores, abs=1e-6)
+
+
+class Bright(torch.nn.Module):
+    """Scores the mean of the red channel; knows nothing else."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = torch.nn.Parameter(torch.tensor(0.2))
+
+    def forward(self, x):
+        return 0.5 + self.scale * x[:, 0].mean((1, 2))
+
+
+def test_unreadable_pictures_are_named_and_left_out(data, tmp_path):
+    (tmp_path / "bad.png").write_bytes(b"no picture")
+    rows = "".join(f"{path},{score}\n" for path, score in zip(data.paths, data.scores, strict=True))
+    (tmp_path / "list.csv").write_text(f"image,score\n{rows}bad.png,0.5\n")
+    manifest = load_manifest(tmp_path / "list.csv")
+    found = predict_network(Bright(), PreprocessSpec(width=16, height=20), manifest, 8)
+    assert list(found.unscored) == [90] and np.isnan(found.scores[90])
+    judged = report(manifest, found, resamples=50)
+    assert judged.figures["score"].n == 90 and judged.figures["score"].srcc.value > 0.8
+    assert list(judged.unscored) == [str(tmp_path / "bad.png")]
+
+
+def test_a_report_holds_groups_and_differences(data, toy_run):
+    bright = predict_network(Bright(), PreprocessSpec(width=16, height=20), data)
+    random = predict_run(load_run(toy_run), data)
+    judged = report(data, bright, by="colour", other=random, resamples=50, label_name="rating")
+    assert {gap.name: gap.n for gap in judged.groups} == {"blue": 45, "red": 45}
+    difference = judged.differences["srcc"]
+    expected = srcc(data.scores, bright.scores) - srcc(data.scores, random.scores)
+    assert difference.value == pytest.approx(expected) and difference.n == 90
+    assert judged.to_dict()["label"] == "rating"
+
+
+def test_auto_finds_no_face_in_colours(data, toy_run):
+    some = data.take(np.arange(3))
+    found = predict_run(load_run(toy_run), some, faces="auto")
+    assert np.isnan(found.scores).all()
+    assert set(found.unscored.values()) == {"no face found"}
+    with pytest.raises(UsageError, match="none of the 3 pictures has a score"):
+        report(some, found)
+    with pytest.raises(UsageError, match="faces must be whole or auto"):
+        predict_run(load_run(toy_run), some, faces="largest")
+
+
+def test_predict_takes_either_folder(scorer_folder, toy_run, data, tmp_path):
+    some = data.take(np.arange(5))
+    by_torch, by_onnx = predict(toy_run, some), predict(scorer_folder, some)
+    assert by_torch.members and not by_onnx.members
+    assert by_onnx.scores == pytest.approx(by_torch.scores, abs=1e-5)
+    with pytest.raises(ScorerError, match="no scorer"):
+        predict(tmp_path / "nothing", some)

@@ -1,0 +1,104 @@
+"""The loop: schedule, weight average, log, and errors that say what to do."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from facegauge.errors import FacegaugeError
+from facegauge.preprocess import PreprocessSpec
+from facegauge.results import Box
+from facegauge.training.fit import FitSettings, Log, fit, rate, update_average
+from facegauge.training.views import BatchPlan, Framed, ViewMaker, ViewSettings
+
+SPEC = PreprocessSpec(width=4, height=5)
+
+
+class Brightness(nn.Module):
+    """One weight: the score is the mean pixel times it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1))
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        return pixels.float().mean((1, 2, 3)) / 255 * self.weight
+
+
+class Squared(nn.Module):
+    def forward(self, network: nn.Module, batch: dict[str, torch.Tensor]) -> dict:
+        return {"mse": (network(batch["labelled"]) - batch["score"]).square().mean()}
+
+
+def maker() -> ViewMaker:
+    frames = [
+        Framed(np.full((5, 4, 3), level, np.uint8), Box(0, 0, 4, 5), level / 255)
+        for level in range(0, 250, 25)
+    ]
+    return ViewMaker(frames, SPEC, ViewSettings(degraded=0))
+
+
+def judge(network: nn.Module) -> dict[str, float]:
+    return {"criterion": -abs(network.weight.item() - 1)}
+
+
+def run(folder: Path, objective: nn.Module, network: nn.Module, **numbers: float) -> dict:
+    settings = FitSettings(
+        **{"steps": 60, "lr": 0.05, "warmup": 5, "average": 0.5, "workers": 0,
+           "validate_every": 20, "weight_decay": 0.0, "log_every": 20, **numbers}
+    )  # fmt: skip
+    plan = BatchPlan(labelled=4)
+    return fit(
+        network, objective, maker(), plan=plan, validate=judge, folder=folder, settings=settings,
+        say=lambda line: None,
+    )  # fmt: skip
+
+
+def test_it_learns_and_leaves_a_finished_folder(tmp_path: Path) -> None:
+    network = Brightness()
+    best = run(tmp_path, Squared(), network)
+    assert network.weight.item() == pytest.approx(1, abs=0.05)
+    assert {file.name for file in tmp_path.iterdir()} == {
+        "best.safetensors", "done.json", "log.jsonl"
+    }  # fmt: skip
+    again = Brightness()
+    assert run(tmp_path, Squared(), again) == best
+    assert torch.equal(again.weight, network.weight)
+
+
+def test_a_loss_that_is_no_number_stops_with_advice(tmp_path: Path) -> None:
+    class Broken(nn.Module):
+        def forward(self, network: nn.Module, batch: dict[str, torch.Tensor]) -> dict:
+            return {"mse": network.weight.sum() * math.nan}
+
+    with pytest.raises(FacegaugeError, match=r"step 0 .* lower lr"):
+        run(tmp_path, Broken(), Brightness())
+
+
+def test_rate_warms_up_and_falls() -> None:
+    settings = FitSettings(steps=100, lr=1.0, warmup=10)
+    assert [rate(step, settings) for step in (0, 9, 10)] == pytest.approx([0.1, 1.0, 1.0])
+    assert rate(55, settings) == pytest.approx(0.01 + 0.99 / 2)
+    assert rate(100, settings) == pytest.approx(0.01)
+
+
+def test_average_is_the_hand_worked_value() -> None:
+    network = Brightness()
+    average = {"weight": torch.zeros(1)}
+    network.weight.data.fill_(1.0)
+    update_average(average, network, 0.9, step=1000)
+    update_average(average, network, 0.9, step=1000)
+    assert average["weight"].item() == pytest.approx(1 - 0.9**2)
+
+
+def test_log_drops_what_comes_after_the_resume_and_cut_lines(tmp_path: Path) -> None:
+    file = tmp_path / "log.jsonl"
+    file.write_text('{"step": 10}\n{"step": 20}\n{"step": 30}\n{"st')
+    Log(file, first=20, writes=True).write({"step": 25})
+    assert [json.loads(line)["step"] for line in file.read_text().splitlines()] == [10, 20, 25]

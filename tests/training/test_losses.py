@@ -1,0 +1,64 @@
+"""Losses against hand-worked values and slow loops."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from facegauge.training.losses import mse_corr, ordered, pearson, robust_corr
+
+LABEL = torch.tensor([0.1, 0.2, 0.3, 0.5])
+PREDICTION = torch.tensor([0.2, 0.1, 0.35, 0.45])
+
+
+def test_mse_corr_is_the_hand_worked_value() -> None:
+    assert mse_corr(PREDICTION, LABEL).item() == pytest.approx(0.2350262, abs=1e-5)
+    assert mse_corr(PREDICTION, LABEL, weight=0).item() == pytest.approx(0.00625, abs=1e-7)
+
+
+def test_pearson_is_numpys() -> None:
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(2, 50)).astype(np.float32)
+    got = pearson(torch.from_numpy(a), torch.from_numpy(b)).item()
+    assert got == pytest.approx(np.corrcoef(a, b)[0, 1], abs=1e-5)
+
+
+@pytest.mark.parametrize("loss", [mse_corr, robust_corr])
+@pytest.mark.parametrize("count", [1, 5])
+def test_no_spread_gives_finite_gradients(loss: object, count: int) -> None:
+    prediction = torch.full((count,), 0.4, requires_grad=True)
+    value = loss(prediction, torch.linspace(0.2, 0.6, count))  # type: ignore[operator]
+    value.backward()
+    assert torch.isfinite(value) and torch.isfinite(prediction.grad).all()
+
+
+def test_robust_corr_bears_an_outlier_better() -> None:
+    label, wrong = torch.linspace(0.3, 0.6, 20), torch.linspace(0.3, 0.6, 20)
+    wrong[0] = 1.0
+    squared = mse_corr(wrong, label, weight=0) * 0.5 / 0.1  # smooth L1 near 0, knee at 0.1
+    assert robust_corr(wrong, label, weight=0) < squared
+
+
+def slow_ordered(scores: np.ndarray, severities: np.ndarray, margin: float) -> float:
+    terms = []
+    for row, worst in zip(scores, severities, strict=True):
+        for i in range(len(row)):
+            for j in range(len(row)):
+                if worst[j] > worst[i]:
+                    needed = margin * (worst[j] - worst[i])
+                    terms.append(max(0.0, needed - (row[i] - row[j])))
+    return float(np.mean(terms)) if terms else 0.0
+
+
+def test_ordered_is_the_slow_loop() -> None:
+    rng = np.random.default_rng(0)
+    scores, severities = rng.random((6, 4)), rng.choice([0.0, 1.0, 2.5, 4.0], (6, 4))
+    got = ordered(torch.tensor(scores), torch.tensor(severities), 0.05).item()
+    assert got == pytest.approx(slow_ordered(scores, severities, 0.05), abs=1e-9)
+
+
+def test_ordered_is_zero_in_order_and_positive_after_a_swap() -> None:
+    severity = torch.tensor([[0.0, 1.0, 2.0]])
+    assert ordered(torch.tensor([[0.6, 0.5, 0.4]]), severity, 0.0) == 0
+    assert ordered(torch.tensor([[0.6, 0.4, 0.5]]), severity, 0.0) > 0

@@ -1,0 +1,127 @@
+"""The light ensemble's recipe, end to end on pictures made in code."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from facegauge.errors import UsageError
+from facegauge.training import fit as fitting
+from facegauge.training.manifests import Manifest, load_manifest
+from facegauge.training.recipes import ensemble
+from facegauge.training.runs import load_run
+from facegauge.training.settings import apply_overrides, load_preset
+
+SMALL = [
+    "input.width=48",
+    "input.height=64",
+    "workers=0",
+    *(
+        f"{table}.fit.{key}={value}"
+        for table in ("teacher", "members.mobilenet_v3_small", "members.shufflenet_v2_x1_0")
+        for key, value in {"steps": 6, "warmup": 2, "validate_every": 3, "save_every": 2}.items()
+    ),
+    *(
+        f"{table}.plan.{key}={value}"
+        for table in ("teacher", "student")
+        for key, value in {"labelled": 6, "groups": 1}.items()
+    ),
+    "student.plan.free=4",
+]
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Manifest:
+    """Blurred noise: the sharper, the higher the label."""
+    rng = np.random.default_rng(0)
+    rows = ["image,score,split"]
+    for number in range(24):
+        score = (number % 12 + 1) / 13
+        size = max(2, round(48 * score))
+        grain = rng.integers(0, 256, (round(size * 4 / 3), size, 3), np.uint8)
+        picture = Image.fromarray(grain).resize((48, 64), Image.Resampling.BICUBIC)
+        picture.save(tmp_path / f"{number}.png")
+        rows.append(f"{number}.png,{score:.4f},{'val' if number >= 16 else 'train'}")
+    (tmp_path / "labels.csv").write_text("\n".join(rows))
+    return load_manifest(tmp_path / "labels.csv")
+
+
+def settings() -> ensemble.Settings:
+    return apply_overrides(load_preset("ensemble", "cpu"), SMALL)
+
+
+def losses(folder: Path) -> list[dict[str, float]]:
+    rows = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    return [row for row in rows if "labels" in row or "score" in row]
+
+
+def test_the_run_has_every_part(data: Manifest, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    figures = ensemble.run(settings(), data, [], out)
+    assert set(figures) == {"mobilenet_v3_small", "shufflenet_v2_x1_0", "ensemble"}
+    assert load_run(out / "teacher").system == "ensemble teacher"
+    run = load_run(out)
+    assert run.system == "ensemble"
+    assert list(run.members) == ["mobilenet_v3_small", "shufflenet_v2_x1_0"]
+    x = torch.randn(3, 3, 64, 48)
+    with torch.no_grad():
+        parts = torch.stack([load_run(out / name).network(x) for name in run.members])
+        assert torch.allclose(run.network(x), parts.mean(0), atol=1e-6)
+    assert run.settings["data"] == [{"manifest": f"{tmp_path.name}/labels.csv", "pictures": 16}]
+    with pytest.raises(UsageError, match="not empty"):
+        ensemble.run(settings(), data, [], out)
+
+
+def test_going_on_from_an_earlier_ensemble(data: Manifest, toy_run: Path) -> None:
+    member = ensemble.member_of(str(toy_run), "mobilenet_v3_small")
+    expected = load_run(toy_run).network.members["mobilenet_v3_small"].state_dict()
+    assert all(torch.equal(value, expected[name]) for name, value in member.state_dict().items())
+    with pytest.raises(UsageError, match="no member vgg to start from; its members: mobilenet"):
+        ensemble.member_of(str(toy_run), "vgg")
+
+
+def test_expected_losses(data: Manifest, tmp_path: Path) -> None:
+    """Fixed seeds, fixed pictures: a changed objective, view or schedule shows here."""
+    out = tmp_path / "run"
+    ensemble.run(settings(), data, [], out)
+    teacher = losses(out / "teacher")[-1]
+    student = losses(out / "mobilenet_v3_small")[-1]
+    assert {name: teacher[name] for name in ("labels", "order")} == pytest.approx(
+        {"labels": 0.2593, "order": 0.0894}, rel=0.1
+    )
+    assert {name: student[name] for name in ("score", "features", "order")} == pytest.approx(
+        {"score": 3.666, "features": 2.437, "order": 0.0364}, rel=0.1
+    )
+
+
+def test_killed_and_resumed_ends_the_same(
+    data: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    ensemble.run(settings(), data, [], whole)
+
+    calls = {"left": 9}  # teacher: 6 updates; the kill falls into the first member
+    update = fitting.update_average
+
+    def dying(*args: object) -> None:
+        calls["left"] -= 1
+        if calls["left"] < 0:
+            raise KeyboardInterrupt
+        update(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(fitting, "update_average", dying)
+    with pytest.raises(KeyboardInterrupt):
+        ensemble.run(settings(), data, [], cut)
+    monkeypatch.setattr(fitting, "update_average", update)
+    ensemble.run(settings(), data, [], cut, resume=True)
+
+    expected, got = (load_run(folder).network.state_dict() for folder in (whole, cut))
+    for name, value in expected.items():
+        assert torch.allclose(value.float(), got[name].float(), atol=1e-5), name
+    steps = [row["step"] for row in losses(cut / "mobilenet_v3_small")]
+    assert steps == sorted(set(steps))
