@@ -1,0 +1,106 @@
+"""A scorer's network on onnxruntime: opened lazily, once a process, and verified first."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from facegauge.errors import ScorerError
+from facegauge.preprocess import PreprocessSpec
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+SPEC_KEY = "facegauge.spec"
+INPUT, OUTPUT = "image", "score"
+
+
+class Model:
+    """The network of a scorer folder.
+
+    Can be shared by threads, pickled, and used after a fork: onnxruntime's threads do not survive
+    a fork, so every process opens a session of its own on first use.
+
+    Args:
+        folder: with a verified `model.onnx`.
+        threads: of onnxruntime for one batch.
+    """
+
+    def __init__(self, folder: Path, threads: int = 1) -> None:
+        self.folder = folder
+        self.threads = threads
+        self._sessions: dict[int, onnxruntime.InferenceSession] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_sessions": {}}
+
+    @property
+    def spec(self) -> PreprocessSpec:
+        """How a picture becomes this network's input; stored in the ONNX metadata.
+
+        Raises:
+            ScorerError: damaged or not a facegauge model.
+        """
+        metadata = self._session().get_modelmeta().custom_metadata_map
+        if SPEC_KEY not in metadata:
+            raise ScorerError(f"{self.folder}: the model's metadata has no {SPEC_KEY}")
+        try:
+            return PreprocessSpec.from_json(metadata[SPEC_KEY])
+        except (ValueError, TypeError, AttributeError) as error:
+            raise ScorerError(f"{self.folder}: {SPEC_KEY} cannot be read: {error}") from error
+
+    def __call__(self, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+        """Scores of a batch: (N, 3, H, W) normalised float32 to (N,), as the network gives them.
+
+        Raises:
+            ScorerError: the network cannot be opened or does not take such a batch.
+        """
+        try:
+            (scores,) = self._session().run([OUTPUT], {INPUT: images})
+        except ScorerError:
+            raise
+        except Exception as error:
+            shape = " x ".join(map(str, images.shape))
+            raise ScorerError(f"{self.folder}: failed on a batch of {shape}: {error}") from error
+        if scores.shape != (len(images),):
+            raise ScorerError(
+                f"{self.folder}: expected {len(images)} scores, got shape {scores.shape}"
+            )
+        return np.asarray(scores, np.float64)
+
+    def _session(self) -> onnxruntime.InferenceSession:
+        # Threads may meet here and open two sessions; setdefault keeps one. A lock would not
+        # survive a fork that happens while another thread holds it.
+        process = os.getpid()
+        return self._sessions.get(process) or self._sessions.setdefault(process, self._open())
+
+    def _open(self) -> onnxruntime.InferenceSession:
+        import onnxruntime
+
+        from facegauge.zoo import load_model
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = self.threads
+        options.log_severity_level = 3  # errors only
+        options.enable_cpu_mem_arena = False  # with batches of many sizes the arena only grows
+        options.enable_mem_pattern = False
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        model = load_model(self.folder)
+        try:
+            session = onnxruntime.InferenceSession(
+                model, options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:
+            raise ScorerError(f"onnxruntime cannot open {self.folder}: {error}") from error
+        inputs = [value.name for value in session.get_inputs()]
+        outputs = [value.name for value in session.get_outputs()]
+        if inputs != [INPUT] or OUTPUT not in outputs:
+            raise ScorerError(
+                f"{self.folder}: expected a model with the input '{INPUT}' and the output "
+                f"'{OUTPUT}', got {inputs} and {outputs}"
+            )
+        return session
