@@ -1,0 +1,110 @@
+"""What is measured, each in a process of its own: rates, memory, and the time of one picture."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+WARM_UP = 16  # pictures before the clock starts
+
+
+def in_fresh_process(function: Callable[..., T], *arguments: Any) -> T:
+    """A function's result, worked out in a new process that has done nothing else."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(function, *arguments).result()
+
+
+@dataclass(frozen=True)
+class Rate:
+    """How fast a folder was scored, several times over.
+
+    Attributes:
+        scored: pictures with a score.
+        seconds: wall time of each round.
+        cpu_ms: CPU time (user and system, all threads) a picture, the least of the rounds.
+        peak_mb: the most memory the process held, nan where the system does not say.
+    """
+
+    pictures: int
+    scored: int
+    seconds: tuple[float, ...]
+    cpu_ms: float
+    peak_mb: float
+
+    @property
+    def best(self) -> float:
+        """Pictures a second, in the fastest round."""
+        return self.pictures / min(self.seconds)
+
+    @property
+    def median(self) -> float:
+        """Pictures a second, in the middle round."""
+        return self.pictures / statistics.median(self.seconds)
+
+
+def rate(paths: Sequence[Path], scorer: str, faces: str, rounds: int) -> Rate:
+    """Scores all paths `rounds` times, as `facegauge score` does."""
+    from facegauge import Scorer
+
+    opened = Scorer(scorer, faces=faces)
+    list(opened.score_iter(paths[:WARM_UP]))
+    seconds, cpu, scored = [], [], 0
+    for _ in range(rounds):
+        start, start_cpu = time.perf_counter(), cpu_seconds()
+        scored = sum(result.score is not None for result in opened.score_iter(paths))
+        seconds.append(time.perf_counter() - start)
+        cpu.append(1000 * (cpu_seconds() - start_cpu) / len(paths))
+    return Rate(len(paths), scored, tuple(seconds), min(cpu), memory_mb("VmHWM"))
+
+
+def footprint(
+    paths: Sequence[Path], scorer: str, faces: str, total: int, every: int
+) -> list[tuple[int, float]]:
+    """(pictures scored, resident MB) again and again while the paths are scored in turn."""
+    from itertools import cycle, islice
+
+    from facegauge import Scorer
+
+    results = Scorer(scorer, faces=faces).score_iter(islice(cycle(paths), total))
+    return [
+        (number, memory_mb("VmRSS")) for number, _ in enumerate(results, 1) if number % every == 0
+    ]
+
+
+def one_picture(
+    path: Path, scorer: str, faces: str, threads: int, runs: int
+) -> tuple[float, float]:
+    """Median milliseconds, wall and CPU, for one picture that is in memory already."""
+    from facegauge import Scorer
+    from facegauge.images import open_picture
+
+    opened, pixels = Scorer(scorer, faces=faces, threads=threads), open_picture(path)
+    wall, cpu = [], []
+    for _ in range(runs + 2):
+        start, start_cpu = time.perf_counter(), time.process_time()
+        opened.score(pixels)
+        wall.append(1000 * (time.perf_counter() - start))
+        cpu.append(1000 * (time.process_time() - start_cpu))
+    return statistics.median(wall[2:]), statistics.median(cpu[2:])
+
+
+def cpu_seconds() -> float:
+    """CPU time of this process so far."""
+    return time.process_time()
+
+
+def memory_mb(field: str) -> float:
+    """VmRSS (now) or VmHWM (the most so far) of this process; nan where there is no /proc."""
+    status = Path("/proc/self/status")
+    for line in status.read_text().splitlines() if status.is_file() else ():
+        if line.startswith(f"{field}:"):
+            return int(line.split()[1]) * 1024 / 1e6
+    return float("nan")
