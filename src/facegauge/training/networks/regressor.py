@@ -9,13 +9,18 @@ from torch import Tensor, nn
 
 from facegauge.errors import UsageError
 
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
 TAPS: dict[str, tuple[str, ...]] = {
     # torchvision node names, by depth: strides 4, 8, 16 and 32; the last is the pooled one
     "mobilenet_v3_small": ("features.1", "features.3", "features.8", "features.12"),
     "shufflenet_v2_x0_5": ("maxpool", "stage2", "stage3", "conv5"),
     "shufflenet_v2_x1_0": ("maxpool", "stage2", "stage3", "conv5"),
     "mobilenet_v2": ("features.3", "features.6", "features.13", "features.17", "features.18"),
+    # timm's
+    "efficientnet_lite0": ("blocks.1", "blocks.2", "blocks.4", "blocks.6", "bn2"),
 }
+TIMM = frozenset({"efficientnet_lite0"})
 
 
 class Regressor(nn.Module):
@@ -38,14 +43,14 @@ class Regressor(nn.Module):
             raise UsageError(f"unknown backbone {backbone!r}; there are {', '.join(TAPS)}")
         if depths not in ("last", "all"):
             raise UsageError(f"depths must be last or all, got {depths!r}")
-        from torchvision.models import get_model
         from torchvision.models.feature_extraction import create_feature_extractor
 
         self.backbone = backbone
         self.taps = TAPS[backbone]
         self.pooled = self.taps[-1:] if depths == "last" else self.taps
-        model = get_model(backbone, weights=None)
-        self.body = create_feature_extractor(model, {name: name for name in self.taps})
+        self.body = create_feature_extractor(
+            _classifier(backbone), {name: name for name in self.taps}
+        )
         self.channels = self._count_channels()
         self.head = nn.Linear(sum(self.channels[name] for name in self.pooled), 1)
         nn.init.normal_(self.head.weight, std=0.01)
@@ -67,18 +72,21 @@ class Regressor(nn.Module):
         return self.score(self.features(x))
 
     def start_from(self, weights: str | Path) -> None:
-        """Load backbone weights: "imagenet" through torchvision, or a .pth file in its layout.
+        """Load backbone weights: "imagenet" through torchvision or timm, or a .pth file.
+
+        The file holds the backbone under its own names or, as the ports of EfficientNet-Lite do,
+        the same tensors in the same order under others, trained on (x - 127) / 128.
 
         Raises:
             UsageError: the file cannot be read or does not hold this backbone's weights.
         """
         try:
             if weights == "imagenet":
-                from torchvision.models import get_model
-
-                state = get_model(self.backbone, weights="IMAGENET1K_V1").state_dict()
+                state = _classifier(self.backbone, trained=True).state_dict()
             else:
                 state = torch.load(weights, map_location="cpu", weights_only=True)
+                if self.backbone == "efficientnet_lite0" and "_conv_stem.weight" in state:
+                    state = _from_lite(state)
         except Exception as error:
             raise UsageError(f"cannot get backbone weights from {weights}: {error}") from error
         own = self.body.state_dict()
@@ -96,3 +104,38 @@ class Regressor(nn.Module):
         maps = self.body(torch.zeros(1, 3, 64, 64))
         self.body.train()
         return {name: maps[name].shape[1] for name in self.taps}
+
+
+def _classifier(backbone: str, trained: bool = False) -> nn.Module:
+    """The backbone as its library builds it, with random or ImageNet weights."""
+    if backbone in TIMM:
+        import timm
+
+        built: nn.Module = timm.create_model(backbone, pretrained=trained)
+        return built
+    from torchvision.models import get_model
+
+    return get_model(backbone, weights="IMAGENET1K_V1" if trained else None)
+
+
+def _from_lite(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The weights of a port of EfficientNet-Lite0 as timm's network wants them.
+
+    The port's input is (x - 127) / 128 and its batch norms add 1e-3 to the variance; here the input
+    is standardised with ImageNet's mean and deviation, and they add 1e-5. Both differences are
+    folded into the first convolution's weights and the batch norms' statistics.
+    """
+    names = _classifier("efficientnet_lite0").state_dict()
+    theirs = [value for name, value in state.items() if "num_batches" not in name]
+    ours = [name for name in names if "num_batches" not in name]
+    renamed = dict(zip(ours, theirs, strict=True))
+    mean = torch.tensor(IMAGENET_MEAN) * 255
+    std = torch.tensor(IMAGENET_STD) * 255
+    stem = renamed["conv_stem.weight"]
+    offset = stem.sum((2, 3)) @ ((mean - 127) / 128)
+    renamed["conv_stem.weight"] = stem * (std / 128).view(1, 3, 1, 1)
+    renamed["bn1.running_mean"] = renamed["bn1.running_mean"] - offset
+    for name in ours:
+        if name.endswith("running_var"):
+            renamed[name] = renamed[name] + (1e-3 - 1e-5)
+    return renamed
