@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from facegauge.errors import FacegaugeError
 from facegauge.preprocess import PreprocessSpec
 from facegauge.results import Box
 from facegauge.training.fit import FitSettings, Log, fit, rate, update_average
-from facegauge.training.views import BatchPlan, Framed, ViewMaker, ViewSettings
+from facegauge.training.views import BatchPlan, Framed, ViewBatches, ViewMaker, ViewSettings
 
 SPEC = PreprocessSpec(width=4, height=5)
 
@@ -53,9 +54,9 @@ def run(folder: Path, objective: nn.Module, network: nn.Module, **numbers: float
         **{"steps": 60, "lr": 0.05, "warmup": 5, "average": 0.5, "workers": 0,
            "validate_every": 20, "weight_decay": 0.0, "log_every": 20, **numbers}
     )  # fmt: skip
-    plan = BatchPlan(labelled=4)
+    batches = partial(ViewBatches, maker(), BatchPlan(labelled=4))
     return fit(
-        network, objective, maker(), plan=plan, validate=judge, folder=folder, settings=settings,
+        network, objective, batches, validate=judge, folder=folder, settings=settings,
         say=lambda line: None,
     )  # fmt: skip
 

@@ -11,27 +11,40 @@ import torch
 from PIL import Image
 
 from facegauge.errors import UsageError
+from facegauge.preprocess import PreprocessSpec
 from facegauge.training import fit as fitting
 from facegauge.training.manifests import Manifest, load_manifest
+from facegauge.training.networks.regressor import Regressor
+from facegauge.training.objectives import Normalise
 from facegauge.training.recipes import ensemble
-from facegauge.training.runs import load_run
+from facegauge.training.runs import load_run, save_run
 from facegauge.training.settings import apply_overrides, load_preset
 
+TEACHERS = ("teachers.mobilenet_v2", "teachers.efficientnet_lite0")
+MEMBERS = ("members.mobilenet_v3_small", "members.shufflenet_v2_x1_0")
+SHORT = {"steps": 6, "warmup": 2, "validate_every": 3, "save_every": 2, "log_every": 1}
 SMALL = [
     "input.width=48",
     "input.height=64",
     "workers=0",
+    "pool.batches=4",
     *(
         f"{table}.fit.{key}={value}"
-        for table in ("teacher", "members.mobilenet_v3_small", "members.shufflenet_v2_x1_0")
-        for key, value in {"steps": 6, "warmup": 2, "validate_every": 3, "save_every": 2}.items()
+        for table in (*TEACHERS, *MEMBERS)
+        for key, value in {
+            "steps": 6,
+            "warmup": 2,
+            "validate_every": 3,
+            "save_every": 2,
+            "log_every": 1,
+        }.items()
     ),
     *(
         f"{table}.plan.{key}={value}"
-        for table in ("teacher", "student")
+        for table in (*TEACHERS, "pool")
         for key, value in {"labelled": 6, "groups": 1}.items()
     ),
-    "student.plan.free=4",
+    "pool.plan.free=4",
 ]
 
 
@@ -57,14 +70,15 @@ def settings() -> ensemble.Settings:
 
 def losses(folder: Path) -> list[dict[str, float]]:
     rows = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-    return [row for row in rows if "labels" in row or "score" in row]
+    return [row for row in rows if "lr" in row]
 
 
 def test_the_run_has_every_part(data: Manifest, tmp_path: Path) -> None:
     out = tmp_path / "run"
     figures = ensemble.run(settings(), data, [], out)
     assert set(figures) == {"mobilenet_v3_small", "shufflenet_v2_x1_0", "ensemble"}
-    assert load_run(out / "teacher").system == "ensemble teacher"
+    for name in ("mobilenet_v2", "efficientnet_lite0"):
+        assert load_run(out / "teachers" / name).system == "ensemble teacher"
     run = load_run(out)
     assert run.system == "ensemble"
     assert list(run.members) == ["mobilenet_v3_small", "shufflenet_v2_x1_0"]
@@ -85,18 +99,51 @@ def test_going_on_from_an_earlier_ensemble(data: Manifest, toy_run: Path) -> Non
         ensemble.member_of(str(toy_run), "vgg")
 
 
+def test_a_finished_teacher_is_taken_as_it_is(data: Manifest, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    teacher = Regressor("mobilenet_v2", "all", 0.5)
+    save_run(
+        tmp_path / "teacher",
+        system="ensemble teacher",
+        network=teacher,
+        config=teacher.config,
+        spec=PreprocessSpec(width=48, height=64),
+        settings={},
+    )
+    numbers = {**settings(), "pool": {**settings()["pool"], "teachers": ["mobilenet_v2"]}}
+    numbers["teachers"]["mobilenet_v2"]["start"] = str(tmp_path / "teacher")
+    numbers["teachers"]["mobilenet_v2"]["fit"]["steps"] = 0
+    ensemble.run(numbers, data, [], tmp_path / "run")
+    assert not (tmp_path / "run" / "teachers").exists()
+    pool = tmp_path / "run" / "pool"
+    views, goals = np.load(pool / "views.npy")[:3], np.load(pool / "goal.npy")[:3]
+    x = Normalise(PreprocessSpec(width=48, height=64))(torch.from_numpy(views))
+    with torch.no_grad():
+        assert np.allclose(teacher.eval()(x).numpy(), goals, atol=0.02)  # bfloat16
+    with pytest.raises(UsageError, match="must be a single network"):
+        ensemble.earlier(str(tmp_path / "run"))
+
+
 def test_expected_losses(data: Manifest, tmp_path: Path) -> None:
-    """Fixed seeds, fixed pictures: a changed objective, view or schedule shows here."""
-    out = tmp_path / "run"
-    ensemble.run(settings(), data, [], out)
-    teacher = losses(out / "teacher")[-1]
-    student = losses(out / "mobilenet_v3_small")[-1]
-    assert {name: teacher[name] for name in ("labels", "order")} == pytest.approx(
-        {"labels": 0.2593, "order": 0.0894}, rel=0.1
+    """Fixed seeds, fixed pictures: a changed objective, view or start shows in the first losses.
+
+    Only first steps are pinned, and the members' with teachers that were not trained: on batches of
+    a few pictures the rounding, which differs between processors, soon grows without bound.
+    """
+    ensemble.run(settings(), data, [], tmp_path / "run")
+    teacher = losses(tmp_path / "run" / "teachers" / "mobilenet_v2")
+    assert {name: teacher[0][name] for name in ("labels", "order")} == pytest.approx(
+        {"labels": 0.9912, "order": 0.7273}, rel=0.02
     )
-    assert {name: student[name] for name in ("score", "features", "order")} == pytest.approx(
-        {"score": 3.666, "features": 2.437, "order": 0.0364}, rel=0.1
+    assert [row["step"] for row in teacher] == [1, 2, 3, 4, 5, 6]
+
+    untrained = [f"{table}.fit.steps=0" for table in TEACHERS]
+    ensemble.run(apply_overrides(settings(), untrained), data, [], tmp_path / "quick")
+    student = losses(tmp_path / "quick" / "mobilenet_v3_small")
+    assert {name: student[0][name] for name in ("score", "features", "order")} == pytest.approx(
+        {"score": 2.530, "features": 0.9892, "order": 0.1041}, rel=0.05
     )
+    assert student[-1]["features"] < student[0]["features"]
 
 
 def test_killed_and_resumed_ends_the_same(
@@ -105,7 +152,7 @@ def test_killed_and_resumed_ends_the_same(
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     ensemble.run(settings(), data, [], whole)
 
-    calls = {"left": 9}  # teacher: 6 updates; the kill falls into the first member
+    calls = {"left": 15}  # teachers: 12 updates; the kill falls into the first member
     update = fitting.update_average
 
     def dying(*args: object) -> None:

@@ -16,9 +16,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.data import Dataset
 
 from facegauge.errors import FacegaugeError
-from facegauge.training.views import BatchPlan, ViewBatches, ViewMaker, loader
+from facegauge.training.views import Batch, loader
 
 Validate = Callable[[nn.Module], dict[str, float]]
 
@@ -61,9 +62,8 @@ def rate(step: int, settings: FitSettings) -> float:
 def fit(  # noqa: PLR0915  one flat loop
     network: nn.Module,
     objective: nn.Module,
-    maker: ViewMaker,
+    batches: Callable[..., Dataset[Batch]],
     *,
-    plan: BatchPlan,
     validate: Validate,
     folder: Path,
     settings: FitSettings,
@@ -73,6 +73,7 @@ def fit(  # noqa: PLR0915  one flat loop
 
     Args:
         objective: (network, batch) -> named losses, summed; its own parameters are trained too.
+        batches: steps, seed, rank and world, by name, -> the batch of every step.
         validate: network -> figures; the highest "criterion" is kept.
         folder: the fit folder; a `state.pt` in it is gone on from, a finished fit is loaded.
 
@@ -115,9 +116,7 @@ def fit(  # noqa: PLR0915  one flat loop
         say(f"{folder.name}: going on from step {first}")
     task = Task(network, objective)
     task, optimizer = accelerator.prepare(task, optimizer)
-    batches = ViewBatches(
-        maker,
-        plan,
+    steps = batches(
         steps=settings.steps,
         seed=settings.seed,
         rank=accelerator.process_index,
@@ -128,7 +127,7 @@ def fit(  # noqa: PLR0915  one flat loop
 
     task.train()
     started, mark = time.monotonic(), first
-    for step, views in enumerate(loader(batches, first, settings.workers), start=first):
+    for step, views in enumerate(loader(steps, first, settings.workers), start=first):
         for group in optimizer.param_groups:
             group["lr"] = rate(step, settings)
         torch.manual_seed(settings.seed * 1_000_003 + step)  # dropout, if the network has any

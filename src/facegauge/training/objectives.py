@@ -32,6 +32,12 @@ class Normalise(nn.Module):
         return (flat.float() - self.mean) / self.std
 
 
+def all_views(batch: Batch) -> Tensor:
+    """Every view of a batch, labelled, free, then ordered ones: (B, H, W, 3) uint8."""
+    parts = [batch[name] for name in ("labelled", "free", "ordered") if name in batch]
+    return torch.cat([part.reshape(-1, *part.shape[-3:]) for part in parts])
+
+
 class Supervised(nn.Module):
     """Labels on plain views and, when the batch has them, order within degraded groups."""
 
@@ -56,13 +62,13 @@ class Supervised(nn.Module):
 
 
 class Distilled(nn.Module):
-    """A frozen teacher's scores and feature maps on freshly made views, beside the labels.
+    """A teacher's scores and feature maps on a pool's views, beside the labels.
 
     The student's maps go through 1x1 convolutions and must match the teacher's, standardised per
     channel, at the same strides. On labelled views the target is a mix of label and teacher.
 
     Args:
-        teacher: a Regressor; it is frozen here and kept in eval mode.
+        channels: of the teacher's maps in the batches, by tap.
         student: the Regressor to be trained; only its channel counts are read.
         pairs: (student tap, teacher tap), maps of equal stride.
         score_weight, feature_weight: of the two imitation terms.
@@ -73,7 +79,7 @@ class Distilled(nn.Module):
     def __init__(
         self,
         spec: PreprocessSpec,
-        teacher: Regressor,
+        channels: dict[str, int],
         student: Regressor,
         *,
         pairs: list[tuple[str, str]],
@@ -86,52 +92,38 @@ class Distilled(nn.Module):
     ) -> None:
         super().__init__()
         self.normalise = Normalise(spec)
-        self.teacher = teacher.requires_grad_(False).eval()
         self.pairs, self.loss = pairs, loss
         self.score_weight, self.feature_weight = score_weight, feature_weight
         self.label_share, self.order_weight, self.margin = label_share, order_weight, margin
         self.adapters = nn.ModuleList(
-            nn.Conv2d(student.channels[s], teacher.channels[t], 1) for s, t in pairs
+            nn.Conv2d(student.channels[s], channels[t], 1) for s, t in pairs
         )
         self.standardise = nn.ModuleList(
-            nn.BatchNorm2d(teacher.channels[t], affine=False) for _, t in pairs
+            nn.BatchNorm2d(channels[t], affine=False) for _, t in pairs
         )
 
-    def train(self, mode: bool = True) -> Distilled:
-        """The teacher stays in eval mode."""
-        super().train(mode)
-        self.teacher.eval()
-        return self
-
     def forward(self, network: Regressor, batch: Batch) -> dict[str, Tensor]:
-        parts = [batch[name] for name in ("labelled", "free", "ordered") if name in batch]
-        views = torch.cat([self.normalise(part) for part in parts])
-        views = views.contiguous(memory_format=torch.channels_last)
-        # bfloat16 halves the teacher's cost; its scores move by less than its errors
-        with torch.no_grad(), torch.autocast(views.device.type, torch.bfloat16):
-            goals = self.teacher.features(views)
-        goals = {name: maps.float() for name, maps in goals.items()}
-        goal_scores = self.teacher.score(goals)
+        views = self.normalise(all_views(batch)).contiguous(memory_format=torch.channels_last)
         maps = network.features(views)
         scores = network.score(maps).float()
 
-        target = goal_scores.clone()
+        target = batch["goal"].clone()
         count = len(batch.get("labelled", ()))
         if count:
             mix = self.label_share
-            target[:count] = mix * batch["score"] + (1 - mix) * goal_scores[:count]
+            target[:count] = mix * batch["score"] + (1 - mix) * target[:count]
         losses = {"score": self.score_weight * self.loss(scores, target)}
         if self.feature_weight:
-            losses["features"] = self.feature_weight * self._imitation(maps, goals)
+            losses["features"] = self.feature_weight * self._imitation(maps, batch)
         if "ordered" in batch and self.order_weight:
             severity = batch["severity"]
             copies = scores[-severity.numel() :].view(severity.shape)
             losses["order"] = self.order_weight * ordered(copies, severity, self.margin)
         return losses
 
-    def _imitation(self, maps: dict[str, Tensor], goals: dict[str, Tensor]) -> Tensor:
+    def _imitation(self, maps: dict[str, Tensor], batch: Batch) -> Tensor:
         terms = [
-            F.mse_loss(adapter(maps[s]).float(), standardise(goals[t]))
+            F.mse_loss(adapter(maps[s]).float(), standardise(batch[f"maps.{t}"].float()))
             for (s, t), adapter, standardise in zip(
                 self.pairs, self.adapters, self.standardise, strict=True
             )

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch.utils.data import DataLoader, Dataset
 
@@ -128,6 +130,11 @@ class BatchPlan:
     copies: int = 3
     portraits: float = 0.25
 
+    @property
+    def views(self) -> int:
+        """In a batch, of all kinds."""
+        return self.labelled + self.free + self.groups * self.copies
+
 
 class ViewBatches(Dataset[Batch]):
     """Maps a step to its batch.
@@ -161,7 +168,9 @@ class ViewBatches(Dataset[Batch]):
         rng = np.random.default_rng([self.seed, step, self.rank])
         plan, maker, batch = self.plan, self.maker, {}
         if plan.labelled:
-            chosen = [maker.pictures[i] for i in self._labels_of(step)]
+            turn = step * self.world + self.rank
+            places = walk(len(self.labels), plan.labelled, turn, self.seed)
+            chosen = [maker.pictures[self.labels[place]] for place in places]
             batch["labelled"] = _stack([maker.plain(p, rng) for p in chosen])
             batch["score"] = torch.tensor([p.score for p in chosen], dtype=torch.float32)
         if plan.free:
@@ -177,38 +186,30 @@ class ViewBatches(Dataset[Batch]):
         pool = pool or self.large or self.small
         return self.maker.pictures[pool[rng.integers(len(pool))]]
 
-    def _labels_of(self, step: int) -> list[int]:
-        """The labelled pictures of one step: a walk through shuffles of all of them."""
-        count, total = self.plan.labelled, len(self.labels)
-        start = (step * self.world + self.rank) * count
-        chosen = []
-        for position in range(start, start + count):
-            passed, place = divmod(position, total)
-            chosen.append(self.labels[_shuffle(total, self.seed, passed)[place]])
-        return chosen
+
+def walk(total: int, count: int, turn: int, seed: int) -> npt.NDArray[np.int64]:
+    """The `turn`-th `count` numbers of a walk through shuffles of 0 .. total - 1, end to end."""
+    positions = np.arange(turn * count, (turn + 1) * count)
+    passes, places = np.divmod(positions, max(total, 1))
+    numbers = [_shuffle(total, seed, int(p))[q] for p, q in zip(passes, places, strict=True)]
+    return np.array(numbers, np.int64)
 
 
-def loader(batches: ViewBatches, first: int, workers: int) -> DataLoader[Batch]:
+@lru_cache(maxsize=8)
+def _shuffle(total: int, seed: int, passed: int) -> npt.NDArray[np.int64]:
+    return np.random.default_rng([seed, passed, 1]).permutation(total)
+
+
+def loader(batches: Dataset[Batch], first: int, workers: int) -> DataLoader[Batch]:
     """The batches from step `first` on, in order, made ahead by `workers` processes."""
     return DataLoader(
         batches,
         batch_size=None,
-        sampler=range(first, batches.steps),
+        sampler=range(first, len(batches)),  # type: ignore[arg-type]  # it has a length
         num_workers=workers,
         prefetch_factor=4 if workers else None,
         worker_init_fn=_single_thread,
     )
-
-
-_shuffles: dict[tuple[int, int, int], list[int]] = {}
-
-
-def _shuffle(total: int, seed: int, passed: int) -> list[int]:
-    key = (total, seed, passed)
-    if key not in _shuffles:
-        _shuffles.clear()
-        _shuffles[key] = np.random.default_rng([seed, passed, 1]).permutation(total).tolist()
-    return _shuffles[key]
 
 
 def _single_thread(worker: int) -> None:

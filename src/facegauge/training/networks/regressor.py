@@ -46,6 +46,7 @@ class Regressor(nn.Module):
         from torchvision.models.feature_extraction import create_feature_extractor
 
         self.backbone = backbone
+        self.config = {"kind": "regressor", "backbone": backbone, "depths": depths, "bias": bias}
         self.taps = TAPS[backbone]
         self.pooled = self.taps[-1:] if depths == "last" else self.taps
         self.body = create_feature_extractor(
@@ -108,14 +109,16 @@ class Regressor(nn.Module):
 
 def _classifier(backbone: str, trained: bool = False) -> nn.Module:
     """The backbone as its library builds it, with random or ImageNet weights."""
+    built: nn.Module
     if backbone in TIMM:
         import timm
 
-        built: nn.Module = timm.create_model(backbone, pretrained=trained)
+        built = timm.create_model(backbone, pretrained=trained)
         return built
     from torchvision.models import get_model
 
-    return get_model(backbone, weights="IMAGENET1K_V1" if trained else None)
+    built = get_model(backbone, weights="IMAGENET1K_V1" if trained else None)
+    return built
 
 
 def _from_lite(state: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -5,11 +5,11 @@ plus a Pearson term; sizes, schedule and augmentation are our choice, and so is 
 stands in for ImageNet weights that the two light networks do not have offline.
 
 In order:
-1. a teacher (ImageNet start) learns the labels, and that a degraded copy scores lower;
-2. each light network learns from the teacher's scores and feature maps on freshly made views,
-   from the labels, and from the order of degraded copies;
-3. the two are averaged.
-Without a [teacher] table, as in the `paper` preset, step 1 is left out and step 2 is labels alone.
+1. teachers (ImageNet start) learn the labels, and that a degraded copy scores lower;
+2. a pool of views is made, with the teachers' mean score and the first one's feature maps;
+3. each light network learns from the pool, from the labels and from the order of degraded copies;
+4. the two are averaged.
+Without teachers, as in the `paper` preset, steps 1 and 2 are left out and step 3 is labels alone.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
+from torch.utils.data import Dataset
 
 from facegauge.errors import UsageError
 from facegauge.metrics import plcc, srcc
@@ -35,8 +36,9 @@ from facegauge.training.networks.ensemble import Ensemble
 from facegauge.training.networks.regressor import Regressor
 from facegauge.training.objectives import Distilled, Normalise, ScoreLoss, Supervised
 from facegauge.training.pictures import load_framed, sampled
+from facegauge.training.pool import Pool, PoolBatches, make_pool
 from facegauge.training.runs import load_run, provenance, save_run
-from facegauge.training.views import BatchPlan, ViewMaker, ViewSettings
+from facegauge.training.views import Batch, BatchPlan, ViewBatches, ViewMaker, ViewSettings
 
 SYSTEM = "ensemble"
 Settings = dict[str, Any]
@@ -53,6 +55,31 @@ class Job:
     out: Path
     say: Callable[[str], None]
 
+    def fit(
+        self,
+        name: str,
+        network: Regressor,
+        objective: nn.Module,
+        batches: Callable[..., Dataset[Batch]],
+        *,
+        system: str,
+        numbers: Settings,
+    ) -> None:
+        """Train into the run folder `out/name`; a finished part is loaded and left as it is."""
+        folder = self.out / name
+        settings = FitSettings(**numbers, workers=self.settings["workers"])
+        fit(
+            network,
+            objective,
+            batches,
+            validate=self.validate,
+            folder=folder,
+            settings=settings,
+            say=self.say,
+        )
+        if not (folder / "run.json").exists():
+            self.save(name, system, network, network.config)
+
     def save(self, name: str, system: str, network: nn.Module, config: Settings) -> None:
         save_run(
             self.out / name,
@@ -61,19 +88,6 @@ class Job:
             config=config,
             spec=self.maker.spec,
             settings=self.settings,
-        )
-
-    def fit(self, name: str, network: nn.Module, objective: nn.Module, numbers: Settings) -> None:
-        """Train into the fit folder `out/name`; other seeds see other views."""
-        fit(
-            network,
-            objective,
-            self.maker,
-            plan=BatchPlan(**numbers["plan"]),
-            validate=self.validate,
-            folder=self.out / name,
-            settings=FitSettings(**numbers["fit"], workers=self.settings["workers"]),
-            say=self.say,
         )
 
 
@@ -119,13 +133,14 @@ def run(
         say=say,
     )
 
-    teacher = train_teacher(job) if "teacher" in settings else None
-    members: dict[str, nn.Module] = {}
-    configs, figures = {}, {}
-    for name in settings["members"]:
-        members[name], configs[name] = train_member(job, name, teacher)
-        figures[name] = job.validate(members[name])["criterion"]
-    network = Ensemble(members, flip=settings["flip"]).eval()
+    pool = None
+    if "teachers" in settings:
+        teachers = [train_teacher(job, name) for name in settings["pool"]["teachers"]]
+        pool = fill_pool(job, teachers)
+    members = {name: train_member(job, name, pool) for name in settings["members"]}
+    figures = {name: job.validate(member)["criterion"] for name, member in members.items()}
+    network = Ensemble(dict(members), flip=settings["flip"]).eval()
+    configs = {name: member.config for name, member in members.items()}
     job.save(
         "", SYSTEM, network, {"kind": "ensemble", "members": configs, "flip": settings["flip"]}
     )
@@ -135,43 +150,68 @@ def run(
     return figures
 
 
-def train_teacher(job: Job) -> Regressor:
-    """Step 1: labels, and the order of degraded copies."""
-    numbers = job.settings["teacher"]
-    config = {
-        "backbone": numbers["backbone"],
-        "depths": numbers["depths"],
-        "bias": job.mean_label,
-    }
+def train_teacher(job: Job, name: str) -> Regressor:
+    """Step 1: labels, and the order of degraded copies; with 0 steps, a finished teacher as is."""
+    numbers = job.settings["teachers"][name]
     torch.manual_seed(numbers["fit"]["seed"])
-    teacher = Regressor(**config)
+    if numbers["start"]:
+        teacher = earlier(numbers["start"])
+    else:
+        teacher = Regressor(numbers["backbone"], numbers["depths"], job.mean_label)
     if numbers["weights"]:
         teacher.start_from(numbers["weights"])
+    if not numbers["fit"]["steps"]:
+        return teacher
     objective = Supervised(
         job.maker.spec, score_loss(numbers), numbers["order_weight"], numbers["margin"]
     )
-    job.fit("teacher", teacher, objective, numbers)
-    job.save("teacher", "ensemble teacher", teacher, {"kind": "regressor", **config})
+    batches = partial(ViewBatches, job.maker, BatchPlan(**numbers["plan"]))
+    job.fit(
+        f"teachers/{name}",
+        teacher,
+        objective,
+        batches,
+        system="ensemble teacher",
+        numbers=numbers["fit"],
+    )
     return teacher
 
 
-def train_member(job: Job, name: str, teacher: Regressor | None) -> tuple[Regressor, Settings]:
-    """Step 2: one light network, from the teacher and the labels, or from labels alone."""
+def fill_pool(job: Job, teachers: list[Regressor]) -> Pool:
+    """Step 2: views, what the teachers score them, and the maps that the members imitate."""
+    numbers = job.settings["pool"]
+    pairs = [pair for member in job.settings["members"].values() for pair in member["pairs"]]
+    return make_pool(
+        job.out / "pool",
+        job.maker,
+        BatchPlan(**numbers["plan"]),
+        batches=numbers["batches"],
+        seed=numbers["seed"],
+        teachers=teachers,
+        taps=sorted({theirs for _, theirs in pairs}),
+        workers=job.settings["workers"],
+        say=job.say,
+    )
+
+
+def train_member(job: Job, name: str, pool: Pool | None) -> Regressor:
+    """Step 3: one light network, from the pool, or from labels alone."""
     numbers = {**job.settings["student"], **job.settings["members"][name]}
-    config = {"backbone": name, "depths": numbers["depths"], "bias": job.mean_label}
     torch.manual_seed(numbers["fit"]["seed"])
-    student = Regressor(**config)
+    student = Regressor(name, numbers["depths"], job.mean_label)
     if numbers["weights"]:
         student.start_from(numbers["weights"])
     if numbers["start"]:
         student.load_state_dict(member_of(numbers["start"], name).state_dict())
     objective: nn.Module
-    if teacher is None:
+    batches: Callable[..., Dataset[Batch]]
+    if pool is None:
         objective = Supervised(job.maker.spec, score_loss(numbers), order_weight=0, margin=0)
+        batches = partial(ViewBatches, job.maker, BatchPlan(**numbers["plan"]))
     else:
         objective = Distilled(
             job.maker.spec,
-            teacher,
+            pool.channels,
             student,
             pairs=[(ours, theirs) for ours, theirs in numbers["pairs"]],
             loss=score_loss(numbers),
@@ -181,10 +221,21 @@ def train_member(job: Job, name: str, teacher: Regressor | None) -> tuple[Regres
             order_weight=numbers["order_weight"],
             margin=numbers["margin"],
         )
-    job.fit(name, student, objective, numbers)
-    config = {"kind": "regressor", **config}
-    job.save(name, "ensemble member", student, config)
-    return student.eval(), config
+        batches = partial(PoolBatches, pool)
+    job.fit(name, student, objective, batches, system="ensemble member", numbers=numbers["fit"])
+    return student.eval()
+
+
+def earlier(folder: str) -> Regressor:
+    """A teacher that was trained before, from a run folder or a scorer folder.
+
+    Raises:
+        UsageError: it is not a single network with feature maps.
+    """
+    network = load_run(folder).network
+    if not isinstance(network, Regressor):
+        raise UsageError(f"{folder} holds an ensemble; a teacher must be a single network")
+    return network
 
 
 def member_of(folder: str, name: str) -> nn.Module:

@@ -1,0 +1,247 @@
+"""Views with what a committee of teachers said of them, on disk: made once, learned from often.
+
+Making a view and showing it to its teachers costs more than a light student's step on it. A pool
+keeps the view, the committee's mean score and one teacher's feature maps, so that several students
+and many passes share that cost; only the mirroring is done anew. It takes some 200 kB a view at
+178 x 218, as plain `.npy` files, and may be deleted once the students are trained.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from facegauge.errors import UsageError
+from facegauge.preprocess import PreprocessSpec
+from facegauge.training.networks.regressor import Regressor
+from facegauge.training.objectives import Normalise, all_views
+from facegauge.training.views import Batch, BatchPlan, ViewBatches, ViewMaker, loader, walk
+
+SAVE_EVERY = 25  # batches
+MAPS = "maps."  # the prefix of a feature map's array
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """Arrays mapped from disk, a row a view.
+
+    Batch b of `plan` is rows b * plan.views to (b + 1) * plan.views: labelled views, then free
+    ones, then the copies of each ordered group.
+
+    Attributes:
+        arrays: `views` (N, H, W, 3) uint8; `goal` (N,) float32, the committee's mean score;
+            `maps.<tap>` (N, C, h, w) float16, of the first teacher; `score` and `severity` (N,)
+            float32, where a view has them, else NaN.
+    """
+
+    plan: BatchPlan
+    batches: int
+    arrays: dict[str, npt.NDArray[Any]]
+
+    @property
+    def channels(self) -> dict[str, int]:
+        """Of every kept feature map, by tap."""
+        return {
+            name.removeprefix(MAPS): array.shape[1]
+            for name, array in self.arrays.items()
+            if name.startswith(MAPS)
+        }
+
+
+def make_pool(
+    folder: Path,
+    maker: ViewMaker,
+    plan: BatchPlan,
+    *,
+    batches: int,
+    seed: int,
+    teachers: Sequence[Regressor],
+    taps: Sequence[str],
+    workers: int = 1,
+    say: Callable[[str], None] = print,
+) -> Pool:
+    """Make a pool in `folder`, go on with one that was begun, or open a finished one.
+
+    Args:
+        teachers: the committee; their scores are averaged, the first one's maps are kept.
+        taps: which of the first teacher's feature maps.
+
+    Raises:
+        UsageError: the folder holds a pool of another plan, size or seed.
+    """
+    from accelerate import Accelerator
+
+    accelerator = Accelerator()
+    progress = folder / "pool.json"
+    described = {"plan": asdict(plan), "batches": batches, "seed": seed, "taps": list(taps)}
+    done = _done(progress, described)
+    layout = _layout(plan, batches, maker.spec, teachers[0], taps)
+    if done < batches and accelerator.is_main_process:
+        folder.mkdir(parents=True, exist_ok=True)
+        pool = Pool(plan, batches, _map(folder, layout, new=done == 0))
+        committee = Committee(maker.spec, teachers, taps).to(accelerator.device)
+        fresh = ViewBatches(maker, plan, steps=batches, seed=seed)
+        for index, batch in enumerate(loader(fresh, done, workers), start=done):
+            _write(pool, index, batch, committee(batch))
+            if (index + 1) % SAVE_EVERY == 0 or index + 1 == batches:
+                _save(progress, pool, {**described, "done": index + 1})
+                say(f"pool: {index + 1}/{batches} batches")
+    accelerator.wait_for_everyone()
+    return Pool(plan, batches, _map(folder, layout, new=False))
+
+
+class Committee(torch.nn.Module):
+    """Frozen teachers: a batch to their mean score and the first one's maps, on the CPU."""
+
+    def __init__(
+        self, spec: PreprocessSpec, teachers: Sequence[Regressor], taps: Sequence[str]
+    ) -> None:
+        super().__init__()
+        self.normalise = Normalise(spec)
+        self.teachers = torch.nn.ModuleList(teachers).eval()
+        self.taps = list(taps)
+
+    @torch.no_grad()
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        views = self.normalise(all_views(batch).to(self.normalise.mean.device))
+        views = views.contiguous(memory_format=torch.channels_last)
+        said, scores = {}, []
+        for number, teacher in enumerate(self.teachers):
+            assert isinstance(teacher, Regressor)
+            # bfloat16 halves the cost; scores move by less than their errors
+            with torch.autocast(views.device.type, torch.bfloat16):
+                maps = teacher.features(views)
+            scores.append(teacher.score({name: value.float() for name, value in maps.items()}))
+            if number == 0:
+                said = {MAPS + tap: maps[tap].half().cpu() for tap in self.taps}
+        return {**said, "goal": torch.stack(scores).mean(0).cpu()}
+
+
+class PoolBatches(Dataset[Batch]):
+    """Maps a step to a batch drawn from a pool, mirrored at random.
+
+    As `views.ViewBatches`, with `goal` (B,) and `maps.<tap>` (B, C, h, w) for all B views in the
+    order labelled, free, ordered. Every row is drawn once before any is drawn again.
+    """
+
+    def __init__(self, pool: Pool, *, steps: int, seed: int, rank: int = 0, world: int = 1) -> None:
+        self.pool, self.steps, self.seed, self.rank, self.world = pool, steps, seed, rank, world
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __getitem__(self, step: int) -> Batch:
+        plan, arrays = self.pool.plan, self.pool.arrays
+        labelled = self._drawn(step, plan.labelled, 1, first=0)
+        free = self._drawn(step, plan.free, 1, first=plan.labelled)
+        start = plan.labelled + plan.free
+        groups = self._drawn(step, plan.groups, plan.copies, first=start)
+        copies = (groups[:, None] + np.arange(plan.copies)).ravel()
+        rows = np.concatenate([labelled, free, copies])
+
+        rng = np.random.default_rng([self.seed, step, self.rank])
+        mirror = rng.random(len(rows)) < 0.5
+        mirror[start:] = np.repeat(mirror[start :: plan.copies], plan.copies)
+        views = _taken(arrays["views"], rows, mirror, axis=2)
+        batch = {
+            name: _taken(array, rows, mirror, axis=3)
+            for name, array in arrays.items()
+            if name.startswith(MAPS)
+        }
+        batch["goal"] = torch.from_numpy(arrays["goal"][rows])
+        if plan.labelled:
+            batch["labelled"] = views[: plan.labelled]
+            batch["score"] = torch.from_numpy(arrays["score"][labelled])
+        if plan.free:
+            batch["free"] = views[plan.labelled : start]
+        if plan.groups:
+            shape = (plan.groups, plan.copies)
+            batch["ordered"] = views[start:].reshape(*shape, *views.shape[1:])
+            batch["severity"] = torch.from_numpy(arrays["severity"][copies].reshape(shape))
+        return batch
+
+    def _drawn(self, step: int, count: int, size: int, first: int) -> npt.NDArray[np.int64]:
+        """First rows of the views or groups, of `size` rows, of one kind in one step."""
+        chosen = walk(self.pool.batches * count, count, step * self.world + self.rank, self.seed)
+        batch, place = np.divmod(chosen, max(count, 1))
+        rows: npt.NDArray[np.int64] = batch * self.pool.plan.views + first + place * size
+        return rows
+
+
+def _taken(
+    array: npt.NDArray[Any], rows: npt.NDArray[np.int64], mirror: npt.NDArray[np.bool_], axis: int
+) -> Tensor:
+    taken = array[rows]
+    taken[mirror] = np.flip(taken[mirror], axis)
+    return torch.from_numpy(np.asarray(taken))
+
+
+def _layout(
+    plan: BatchPlan, batches: int, spec: PreprocessSpec, teacher: Regressor, taps: Sequence[str]
+) -> dict[str, tuple[type, tuple[int, ...]]]:
+    """Type and shape of every array."""
+    with torch.no_grad():
+        maps = teacher.eval().features(torch.zeros(1, 3, spec.height, spec.width))
+    count = batches * plan.views
+    return {
+        "views": (np.uint8, (count, spec.height, spec.width, 3)),
+        **{MAPS + tap: (np.float16, (count, *maps[tap].shape[1:])) for tap in taps},
+        **dict.fromkeys(("goal", "score", "severity"), (np.float32, (count,))),
+    }
+
+
+def _map(
+    folder: Path, layout: dict[str, tuple[type, tuple[int, ...]]], *, new: bool
+) -> dict[str, npt.NDArray[Any]]:
+    open_memmap = np.lib.format.open_memmap
+    if not new:
+        return {name: open_memmap(folder / f"{name}.npy", mode="r+") for name in layout}
+    return {
+        name: open_memmap(folder / f"{name}.npy", mode="w+", dtype=kind, shape=shape)
+        for name, (kind, shape) in layout.items()
+    }
+
+
+def _write(pool: Pool, index: int, batch: Batch, said: dict[str, Tensor]) -> None:
+    plan, arrays = pool.plan, pool.arrays
+    rows = slice(index * plan.views, (index + 1) * plan.views)
+    arrays["views"][rows] = all_views(batch).numpy()
+    for name, values in said.items():
+        arrays[name][rows] = values.numpy()
+    arrays["score"][rows] = arrays["severity"][rows] = np.nan
+    if plan.labelled:
+        arrays["score"][rows][: plan.labelled] = batch["score"].numpy()
+    if plan.groups:
+        arrays["severity"][rows][plan.labelled + plan.free :] = batch["severity"].numpy().ravel()
+
+
+def _done(progress: Path, described: dict[str, Any]) -> int:
+    """How many batches a pool that was begun holds."""
+    if not progress.exists():
+        return 0
+    found = json.loads(progress.read_text())
+    done = int(found.pop("done"))
+    if found != described:
+        raise UsageError(
+            f"{progress.parent} holds a pool of other settings: {found}, expected {described}; "
+            "delete it, or go back to its settings"
+        )
+    return done
+
+
+def _save(progress: Path, pool: Pool, state: dict[str, Any]) -> None:
+    for array in pool.arrays.values():
+        assert isinstance(array, np.memmap)
+        array.flush()
+    partial = progress.with_suffix(".partial")
+    partial.write_text(json.dumps(state))
+    partial.replace(progress)
