@@ -28,6 +28,7 @@ SMALL = [
     "input.height=64",
     "workers=0",
     "pool.batches=4",
+    'pool.teachers=["mobilenet_v2", "efficientnet_lite0"]',
     *(
         f"{table}.fit.{key}={value}"
         for table in (*TEACHERS, *MEMBERS)
