@@ -13,6 +13,7 @@ from PIL import Image
 from facegauge.errors import UsageError
 from facegauge.preprocess import PreprocessSpec
 from facegauge.training import fit as fitting
+from facegauge.training.job import earlier
 from facegauge.training.manifests import Manifest, load_manifest
 from facegauge.training.networks.regressor import Regressor
 from facegauge.training.objectives import Normalise
@@ -121,8 +122,8 @@ def test_a_finished_teacher_is_taken_as_it_is(data: Manifest, tmp_path: Path) ->
     x = Normalise(PreprocessSpec(width=48, height=64))(torch.from_numpy(views))
     with torch.no_grad():
         assert np.allclose(teacher.eval()(x).numpy(), goals, atol=0.02)  # bfloat16
-    with pytest.raises(UsageError, match="must be a single network"):
-        ensemble.earlier(str(tmp_path / "run"))
+    with pytest.raises(UsageError, match="expected a single network"):
+        earlier(str(tmp_path / "run"))
 
 
 def test_expected_losses(data: Manifest, tmp_path: Path) -> None:

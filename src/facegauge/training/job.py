@@ -1,0 +1,176 @@
+"""What the steps of every recipe share: the numbers, the pictures, the judge and the run folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from facegauge.errors import UsageError
+from facegauge.metrics import plcc, srcc
+from facegauge.preprocess import Pixels, PreprocessSpec
+from facegauge.training.fit import FitSettings, Validate, fit
+from facegauge.training.losses import LOSSES
+from facegauge.training.manifests import Manifest
+from facegauge.training.networks.regressor import Regressor
+from facegauge.training.objectives import Normalise, ScoreLoss
+from facegauge.training.pictures import load_framed, sampled
+from facegauge.training.runs import load_run, provenance, save_run
+from facegauge.training.views import Batch, ViewMaker, ViewSettings
+
+Settings = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One run of a recipe.
+
+    Attributes:
+        settings: a preset with overrides, and the record of what runs on what, for cards.
+        maker: views of the labelled pictures, then of the unlabelled ones.
+        validate: the judge that chooses weights: on val.
+        mean_label: where every head's bias begins.
+        out: the run folder.
+    """
+
+    settings: Settings
+    maker: ViewMaker
+    validate: Validate
+    mean_label: float
+    out: Path
+    say: Callable[[str], None]
+
+    def fit(
+        self,
+        name: str,
+        network: Regressor,
+        objective: nn.Module,
+        batches: Callable[..., Dataset[Batch]],
+        *,
+        system: str,
+        numbers: Settings,
+    ) -> None:
+        """Train into the run folder `out/name`; a finished part is loaded and left as it is."""
+        folder = self.out / name
+        settings = FitSettings(**numbers, workers=self.settings["workers"])
+        fit(
+            network,
+            objective,
+            batches,
+            validate=self.validate,
+            folder=folder,
+            settings=settings,
+            say=self.say,
+        )
+        if not (folder / "run.json").exists():
+            self.save(name, system, network, network.config)
+
+    def save(self, name: str, system: str, network: nn.Module, config: Settings) -> None:
+        save_run(
+            self.out / name,
+            system=system,
+            network=network,
+            config=config,
+            spec=self.maker.spec,
+            settings=self.settings,
+        )
+
+
+def open_job(
+    settings: Settings,
+    data: Manifest,
+    unlabelled: list[Manifest],
+    out: Path,
+    *,
+    resume: bool,
+    say: Callable[[str], None],
+) -> Job:
+    """Read the pictures and take the run folder into use.
+
+    Args:
+        data: labelled pictures, framed as the labels saw them, with splits train and val.
+        unlabelled: more faces; with a split column, only their train rows.
+
+    Raises:
+        UsageError: no train or val rows, or `out` is in use and `resume` is off.
+    """
+    if out.exists() and any(out.iterdir()) and not resume:
+        raise UsageError(f"{out} is not empty; choose another folder, or go on with --resume")
+    spec = PreprocessSpec(**settings["input"])
+    say("reading pictures")
+    train = data.where(split="train")
+    pictures = load_framed(train, spec, "whole", say)
+    mean_label = float(np.mean([p.score for p in pictures if p.score is not None]))
+    more = [part if part.splits is None else part.where(split="train") for part in unlabelled]
+    for manifest in more:
+        pictures += load_framed(manifest, spec, "auto", say)
+    return Job(
+        settings={**settings, **provenance(), "data": _describe([train, *more])},
+        maker=ViewMaker(pictures, spec, ViewSettings(**settings["views"])),
+        validate=make_validation(data.where(split="val"), spec),
+        mean_label=mean_label,
+        out=out,
+        say=say,
+    )
+
+
+def earlier(folder: str) -> Regressor:
+    """A single network that was trained before, from a run folder or a scorer folder.
+
+    Raises:
+        UsageError: it is not a single network with feature maps.
+    """
+    network = load_run(folder).network
+    if not isinstance(network, Regressor):
+        raise UsageError(f"{folder} holds an ensemble; expected a single network")
+    return network
+
+
+def score_loss(numbers: Settings) -> ScoreLoss:
+    return partial(LOSSES[numbers["loss"]], weight=numbers["corr_weight"])
+
+
+def make_validation(data: Manifest, spec: PreprocessSpec, batch: int = 64) -> Validate:
+    """SRCC, PLCC and their mean on val, the criterion by which weights are kept."""
+    pictures = load_framed(data, spec, "whole")
+    views, labels = sampled(pictures, spec), np.array([p.score for p in pictures])
+    normalise = Normalise(spec)
+
+    def validate(network: nn.Module) -> dict[str, float]:
+        scores = predict(network, views, normalise, batch)
+        figures = {"srcc": srcc(labels, scores), "plcc": plcc(labels, scores)}
+        return {**figures, "criterion": (figures["srcc"] + figures["plcc"]) / 2}
+
+    return validate
+
+
+@torch.inference_mode()
+def predict(
+    network: nn.Module, views: Pixels, normalise: Normalise, batch: int
+) -> npt.NDArray[np.float32]:
+    """(N, H, W, 3) uint8 to scores (N,), with the network in eval mode."""
+    network.eval()
+    device = next(network.parameters()).device
+    normalise = normalise.to(device)
+    scores: list[Tensor] = [
+        network(normalise(torch.from_numpy(views[start : start + batch]).to(device)))
+        for start in range(0, len(views), batch)
+    ]
+    array: npt.NDArray[np.float32] = torch.cat(scores).float().cpu().numpy()
+    return array
+
+
+def _describe(manifests: list[Manifest]) -> list[dict[str, Any]]:
+    """What was trained on, for cards."""
+    return [
+        {"manifest": f"{m.source.parent.name}/{m.source.name}", "pictures": len(m)}
+        for m in manifests
+    ]
