@@ -9,16 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
+from onnx import helper, numpy_helper
 from PIL import Image
 
 import facegauge
 from facegauge import scorer as scorer_module
-from facegauge.errors import ScorerError, UsageError
+from facegauge.errors import PictureError, ScorerError, UsageError
 from facegauge.preprocess import frame_around, sample, to_tensor
 from facegauge.results import Box, Face, Status
 from facegauge.scorer import Scorer
-from toys import TOY_CALIBRATION, TOY_SPEC
+from facegauge.zoo import card_to_toml
+from toys import TOY_CALIBRATION, TOY_SPEC, toy_card
 
 MID = Face(Box(60, 40, 100, 90), 0.9)
 SMALL = Face(Box(5, 5, 31, 40), 0.8)
@@ -122,6 +125,55 @@ def test_a_network_that_gives_nan_fails_the_picture_only(make_scorer: Callable[.
     result = Scorer(make_scorer(scale=float("nan")), faces="whole").score(picture())
     assert result.status is Status.ERROR
     assert "not a number" in result.message
+
+
+@pytest.fixture
+def explaining(toy_scorer: Path) -> Path:
+    """The toy scorer with a heat map: the mean of the channels at every pixel."""
+    model = onnx.load(toy_scorer / "model.onnx")
+    axes = numpy_helper.from_array(np.array([1], np.int64), "channels")
+    node = helper.make_node("ReduceMean", ["image", "channels"], ["heat_map"], keepdims=0)
+    shape = helper.make_tensor_value_info("heat_map", onnx.TensorProto.FLOAT, ["N", 32, 24])
+    model.graph.initializer.append(axes)
+    model.graph.node.append(node)
+    model.graph.output.append(shape)
+    written = model.SerializeToString()
+    (toy_scorer / "model.onnx").write_bytes(written)
+    (toy_scorer / "card.toml").write_text(card_to_toml(toy_card(written)), encoding="utf-8")
+    return toy_scorer
+
+
+def test_a_heat_map_covers_the_frame_of_the_face_that_was_asked_for(explaining: Path) -> None:
+    pixels = picture()
+    scorer = Scorer(explaining, detector=finds(SMALL, MID))
+    scores = [face.score for face in scorer.score(pixels).faces]
+    for number, face in enumerate((MID, SMALL)):  # largest first, as in the scores
+        shown = scorer.heat_map(pixels, face=number)
+        frame = frame_around(face, TOY_SPEC)
+        assert (shown.face, shown.frame) == (face, frame)
+        expected = to_tensor(sample(pixels, frame, TOY_SPEC), TOY_SPEC).mean(0)
+        assert shown.values.dtype == np.float32
+        assert shown.values == pytest.approx(expected, abs=1e-6)
+        assert shown.values.mean() == pytest.approx(scores[number], abs=1e-6)
+    assert scorer.heat_map(pixels).face == MID
+    whole = Scorer(explaining, faces="whole").heat_map(pixels)
+    assert (whole.face, whole.frame) == (None, WHOLE)
+    near = Scorer(explaining, detector=finds(framed()), min_face=5)
+    taken = near.heat_map(picture(1, 64, 48))
+    assert (taken.face, taken.frame) == (framed(), Box(0, 0, 48, 64))
+
+
+def test_a_heat_map_that_cannot_be(explaining: Path, make_scorer: Callable[..., Path]) -> None:
+    with pytest.raises(UsageError, match=r"no heat map.*facegauge export"):
+        Scorer(make_scorer("plain"), faces="whole").heat_map(picture())
+    with pytest.raises(UsageError, match="a number from 0 to 0, got 1"):
+        Scorer(explaining, faces="whole").heat_map(picture(), face=1)
+    with pytest.raises(PictureError, match="no face found") as caught:
+        Scorer(explaining, detector=finds()).heat_map(picture())
+    assert caught.value.status == "no_face"
+    with pytest.raises(PictureError, match="no such file") as caught:
+        Scorer(explaining).heat_map("nothing.png")
+    assert caught.value.status == "unreadable"
 
 
 def sources(tmp_path: Path) -> list[Any]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from facegauge.errors import FacegaugeError
     from facegauge.results import Box, Face, FaceScore, ImageScore, Status
-    from facegauge.scorer import Scorer, best, score
+    from facegauge.scorer import HeatMap, Scorer, best, score
 
     __version__: str
 
@@ -24,6 +24,7 @@ __all__ = [
     "Face",
     "FaceScore",
     "FacegaugeError",
+    "HeatMap",
     "ImageScore",
     "Scorer",
     "Status",
@@ -35,7 +36,7 @@ __all__ = [
 _HOMES = {
     "FacegaugeError": "errors",
     **dict.fromkeys(("Box", "Face", "FaceScore", "ImageScore", "Status"), "results"),
-    **dict.fromkeys(("Scorer", "best", "score"), "scorer"),
+    **dict.fromkeys(("HeatMap", "Scorer", "best", "score"), "scorer"),
 }
 
 

@@ -31,6 +31,23 @@ MODES = ("auto", "all", "largest", "whole")
 MIN_FACE = 24  # pixels; a smaller face has fewer pixels than the network's finest features
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class HeatMap:
+    """Where in a face's frame its score comes from.
+
+    Attributes:
+        values: (h, w) float32, what each place of an even grid would score by itself; not bounded.
+            Their mean is the score, before it is kept within 0..1. A place's features see its
+            surroundings too, so these are regions, not pixels.
+        frame: what the grid covers, in the upright picture's pixels; may reach beyond the border.
+        face: whose frame it is; None when the whole picture was taken.
+    """
+
+    values: npt.NDArray[np.float32]
+    frame: Box
+    face: Face | None
+
+
 class Scorer:
     """Scores the faces of pictures; opened once, used many times.
 
@@ -119,6 +136,29 @@ class Scorer:
                 waiting, faces = [], 0
         yield from self._finish(waiting)
 
+    def heat_map(self, source: Source, face: int = 0) -> HeatMap:
+        """Where the score of one face of a picture comes from.
+
+        Args:
+            source: a path, a PIL image or an array, as for `score`.
+            face: which face, in the order of `score(source).faces`; 0 is the largest.
+
+        Raises:
+            UsageError: the scorer's model has no heat map, or the picture no such face.
+            PictureError: the picture cannot be scored; its status says why, as in `score`.
+            ScorerError: the scorer or the detector itself is damaged.
+        """
+        picture = self._sample(source, 0)
+        if picture.status is not Status.OK:
+            raise PictureError(picture.message, picture.status.value)
+        if not 0 <= face < len(picture.samples):
+            raise UsageError(
+                f"expected face to be a number from 0 to {len(picture.samples) - 1}, got {face}"
+            )
+        images = to_tensor(picture.samples[face], self.spec)[None]
+        values = self._model.heat_map(images)
+        return HeatMap(values, picture.frames[face], picture.faces[face])
+
     def _sample_ahead(self, sources: Iterable[Source]) -> Iterator[_Picture]:
         """Sampled pictures in order, prepared by threads a few pictures ahead."""
         pool = ThreadPoolExecutor(self.threads, thread_name_prefix="facegauge")
@@ -153,7 +193,8 @@ class Scorer:
         """Find the faces of an open picture and sample them."""
         whole = Box(0, 0, picture.width, picture.height)
         if self.faces == "whole":
-            return replace(picture, faces=(None,), samples=(sample(pixels, whole, self.spec),))
+            taken = sample(pixels, whole, self.spec)
+            return replace(picture, faces=(None,), frames=(whole,), samples=(taken,))
         found = sorted(self.detector(pixels), key=_area, reverse=True)
         if not found:
             return replace(picture, status=Status.NO_FACE, message="no face found")
@@ -168,7 +209,7 @@ class Scorer:
         elif self.faces == "largest":
             faces, frames = faces[:1], frames[:1]
         samples = tuple(sample(pixels, frame, self.spec) for frame in frames)
-        return replace(picture, faces=tuple(faces), samples=samples)
+        return replace(picture, faces=tuple(faces), frames=tuple(frames), samples=samples)
 
     def _finish(self, pictures: Sequence[_Picture]) -> list[ImageScore]:
         """Run the network on all faces of some sampled pictures."""
@@ -205,6 +246,7 @@ class _Picture:
     width: int = 0
     height: int = 0
     faces: tuple[Face | None, ...] = ()
+    frames: tuple[Box, ...] = ()
     samples: tuple[Pixels, ...] = ()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import onnxruntime
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -20,8 +21,14 @@ from facegauge.training.evaluate import (  # noqa: E402
     predict_run,
     report,
 )
-from facegauge.training.export import Shipped, export_run  # noqa: E402
+from facegauge.training.export import (  # noqa: E402
+    Shipped,
+    check_onnx,
+    export_run,
+    write_onnx,
+)
 from facegauge.training.manifests import load_manifest  # noqa: E402
+from facegauge.training.networks.regressor import Regressor  # noqa: E402
 from facegauge.training.profile import profile_folder  # noqa: E402
 from facegauge.training.runs import load_run  # noqa: E402
 
@@ -51,9 +58,10 @@ def test_the_model_carries_its_spec_and_takes_any_batch(scorer_folder):
     spec = {prop.key: prop.value for prop in model.metadata_props}["facegauge.spec"]
     assert PreprocessSpec.from_json(spec) == PreprocessSpec(width=64, height=80)
     assert model.opset_import[0].version >= 17
-    (image,), (score,) = model.graph.input, model.graph.output
+    (image,), (score, heat) = model.graph.input, model.graph.output
     shape = image.type.tensor_type.shape.dim
-    assert (image.name, score.name) == ("image", "score")
+    assert (image.name, score.name, heat.name) == ("image", "score", "heat_map")
+    assert [d.dim_value for d in heat.type.tensor_type.shape.dim[1:]] == [5, 4]
     assert shape[0].dim_param and [d.dim_value for d in shape[1:]] == [3, 80, 64]
     assert {file.name for file in scorer_folder.iterdir()} == {
         "model.onnx",
@@ -113,22 +121,104 @@ def test_a_single_network_flips_too():
     assert Shipped(network, flip=False)(image).shape == (2,)
 
 
+def run_onnx(folder, image, *names):
+    session = onnxruntime.InferenceSession(folder / "model.onnx")
+    return session.run(list(names), {"image": image.numpy()})
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_the_heat_map_of_the_model_is_torchs_and_means_the_score(scorer_folder, toy_run, batch):
+    network = load_run(toy_run).network
+    image = torch.randn(batch, 3, 80, 64)
+    score, heat = run_onnx(scorer_folder, image, "score", "heat_map")
+    assert heat.shape == (batch, 5, 4) and heat.dtype == np.float32
+    assert heat.mean((1, 2)) == pytest.approx(score, abs=1e-6)
+    with torch.inference_mode():
+        assert score == pytest.approx(network(image).numpy(), abs=1e-5)
+        assert heat == pytest.approx(network.explain(image).numpy(), abs=1e-5)
+    assert heat[0].std() > 1e-4
+    (alone,) = run_onnx(scorer_folder, image, "score")
+    assert np.array_equal(alone, score)
+
+
+class Places(torch.nn.Module):
+    """Scores every patch of 4 x 4 pixels; the picture's score is their mean."""
+
+    def __init__(self):
+        super().__init__()
+        self.patch = torch.nn.Conv2d(3, 1, 4, 4)
+
+    def forward(self, x):
+        return self.patch(x).mean((1, 2, 3))
+
+    def explain(self, x):
+        return self.patch(x).squeeze(1)
+
+
+def test_a_flipped_heat_map_is_mirrored_back(tmp_path):
+    shipped, spec = Shipped(Places(), flip=True).eval(), PreprocessSpec(width=12, height=16)
+    write_onnx(shipped, spec, tmp_path / "model.onnx")
+    assert check_onnx(shipped, spec, tmp_path / "model.onnx") <= export.TOLERANCE
+    image = torch.randn(2, 3, 16, 12)
+    score, heat = run_onnx(tmp_path, image, "score", "heat_map")
+    with torch.inference_mode():
+        views = [shipped.network.explain(x).numpy() for x in (image, image.flip(3))]
+        assert score == pytest.approx(shipped(image).numpy(), abs=1e-6)
+    assert heat == pytest.approx((views[0] + views[1][..., ::-1]) / 2, abs=1e-6)
+
+
+def test_a_heat_map_that_differs_between_the_runtimes_is_refused(tmp_path):
+    spec, file = PreprocessSpec(width=12, height=16), tmp_path / "model.onnx"
+    shipped = Shipped(Places(), flip=False).eval()
+    write_onnx(shipped, spec, file)
+    spoil(file, "heat_map")
+    with pytest.raises(ScorerError, match=r"torch differ by .* in the heat_map at batch size 1"):
+        check_onnx(shipped, spec, file)
+
+
+def test_efficient_fiqas_student_can_be_exported(tmp_path):
+    pytest.importorskip("timm")
+    shipped = Shipped(Regressor("edgenext_xx_small", head="factorised"), flip=False).eval()
+    spec = PreprocessSpec(width=70, height=90)
+    write_onnx(shipped, spec, tmp_path / "model.onnx")
+    assert check_onnx(shipped, spec, tmp_path / "model.onnx") <= export.TOLERANCE
+
+
+def test_a_network_without_a_heat_map_gives_its_score_alone(tmp_path):
+    shipped, spec = Shipped(Bright(), flip=True).eval(), PreprocessSpec(width=8, height=10)
+    write_onnx(shipped, spec, tmp_path / "model.onnx")
+    assert check_onnx(shipped, spec, tmp_path / "model.onnx") <= export.TOLERANCE
+    model = onnx.load(tmp_path / "model.onnx")
+    assert [output.name for output in model.graph.output] == ["score"]
+
+
+def test_the_scorer_shows_the_heat_map_of_a_face(scorer_folder, toy_run, data):
+    scorer = Scorer(scorer_folder, faces="whole", threads=1)
+    path = data.paths[0]
+    shown = scorer.heat_map(path)
+    assert shown.values.shape == (5, 4)
+    assert float(shown.values.mean()) == pytest.approx(scorer.score(path).score, abs=1e-6)
+
+
+def spoil(file, output):
+    """Put a wrong last step before one output; what else is made of its input stays right."""
+    model = onnx.load(file)
+    for node in model.graph.node:
+        for names in (node.input, node.output):
+            names[:] = ["unspoilt" if name == output else name for name in names]
+    model.graph.node.append(onnx.helper.make_node("Exp", ["unspoilt"], [output]))
+    onnx.save(model, file)
+
+
 def test_a_difference_between_the_runtimes_leaves_nothing_behind(
     toy_run, data, tmp_path, monkeypatch
 ):
-    write = export.write_onnx
+    def spoilt(network, spec, file):
+        write_onnx(network, spec, file)
+        spoil(file, "score")
 
-    def spoil(network, spec, file):
-        write(network, spec, file)
-        model = onnx.load(file)
-        name = model.graph.output[0].name
-        node = next(node for node in model.graph.node if name in node.output)
-        node.output[list(node.output).index(name)] = "unspoilt"
-        model.graph.node.append(onnx.helper.make_node("Exp", ["unspoilt"], [name]))
-        onnx.save(model, file)
-
-    monkeypatch.setattr(export, "write_onnx", spoil)
-    with pytest.raises(ScorerError, match="onnxruntime and torch differ by"):
+    monkeypatch.setattr(export, "write_onnx", spoilt)
+    with pytest.raises(ScorerError, match=r"onnxruntime and torch differ by .* in the score"):
         export_run(load_run(toy_run), tmp_path / "bad", name="bad", data=data)
     assert list(tmp_path.iterdir()) == []
 

@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from facegauge.training.losses import mse_corr, ordered, pearson, robust_corr
+from facegauge.training.losses import (
+    LOSSES,
+    mse_corr,
+    mse_plcc,
+    ordered,
+    pearson,
+    plcc,
+    robust_corr,
+)
 
 LABEL = torch.tensor([0.1, 0.2, 0.3, 0.5])
 PREDICTION = torch.tensor([0.2, 0.1, 0.35, 0.45])
@@ -24,7 +32,7 @@ def test_pearson_is_numpys() -> None:
     assert got == pytest.approx(np.corrcoef(a, b)[0, 1], abs=1e-5)
 
 
-@pytest.mark.parametrize("loss", [mse_corr, robust_corr])
+@pytest.mark.parametrize("loss", [*LOSSES.values(), plcc])
 @pytest.mark.parametrize("count", [1, 5])
 def test_no_spread_gives_finite_gradients(loss: object, count: int) -> None:
     prediction = torch.full((count,), 0.4, requires_grad=True)
@@ -38,6 +46,44 @@ def test_robust_corr_bears_an_outlier_better() -> None:
     wrong[0] = 1.0
     squared = mse_corr(wrong, label, weight=0) * 0.5 / 0.1  # smooth L1 near 0, knee at 0.1
     assert robust_corr(wrong, label, weight=0) < squared
+
+
+def correlated(rho: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """Two lists of 200 whose correlation is rho."""
+    one, other = torch.from_numpy(np.linalg.qr(centred())[0].T)
+    return 0.4 + 2 * (rho * one + (1 - rho**2) ** 0.5 * other), 0.5 + one
+
+
+def centred() -> np.ndarray:
+    values = np.random.default_rng(0).normal(size=(200, 2))
+    return values - values.mean(0)
+
+
+@pytest.mark.parametrize("rho", [-1.0, -0.7, 0.0, 0.3, 0.95, 1.0])
+def test_plcc_is_its_closed_form(rho: float) -> None:
+    value = plcc(*correlated(rho)).item()
+    assert value == pytest.approx((1 - rho) * (3 + rho) / 8, abs=1e-5)
+    known = {1.0: 0, 0.0: 3 / 8, -1.0: 1 / 2}
+    assert value == pytest.approx(known.get(rho, value), abs=1e-5)
+
+
+def test_plcc_has_the_slope_of_its_closed_form() -> None:
+    prediction, target = correlated(0.3)
+    prediction.requires_grad_()
+    (got,) = torch.autograd.grad(plcc(prediction, target), prediction)
+    rho = pearson(prediction, target)
+    (expected,) = torch.autograd.grad((1 - rho) * (3 + rho) / 8, prediction)
+    assert torch.allclose(got, expected, atol=1e-6) and expected.abs().max() > 1e-3
+
+
+def test_mse_plcc_is_the_sum_and_trusts_some_targets_more() -> None:
+    term = plcc(PREDICTION, LABEL).item()
+    assert mse_plcc(PREDICTION, LABEL).item() == pytest.approx(0.00625 + term, abs=1e-7)
+    assert mse_plcc(PREDICTION, LABEL, weight=0.5).item() == pytest.approx(0.00625 + term / 2)
+    # squares 0.01, 0.01, 0.0025, 0.0025; weighted 0.04 + 0.01 + 0.0025 + 0 over 4 + 1 + 1 + 0
+    trust = torch.tensor([4.0, 1.0, 1.0, 0.0])
+    weighted = mse_plcc(PREDICTION, LABEL, weight=0, trust=trust).item()
+    assert weighted == pytest.approx(0.0525 / 6, abs=1e-7)
 
 
 def slow_ordered(scores: np.ndarray, severities: np.ndarray, margin: float) -> float:

@@ -4,37 +4,70 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from facegauge.errors import UsageError
+from facegauge.preprocess import PreprocessSpec
 from facegauge.training import networks
+from facegauge.training.networks import heatmap, regressor
 from facegauge.training.networks.ensemble import Ensemble
 from facegauge.training.networks.regressor import TAPS, Regressor
+from facegauge.training.profile import profile_network
 
 
 @pytest.mark.parametrize(
-    ("backbone", "parameters"),
+    ("backbone", "head", "parameters"),
     [
-        ("mobilenet_v3_small", 927_585),
-        ("shufflenet_v2_x0_5", 342_817),
-        ("shufflenet_v2_x1_0", 1_254_629),
-        ("mobilenet_v2", 2_225_153),
+        ("mobilenet_v3_small", "linear", 927_585),
+        ("shufflenet_v2_x0_5", "linear", 342_817),
+        ("shufflenet_v2_x1_0", "linear", 1_254_629),
+        ("mobilenet_v2", "linear", 2_225_153),
+        ("edgenext_xx_small", "factorised", 1_179_641),
+        ("swin_b", "factorised", 86_874_553),
     ],
 )
-def test_published_parameter_counts(backbone: str, parameters: int) -> None:
-    network = Regressor(backbone)
+def test_published_parameter_counts(backbone: str, head: str, parameters: int) -> None:
+    with torch.device("meta"):
+        network = Regressor(backbone, head=head)
     assert sum(p.numel() for p in network.parameters()) == parameters
+
+
+@pytest.mark.parametrize(
+    ("backbone", "tensors"),
+    [
+        ("mobilenet_v3_small", 242),
+        ("shufflenet_v2_x0_5", 338),
+        ("shufflenet_v2_x1_0", 338),
+        ("mobilenet_v2", 314),
+        ("efficientnet_lite0", 247),
+    ],
+)
+def test_weights_on_disk_keep_their_names(backbone: str, tensors: int) -> None:
+    """What a tracer takes as one piece decides which tensors a network has."""
+    with torch.device("meta"):
+        names = list(Regressor(backbone).state_dict())
+    assert len(names) == tensors and names[-2:] == ["head.weight", "head.bias"]
+
+
+def test_the_student_of_efficient_fiqa_costs_what_was_published() -> None:
+    pytest.importorskip("fvcore")
+    network = Regressor("edgenext_xx_small", head="factorised")
+    cost = profile_network(network, PreprocessSpec(width=288, height=288), runs=0)
+    assert cost.gflops == pytest.approx(0.3313, abs=5e-5)
 
 
 @pytest.mark.parametrize("backbone", TAPS)
 def test_taps_halve_and_the_head_sees_all(backbone: str) -> None:
-    network = Regressor(backbone, depths="all").eval()
-    maps = network.features(torch.zeros(1, 3, 64, 96))
-    strides = [64 // maps[name].shape[2] for name in network.taps]
-    assert strides[:4] == [4, 8, 16, 32]
-    assert network.head.in_features == sum(m.shape[1] for m in maps.values())
-    assert network(torch.zeros(2, 3, 64, 96)).shape == (2,)
+    with torch.device("meta"):
+        network = Regressor(backbone, depths="all").eval()
+        maps = network.features(torch.zeros(1, 3, 64, 96))
+        strides = [64 // maps[name].shape[2] for name in network.taps]
+        assert strides[:4] == [96 // maps[name].shape[3] for name in network.taps[:4]]
+        assert strides[:4] == [4, 8, 16, 32]
+        assert network.head.in_features == sum(m.shape[1] for m in maps.values())
+        assert network(torch.zeros(2, 3, 64, 96)).shape == (2,)
 
 
 def test_starts_at_the_mean_label() -> None:
@@ -57,6 +90,102 @@ def test_start_from_a_file_in_torchvisions_layout(tmp_path: Path) -> None:
         network.start_from(tmp_path / "missing.pth")
 
 
+def test_the_student_is_timms_backbone_pooled_and_two_linear_layers(tmp_path: Path) -> None:
+    timm = pytest.importorskip("timm")
+    theirs = timm.create_model("edgenext_xx_small").eval()
+    torch.save(theirs.state_dict(), tmp_path / "weights.pth")
+    network = Regressor("edgenext_xx_small", head="factorised").eval()
+    network.start_from(tmp_path / "weights.pth")
+    first, last = network.head
+    x = torch.randn(2, 3, 70, 90)
+    with torch.no_grad():
+        pooled = theirs.forward_features(x).mean((2, 3))
+        hidden = pooled @ first.weight.T + first.bias
+        assert hidden.shape == (2, 128)
+        assert torch.allclose(network(x), (hidden @ last.weight.T + last.bias)[:, 0], atol=1e-5)
+
+
+def test_swin_is_torchvisions_with_another_head(monkeypatch: pytest.MonkeyPatch) -> None:
+    from torchvision.models.swin_transformer import SwinTransformer
+
+    small = SwinTransformer([4, 4], 16, [1, 1, 1, 1], [1, 1, 1, 1], [7, 7], num_classes=1).eval()
+    monkeypatch.setattr(regressor, "_classifier", lambda backbone: small)
+    network = Regressor("swin_b").eval()
+    network.head.load_state_dict(small.head.state_dict())
+    x = torch.randn(2, 3, 70, 90)
+    with torch.no_grad():
+        assert torch.allclose(network(x), small(x)[:, 0], atol=1e-5)
+        assert [m.shape[1] for m in network.features(x).values()] == [16, 32, 64, 128]
+
+
+def refined(values: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
+    """(h, w) on another grid: every cell cut into pieces that fit both, then averaged."""
+    for axis, (have, want) in enumerate(zip(values.shape, grid, strict=True)):
+        pieces = np.repeat(values, want, axis)
+        shape = [*pieces.shape[:axis], want, have, *pieces.shape[axis + 1 :]]
+        values = pieces.reshape(shape).mean(axis + 1)
+    return values
+
+
+@pytest.mark.parametrize(("have", "want"), [((3, 5), (7, 4)), ((6, 4), (3, 8)), ((1, 1), (2, 3))])
+def test_a_map_on_another_grid_keeps_its_mean(have: tuple[int, int], want: tuple[int, int]) -> None:
+    maps = torch.randn(2, *have, dtype=torch.float64)
+    got = heatmap.remapped(maps, want).numpy()
+    for one, other in zip(maps.numpy(), got, strict=True):
+        assert other == pytest.approx(refined(one, want))
+        assert other.mean() == pytest.approx(one.mean())
+
+
+@pytest.mark.parametrize("head", ["linear", "factorised"])
+@pytest.mark.parametrize("depths", ["last", "all"])
+def test_heat_map_is_the_head_at_every_place(depths: str, head: str) -> None:
+    torch.manual_seed(0)
+    network = Regressor("mobilenet_v2", depths, head=head)
+    for weight in network.head.parameters():
+        torch.nn.init.normal_(weight, std=0.05)
+    sizes = [(27, 23), (14, 12), (7, 6), (4, 3), (4, 3)]
+    maps = {
+        name: torch.randn(2, network.channels[name], *size)
+        for name, size in zip(network.taps, sizes, strict=True)
+    }
+    inputs = sum(network.channels[name] for name in network.pooled)
+    with torch.no_grad():
+        scores, heat = network.score(maps), network.heat_map(maps)
+        bias = network.head(torch.zeros(inputs))
+        expected, before = np.full((2, 7, 6), bias.item()), 0
+        for name in network.pooled:
+            after = before + network.channels[name]
+            alone = torch.zeros(2, *maps[name].shape[2:], inputs)
+            alone[..., before:after] = maps[name].permute(0, 2, 3, 1)
+            here = (network.head(alone) - bias)[..., 0].double().numpy()
+            expected += [refined(one, (7, 6)) for one in here]
+            before = after
+    assert heat.numpy() == pytest.approx(expected, abs=1e-5)
+    assert heat.mean((1, 2)).numpy() == pytest.approx(scores.numpy(), abs=1e-5)
+    assert heat[0].std() > 0.1
+
+
+def test_ensembles_average_maps_on_the_first_grid() -> None:
+    torch.manual_seed(0)
+    names = ("edgenext_xx_small", "shufflenet_v2_x0_5")
+    parts = {name: Regressor(name, "all").eval() for name in names}
+    for part in parts.values():
+        torch.nn.init.normal_(part.head.weight, std=0.3)
+    x = torch.randn(2, 3, 106, 90)
+    with torch.no_grad():
+        first, second = (part.explain(x).numpy() for part in parts.values())
+        assert (first.shape, second.shape) == ((2, 6, 5), (2, 7, 6))
+        one, both = Ensemble(parts), Ensemble(parts, flip=True)
+        for network in (one, both):
+            means = network.explain(x).mean((1, 2))
+            assert means.numpy() == pytest.approx(network(x).numpy(), abs=1e-5)
+        remapped = np.stack([refined(each, (6, 5)) for each in second])
+        assert one.explain(x).numpy() == pytest.approx((first + remapped) / 2, abs=1e-5)
+        turned = both.explain(x.flip(3)).flip(2)
+        assert torch.allclose(both.explain(x), turned, atol=1e-5)
+        assert not torch.allclose(both.explain(x), one.explain(x), atol=1e-3)
+
+
 def test_ensemble_is_the_plain_average() -> None:
     parts = {name: Regressor(name).eval() for name in ("mobilenet_v3_small", "shufflenet_v2_x0_5")}
     x = torch.randn(3, 3, 64, 64)
@@ -77,3 +206,8 @@ def test_build_round_trip_and_errors() -> None:
         Regressor("vgg")
     with pytest.raises(UsageError, match="last or all"):
         Regressor("mobilenet_v2", depths="some")
+    with pytest.raises(UsageError, match="linear or factorised"):
+        Regressor("mobilenet_v2", head="deep")
+    with torch.device("meta"):
+        twin = networks.build(Regressor("mobilenet_v2", head="factorised").config)
+    assert len(twin.head) == 2

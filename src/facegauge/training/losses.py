@@ -1,4 +1,8 @@
-"""Losses on a batch of scores, (N,) prediction and (N,) target, both on the 0..1 scale."""
+"""Losses on a batch of scores, (N,) prediction and (N,) target, both on the 0..1 scale.
+
+Those that compare with a target take `trust`, (N,), above 0: how much each target counts in the
+mean of the errors; all alike by default.
+"""
 
 from __future__ import annotations
 
@@ -16,20 +20,54 @@ def pearson(prediction: Tensor, target: Tensor) -> Tensor:
     return (p * t).mean() / (variance_p * variance_t).sqrt()
 
 
-def mse_corr(prediction: Tensor, target: Tensor, weight: float = 1.5) -> Tensor:
+def mse_corr(
+    prediction: Tensor, target: Tensor, weight: float = 1.5, trust: Tensor | None = None
+) -> Tensor:
     """MSECorrLoss: MSE + weight * (1 - rho) (arXiv 2509.10114).
 
     The paper's abstract gives the form. Ours are the population standard deviation, so that the
     term reaches 0 at rho = 1 for every batch size, and the weight 1.5, which public code of that
     name uses. A batch without spread (one picture, say) has rho = 0 and gives finite gradients.
     """
-    return F.mse_loss(prediction, target) + weight * (1 - pearson(prediction, target))
-
-
-def robust_corr(prediction: Tensor, target: Tensor, weight: float = 1.5) -> Tensor:
-    """`mse_corr` with smooth L1 (knee at 0.1) for the MSE: bears labels that are plainly wrong."""
-    closeness = F.smooth_l1_loss(prediction, target, beta=0.1)
+    closeness = _mean((prediction - target).square(), trust)
     return closeness + weight * (1 - pearson(prediction, target))
+
+
+def robust_corr(
+    prediction: Tensor, target: Tensor, weight: float = 1.5, trust: Tensor | None = None
+) -> Tensor:
+    """`mse_corr` with smooth L1 (knee at 0.1) for the MSE: bears labels that are plainly wrong."""
+    closeness = _mean(F.smooth_l1_loss(prediction, target, beta=0.1, reduction="none"), trust)
+    return closeness + weight * (1 - pearson(prediction, target))
+
+
+def plcc(prediction: Tensor, target: Tensor) -> Tensor:
+    """L_plcc of Efficient-FIQA (arXiv 2507.15709), which equals (1 - rho)(3 + rho) / 8.
+
+    Half the sum of MSE(zp, zy) / 4 and MSE(rho zp, zy) / 4, on population z-scores. It is 0 at
+    rho = 1, 3/8 at 0 and 1/2 at -1, where its slope is 0. A side without spread has z-scores of 0
+    and gives finite gradients.
+    """
+    p, t = _standardised(prediction), _standardised(target)
+    rho = (p * t).mean()
+    return (F.mse_loss(p, t) / 4 + F.mse_loss(rho * p, t) / 4) / 2
+
+
+def mse_plcc(
+    prediction: Tensor, target: Tensor, weight: float = 1.0, trust: Tensor | None = None
+) -> Tensor:
+    """MSE + weight * L_plcc, Efficient-FIQA's loss (arXiv 2507.15709), where the weight is 1."""
+    mse = _mean((prediction - target).square(), trust)
+    return mse + weight * plcc(prediction, target)
+
+
+def _mean(errors: Tensor, trust: Tensor | None) -> Tensor:
+    return errors.mean() if trust is None else (trust * errors).sum() / trust.sum()
+
+
+def _standardised(scores: Tensor) -> Tensor:
+    centred = scores - scores.mean()
+    return centred / (centred.square().mean() + EPSILON).sqrt()
 
 
 def ordered(scores: Tensor, severities: Tensor, margin: float) -> Tensor:
@@ -49,4 +87,4 @@ def ordered(scores: Tensor, severities: Tensor, margin: float) -> Tensor:
     return (F.relu(margin * gap - lead) * worse).sum() / worse.sum().clamp(min=1)
 
 
-LOSSES = {"mse_corr": mse_corr, "robust_corr": robust_corr}
+LOSSES = {"mse_corr": mse_corr, "robust_corr": robust_corr, "mse_plcc": mse_plcc}

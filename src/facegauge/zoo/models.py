@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from facegauge.errors import ScorerError
+from facegauge.errors import ScorerError, UsageError
 from facegauge.preprocess import PreprocessSpec
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 SPEC_KEY = "facegauge.spec"
 INPUT, OUTPUT = "image", "score"
+HEAT_MAP = "heat_map"  # a second output, which `facegauge export` writes beside the score
 
 
 class Model:
@@ -71,6 +72,23 @@ class Model:
                 f"{self.folder}: expected {len(images)} scores, got shape {scores.shape}"
             )
         return np.asarray(scores, np.float64)
+
+    def heat_map(self, image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """The heat map of one input, (1, 3, H, W) to (h, w); its mean is the score.
+
+        Raises:
+            UsageError: the model has none.
+            ScorerError: the network cannot be opened.
+        """
+        session = self._session()
+        if HEAT_MAP not in [output.name for output in session.get_outputs()]:
+            raise UsageError(
+                f"the scorer in {self.folder} has no heat map: its model.onnx was written without "
+                f"the output {HEAT_MAP!r}; export its run folder anew with `facegauge export`"
+            )
+        (maps,) = session.run([HEAT_MAP], {INPUT: image})
+        values: npt.NDArray[np.float32] = maps[0]
+        return values
 
     def _session(self) -> onnxruntime.InferenceSession:
         # Threads may meet here and open two sessions; setdefault keeps one. A lock would not

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from facegauge.training.networks.heatmap import Explains, remapped
+
 
 class Ensemble(nn.Module):
     """The plain average of several networks' scores, optionally over the mirrored picture too.
@@ -31,3 +33,16 @@ class Ensemble(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, 3, H, W), normalised, to scores (N,)."""
         return self.member_scores(x).mean(1)
+
+    def explain(self, x: Tensor) -> Tensor:
+        """(N, 3, H, W) to heat maps (N, h, w): the members' average on the first one's grid."""
+        heat = self._average(x)
+        return (heat + self._average(x.flip(3)).flip(2)) / 2 if self.flip else heat
+
+    def _average(self, x: Tensor) -> Tensor:
+        maps: list[Tensor] = []
+        for member in self.members.values():
+            assert isinstance(member, Explains)
+            heat = member.explain(x)
+            maps.append(remapped(heat, maps[0].shape[1:]) if maps else heat)
+        return torch.stack(maps).mean(0)

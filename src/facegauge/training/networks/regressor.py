@@ -1,4 +1,8 @@
-"""Any backbone, average-pooled at one or several depths, and a linear head: one score a picture."""
+"""Any backbone, average-pooled at one or several depths, and a linear head: one score a picture.
+
+Efficient-FIQA's two networks (arXiv 2507.15709) are `swin_b`, its teacher, and `edgenext_xx_small`,
+its student, each with `depths="last"` and `head="factorised"`.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,10 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from facegauge.errors import UsageError
+from facegauge.training.networks.heatmap import remapped
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -17,49 +23,62 @@ TAPS: dict[str, tuple[str, ...]] = {
     "shufflenet_v2_x0_5": ("maxpool", "stage2", "stage3", "conv5"),
     "shufflenet_v2_x1_0": ("maxpool", "stage2", "stage3", "conv5"),
     "mobilenet_v2": ("features.3", "features.6", "features.13", "features.17", "features.18"),
+    "swin_b": ("features.1", "features.3", "features.5", "norm"),
     # timm's
     "efficientnet_lite0": ("blocks.1", "blocks.2", "blocks.4", "blocks.6", "bn2"),
+    "edgenext_xx_small": ("stages.0", "stages.1", "stages.2", "stages.3"),
 }
-TIMM = frozenset({"efficientnet_lite0"})
+TIMM = frozenset({"efficientnet_lite0", "edgenext_xx_small"})
+CHANNELS_LAST = frozenset({"swin_b"})  # whose maps are (N, h, w, C)
+HEADS = ("linear", "factorised")
 
 
 class Regressor(nn.Module):
-    """A torchvision backbone, pooled features and one linear layer; the output is unbounded.
+    """A torchvision or timm backbone, pooled features and a linear head; the output is unbounded.
 
     With `depths="last"` and 3-channel input the parameter counts are those of the usual
-    classifier features plus Linear(C, 1): 927,585 for mobilenet_v3_small and 1,254,629 for
-    shufflenet_v2_x1_0. `depths="all"` pools every tap, which puts early, fine detail within the
-    head's reach at the price of a few hundred weights (our choice).
+    classifier features plus the head: 927,585 for mobilenet_v3_small and 1,254,629 for
+    shufflenet_v2_x1_0, both with the linear one; 1,179,641 for edgenext_xx_small and 86,874,553
+    for swin_b, both with the factorised one. `depths="all"` pools every tap, which puts early,
+    fine detail within the head's reach at the price of a few hundred weights (our choice).
 
     Args:
         backbone: a key of `TAPS`.
         depths: "last" or "all".
         bias: the head's first bias: the mean label, so that training starts from there.
+        head: "linear", one layer; or "factorised", Linear(C, 128) and Linear(128, 1) without an
+            activation between, as Efficient-FIQA has it.
     """
 
-    def __init__(self, backbone: str, depths: str = "last", bias: float = 0.36) -> None:
+    def __init__(
+        self, backbone: str, depths: str = "last", bias: float = 0.36, head: str = "linear"
+    ) -> None:
         super().__init__()
         if backbone not in TAPS:
             raise UsageError(f"unknown backbone {backbone!r}; there are {', '.join(TAPS)}")
         if depths not in ("last", "all"):
             raise UsageError(f"depths must be last or all, got {depths!r}")
-        from torchvision.models.feature_extraction import create_feature_extractor
-
+        if head not in HEADS:
+            raise UsageError(f"head must be {' or '.join(HEADS)}, got {head!r}")
         self.backbone = backbone
-        self.config = {"kind": "regressor", "backbone": backbone, "depths": depths, "bias": bias}
+        self.config = {
+            "kind": "regressor",
+            "backbone": backbone,
+            "depths": depths,
+            "bias": bias,
+            "head": head,
+        }
         self.taps = TAPS[backbone]
         self.pooled = self.taps[-1:] if depths == "last" else self.taps
-        self.body = create_feature_extractor(
-            _classifier(backbone), {name: name for name in self.taps}
-        )
+        self.body = _body(backbone, self.taps)
         self.channels = self._count_channels()
-        self.head = nn.Linear(sum(self.channels[name] for name in self.pooled), 1)
-        nn.init.normal_(self.head.weight, std=0.01)
-        nn.init.constant_(self.head.bias, bias)
+        self.head = _head(head, sum(self.channels[name] for name in self.pooled), bias)
 
     def features(self, x: Tensor) -> dict[str, Tensor]:
         """(N, 3, H, W) to the maps at every tap, each (N, C, h, w)."""
         maps: dict[str, Tensor] = self.body(x)
+        if self.backbone in CHANNELS_LAST:
+            maps = {name: value.permute(0, 3, 1, 2) for name, value in maps.items()}
         return maps
 
     def score(self, maps: dict[str, Tensor]) -> Tensor:
@@ -68,9 +87,28 @@ class Regressor(nn.Module):
         scores: Tensor = self.head(torch.cat(pooled, 1)).squeeze(1)
         return scores
 
+    def heat_map(self, maps: dict[str, Tensor]) -> Tensor:
+        """The maps at the taps to where the scores come from, (N, h, w).
+
+        The grid is that of stride 16. Every pooled map gives what the head makes of it at each of
+        its places; the bias is spread evenly. The mean over the places is the score.
+        """
+        weight, bias = _as_one(self.head)
+        grid = maps[self.taps[2]].shape[2:]
+        parts = torch.split(weight, [self.channels[name] for name in self.pooled], 1)
+        heat = bias
+        for name, part in zip(self.pooled, parts, strict=True):
+            here = F.conv2d(maps[name], part[..., None, None]).squeeze(1)
+            heat = heat + remapped(here, grid)
+        return heat
+
     def forward(self, x: Tensor) -> Tensor:
         """(N, 3, H, W), normalised, to scores (N,)."""
         return self.score(self.features(x))
+
+    def explain(self, x: Tensor) -> Tensor:
+        """(N, 3, H, W), normalised, to heat maps (N, h, w); see `heat_map`."""
+        return self.heat_map(self.features(x))
 
     def start_from(self, weights: str | Path) -> None:
         """Load backbone weights: "imagenet" through torchvision or timm, or a .pth file.
@@ -102,7 +140,7 @@ class Regressor(nn.Module):
     @torch.no_grad()
     def _count_channels(self) -> dict[str, int]:
         self.body.eval()
-        maps = self.body(torch.zeros(1, 3, 64, 64))
+        maps = self.features(torch.zeros(1, 3, 64, 64))
         self.body.train()
         return {name: maps[name].shape[1] for name in self.taps}
 
@@ -119,6 +157,45 @@ def _classifier(backbone: str, trained: bool = False) -> nn.Module:
 
     built = get_model(backbone, weights="IMAGENET1K_V1" if trained else None)
     return built
+
+
+def _body(backbone: str, taps: tuple[str, ...]) -> nn.Module:
+    """The backbone up to its last tap, giving the maps at its taps, under its own weight names."""
+    from torchvision.models.feature_extraction import create_feature_extractor
+
+    leaves = []
+    if backbone == "edgenext_xx_small":  # tracing into this one would freeze the device
+        from timm.models.edgenext import PositionalEncodingFourier
+
+        leaves = [PositionalEncodingFourier]
+    body: nn.Module = create_feature_extractor(
+        _classifier(backbone),
+        {name: name for name in taps},
+        tracer_kwargs={"leaf_modules": leaves},
+    )
+    return body
+
+
+def _head(kind: str, channels: int, bias: float) -> nn.Module:
+    """Linear layers (N, channels) -> (N, 1) that start close to `bias`."""
+    last = nn.Linear(channels if kind == "linear" else 128, 1)
+    nn.init.normal_(last.weight, std=0.01)
+    nn.init.constant_(last.bias, bias)
+    if kind == "linear":
+        return last
+    first = nn.Linear(channels, 128)
+    nn.init.zeros_(first.bias)
+    return nn.Sequential(first, last)
+
+
+def _as_one(head: nn.Module) -> tuple[Tensor, Tensor]:
+    """A head as a single linear layer: weight (1, C) and bias (1,)."""
+    if isinstance(head, nn.Linear):
+        return head.weight, head.bias
+    assert isinstance(head, nn.Sequential)
+    first, last = head
+    assert isinstance(first, nn.Linear) and isinstance(last, nn.Linear)
+    return last.weight @ first.weight, F.linear(first.bias, last.weight, last.bias)
 
 
 def _from_lite(state: dict[str, Tensor]) -> dict[str, Tensor]:
