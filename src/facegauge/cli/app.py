@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from facegauge.cli import best, doctor, evaluate, export, models, profile, score, train
+from facegauge.cli import best, doctor, evaluate, export, label, models, profile, score, train
 from facegauge.cli.terminal import say
 from facegauge.errors import FacegaugeError
 
@@ -85,6 +85,7 @@ app.command("best", epilog=best.EPILOG)(best.best)
 app.command("models")(models.models)
 app.command("doctor")(doctor.doctor)
 app.add_typer(train.train, name="train")
+app.command("label", epilog=label.EPILOG)(label.label)
 app.command("evaluate")(evaluate.evaluate)
 app.command("export")(export.export)
 app.command("profile")(profile.profile)

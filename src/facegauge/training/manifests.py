@@ -125,10 +125,23 @@ def load_manifest(
         raise UsageError(f"{source} is no manifest; expected .csv or .parquet, or a folder")
     header, rows = readers[source.suffix.lower()](source)
     columns = _columns(source, header, rows)
-    scores = _scores(source, columns.pop("score")) if "score" in columns else None
+    statuses = columns.get("status")
+    scores = _scores(source, columns.pop("score"), statuses) if "score" in columns else None
     paths = _paths(source, columns.pop("image"), Path(root) if root else source.parent)
     splits = columns.pop("split", None)
-    return Manifest(paths, scores, splits, columns, source)
+    manifest = Manifest(paths, scores, splits, columns, source)
+    return manifest if scores is None else manifest.take(np.isfinite(scores))
+
+
+def joined(manifests: Sequence[Manifest]) -> Manifest:
+    """Several manifests as one list of pictures, without labels, splits and groups.
+
+    Of those with a `split` column only the train rows are taken; a picture listed twice is kept
+    once.
+    """
+    parts = [part if part.splits is None else part.where(split="train") for part in manifests]
+    paths = tuple(dict.fromkeys(path for part in parts for path in part.paths))
+    return Manifest(paths, None, None, {}, manifests[0].source)
 
 
 def _from_folder(folder: Path) -> Manifest:
@@ -189,9 +202,12 @@ def _columns(source: Path, header: Row, rows: list[Row]) -> dict[str, tuple[str,
     return dict(zip(names, zip(*kept, strict=True), strict=True))
 
 
-def _scores(source: Path, texts: Sequence[str]) -> Scores:
-    scores = np.empty(len(texts))
+def _scores(source: Path, texts: Sequence[str], statuses: Sequence[str] | None) -> Scores:
+    """Scores; nan where a table of labels has none and its column `status` says why."""
+    scores = np.full(len(texts), np.nan)
     for row, text in enumerate(texts):
+        if not text and statuses and statuses[row] not in ("", "ok"):
+            continue
         try:
             scores[row] = float(text)
         except ValueError:

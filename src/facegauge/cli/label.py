@@ -1,0 +1,95 @@
+"""`facegauge label`: pseudo-labels, a scorer's word on pictures that nobody has labelled."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from facegauge.cli.score import SOME_FAILED
+from facegauge.cli.terminal import say, watched
+
+EPILOG = (
+    "Exit codes: 0 every picture of this run has a label; 3 some have another status than ok "
+    "(no_face, too_small, unreadable, too_large, error); 2 wrong usage or no pictures found; "
+    "1 unexpected error; 130 stopped by Ctrl-C."
+)
+
+
+def label(
+    judge: Annotated[
+        str, typer.Argument(metavar="RUN|SCORER", help="Run or scorer that gives the labels")
+    ],
+    *,
+    data: Annotated[Path, typer.Option(help="Pictures to label: a folder or a manifest")],
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", help="Table to write, one row a picture: .csv, .parquet"),
+    ],
+    faces: Annotated[
+        str, typer.Option(help="auto: search the largest face; whole: pictures are framed faces")
+    ] = "auto",
+    views: Annotated[
+        int,
+        typer.Option(min=1, help="Views of each picture, mirrored and shifted, to average over"),
+    ] = 1,
+    labels: Annotated[
+        Path | None,
+        typer.Option(help="Held-out labelled pictures: fit the curve from score to label to them"),
+    ] = None,
+    split: Annotated[
+        str | None, typer.Option(help="Split of --labels to fit to, or all  [default: val]")
+    ] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Views the network sees at a time")] = 32,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on with the table of a run that was stopped or killed"),
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the table if it exists")
+    ] = False,
+) -> None:
+    """Label pictures with a scorer's own scores, to train another on them.
+
+    The table is a manifest: its column score is the label.
+    """
+    from facegauge.errors import UsageError
+    from facegauge.results import Status
+    from facegauge.training.label import label_into, open_judge
+    from facegauge.training.manifests import load_manifest
+
+    if resume and overwrite:
+        raise UsageError("--resume does not go with --overwrite")
+    if split is not None and labels is None:
+        raise UsageError("--split goes with --labels: it is the split that the curve is fitted to")
+    held_out = None
+    if labels is not None:
+        held_out = load_manifest(labels)
+        held_out.labels()
+        held_out = held_out if split == "all" else held_out.where(split=split or "val")
+    try:
+        counts = label_into(
+            output,
+            open_judge(judge),
+            load_manifest(data),
+            faces=faces,
+            views=views,
+            held_out=held_out,
+            batch_size=batch_size,
+            resume=resume,
+            overwrite=overwrite,
+            say=say,
+            watch=watched,
+        )
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("what is labelled is kept; go on with --resume") from None
+    labelled, faceless = counts[Status.OK], counts[Status.NO_FACE] + counts[Status.TOO_SMALL]
+    failed = counts.total() - labelled - faceless
+    if resume and not counts:
+        say(f"nothing left to do: {output} holds every picture")
+    else:
+        more = " more" if resume else ""
+        say(f"{labelled} pictures{more} labelled, {faceless} without a face, {failed} failed")
+    if faceless or failed:
+        raise typer.Exit(SOME_FAILED)

@@ -1,0 +1,355 @@
+"""Pseudo-labels: a judge's scores of unlabelled pictures, as a manifest that can be trained on.
+
+In the self-training of Efficient-FIQA (arXiv 2507.15709) a teacher scores unlabelled faces, a
+logistic maps its scores to the labels' scale, and the mapped score is what the student learns. The
+views of a picture, their spread and the weight made of it are not the paper's.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from hashlib import sha256
+from importlib.util import find_spec
+from itertools import chain, islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from facegauge import __version__, zoo
+from facegauge.detection import CenterFace, Detector
+from facegauge.errors import MissingExtra, PictureError, ScorerError, UsageError
+from facegauge.images import open_picture
+from facegauge.mapping import Mapping, fit_logistic
+from facegauge.preprocess import Pixels, PreprocessSpec, Tensor, main_frame, sample, to_tensor
+from facegauge.results import Box, Status
+from facegauge.scorer import MIN_FACE, default_threads
+from facegauge.training.evaluate import FACES, open_run
+from facegauge.training.label_table import Label, Table
+from facegauge.training.manifests import Manifest
+from facegauge.zoo.models import Model
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Scores = npt.NDArray[np.float64]
+Watch = Callable[[Iterator["Label"], Sequence[Path]], Iterable["Label"]]
+
+BATCH = 32  # views the network sees at a time
+SHIFT = 0.03  # the most that a view is shifted, as a share of the frame
+FEWEST = 5  # labelled pictures that a curve can be fitted to
+UNCHANGED = Mapping(None)
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """A network that scores faces.
+
+    Attributes:
+        name: for people and for the column `scorer`.
+        sha256: of the weights; a table is only resumed with the same ones.
+        spec: how a face becomes the network's input.
+        score: (n, 3, height, width) normalised float32 -> (n,), as the network gives them.
+    """
+
+    name: str
+    sha256: str
+    spec: PreprocessSpec
+    score: Callable[[Tensor], Scores]
+
+
+def open_judge(name_or_folder: str | os.PathLike[str]) -> Judge:
+    """A shipped scorer (by name), a scorer folder, or a run folder.
+
+    A folder with a card is run as it ships, by onnxruntime; a run folder by torch.
+
+    Raises:
+        UsageError, ScorerError: there is neither.
+        MissingExtra: a run folder without torch.
+    """
+    folder = Path(name_or_folder)
+    if (folder / "run.json").is_file() and not (folder / zoo.CARD).is_file():
+        run = open_run(folder)
+        return network_judge(folder.resolve().name, run.network, run.spec)
+    folder = zoo.open_folder(name_or_folder)
+    card, model = zoo.load_card(folder), Model(folder, default_threads())
+    return Judge(card.name, card.sha256, model.spec, model)
+
+
+def network_judge(name: str, network: nn.Module, spec: PreprocessSpec) -> Judge:
+    """A torch network as a judge, on the device that it is on; scoring puts it in eval mode."""
+    import torch
+
+    device = next(network.parameters()).device
+    digest = sha256(spec.to_json().encode())
+    for key, value in sorted(network.state_dict().items()):
+        digest.update(key.encode())
+        digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+
+    def score(images: Tensor) -> Scores:
+        network.eval()
+        with torch.inference_mode():
+            scores = network(torch.from_numpy(images).to(device)).float().cpu().numpy()
+        return np.asarray(scores, np.float64)
+
+    return Judge(name, digest.hexdigest(), spec, score)
+
+
+def label(
+    judge: Judge,
+    manifest: Manifest,
+    *,
+    faces: str = "auto",
+    views: int = 1,
+    mapping: Mapping = UNCHANGED,
+    batch_size: int = BATCH,
+    detector: Detector | None = None,
+) -> Iterator[Label]:
+    """One label a picture, in the manifest's order, while they come in; few pictures are held.
+
+    Args:
+        faces: "whole": every picture is a framed face; "auto": the largest face is searched, and
+            cut out unless the picture is framed already.
+        views: of each picture. The first is what scoring sees. Every second one is mirrored, and
+            all but the first are shifted by whole pixels, at most `SHIFT` of the frame. The shifts
+            follow from the face's pixels, so that a label depends on nothing but its picture.
+        mapping: from raw score to label; see `fit_mapping`.
+        batch_size: views the network sees at a time.
+        detector: finds the faces; CenterFace by default.
+
+    Raises:
+        UsageError: an argument that cannot be.
+        MissingExtra: several views without torch.
+        ScorerError: the judge or the detector is damaged.
+    """
+    _check(faces, views, batch_size)
+    finder = (detector or CenterFace()) if faces == "auto" else None
+    look = partial(_look, spec=judge.spec, detector=finder, views=views)
+    return _score(judge, _look_ahead(manifest.paths, look), mapping, batch_size)
+
+
+def fit_mapping(
+    judge: Judge, held_out: Manifest, *, views: int = 1, batch_size: int = BATCH
+) -> Mapping:
+    """The curve from raw score to label: `mapping.fit_logistic`, or the line that it falls back on.
+
+    The reference code fits its logistic to the pictures that the teacher was trained on, where its
+    scores are too good; give pictures that it has not seen. They are taken whole.
+
+    Args:
+        held_out: labelled pictures; those that cannot be read are left out.
+        views: as many as the pictures to label will have.
+
+    Raises:
+        UsageError: there are no labels, fewer than `FEWEST` of the pictures have a score, or the
+            labels do not rise with the scores.
+    """
+    labels = held_out.labels()
+    found = label(judge, held_out, faces="whole", views=views, batch_size=batch_size)
+    raw = np.array([np.nan if one.raw is None else one.raw for one in found])
+    scored = np.isfinite(raw)
+    if scored.sum() < FEWEST:
+        raise UsageError(
+            f"{held_out.source}: {scored.sum()} of {len(raw)} labelled pictures have a score; "
+            f"a mapping needs {FEWEST} or more"
+        )
+    mapping = fit_logistic(raw[scored], labels[scored])
+    low, high = mapping([raw[scored].min(), raw[scored].max()])
+    if not low < high:
+        raise UsageError(
+            f"{held_out.source}: the labels do not rise with the scores of {judge.name}; "
+            "give labels of what it was trained for, or label without a mapping"
+        )
+    return mapping
+
+
+def label_into(
+    out: str | os.PathLike[str],
+    judge: Judge,
+    manifest: Manifest,
+    *,
+    faces: str = "auto",
+    views: int = 1,
+    held_out: Manifest | None = None,
+    batch_size: int = BATCH,
+    resume: bool = False,
+    overwrite: bool = False,
+    say: Callable[[str], None] = print,
+    watch: Watch = lambda labels, pictures: labels,
+) -> Counter[Status]:
+    """Label a manifest into a table, one row a picture; a killed run can be taken up again.
+
+    Rows reach the disk batch by batch, as lines of `<out>.partial.jsonl`, which becomes the table
+    when all are there. `<out>.settings.json` says how the labels are made and holds the mapping,
+    so that a resumed table has one mapping throughout.
+
+    Args:
+        out: ends in .csv or .parquet; its names of pictures start from its folder.
+        held_out: labelled pictures to fit the mapping to; without them the label is the raw score.
+        resume: go on with what is there, if anything.
+        overwrite: replace what is there, if anything.
+        watch: passes the new labels on; also given the pictures that they are of.
+
+    Returns:
+        How many pictures of this run have which status.
+
+    Raises:
+        UsageError: an argument that cannot be; the table exists and neither `resume` nor
+            `overwrite` is given; resumed with other settings; the table cannot be written.
+    """
+    _check(faces, views, batch_size)
+    table = Table(Path(out))
+    rows = {table.name(path): row for row, path in enumerate(manifest.paths)}
+    settings = {
+        "facegauge": __version__,
+        "scorer": judge.name,
+        "sha256": judge.sha256,
+        "faces": faces,
+        "views": views,
+        "labels": None if held_out is None else _describe(held_out),
+    }
+    if table.exists and not (resume or overwrite):
+        raise UsageError(f"{out} exists: go on with it (--resume) or replace it (--overwrite)")
+    counts: Counter[Status] = Counter()
+    try:
+        if table.exists and not overwrite:
+            mapping = table.go_on(settings)
+        else:
+            mapping = UNCHANGED
+            if held_out is not None:
+                mapping = fit_mapping(judge, held_out, views=views, batch_size=batch_size)
+                kind = mapping.note or "a logistic"
+                say(f"score to label: {kind}, fitted to {_describe(held_out)}")
+            table.begin(settings, mapping)
+        names = [name for name in rows if name not in table.done]
+        left = manifest.take(np.array([rows[name] for name in names], int))
+        labels = label(
+            judge, left, faces=faces, views=views, mapping=mapping, batch_size=batch_size
+        )
+        with table:
+            for name, one in zip(names, watch(labels, left.paths), strict=True):
+                table.write(name, one, judge.name)
+                counts[one.status] += 1
+    except OSError as error:
+        raise UsageError(f"cannot write {out}: {error.strerror or error}") from error
+    return counts
+
+
+def _check(faces: str, views: int, batch_size: int) -> None:
+    if faces not in FACES:
+        raise UsageError(f"faces must be {' or '.join(FACES)} here, got {faces!r}")
+    for name, value in (("views", views), ("batch_size", batch_size)):
+        if value < 1:
+            raise UsageError(f"expected {name} to be 1 or more, got {value}")
+    if views > 1 and find_spec("torch") is None:
+        raise MissingExtra("labelling by several views", "train")
+
+
+def _describe(held_out: Manifest) -> str:
+    source = held_out.source.resolve()
+    splits = ", ".join(sorted(set(held_out.splits or ())))
+    named = f"{source.parent.name}/{source.name}" + (f", split {splits}" if splits else "")
+    return f"{len(held_out)} pictures of {named}"
+
+
+Seen = tuple[Label, tuple[Pixels, ...]]  # a picture without its numbers yet, and its views
+
+
+def _look(path: Path, *, spec: PreprocessSpec, detector: Detector | None, views: int) -> Seen:
+    """Open a picture, find its face and take its views."""
+    try:
+        pixels = open_picture(path)
+        return Label(path, Status.OK), _views(pixels, _frame(pixels, detector, spec), spec, views)
+    except PictureError as error:
+        return Label(path, Status(error.status), message=str(error)), ()
+    except ScorerError:
+        raise
+    except Exception as error:
+        message = " ".join(f"{type(error).__name__}: {error}".split())
+        return Label(path, Status.ERROR, message=message), ()
+
+
+def _frame(pixels: Pixels, detector: Detector | None, spec: PreprocessSpec) -> Box:
+    height, width = pixels.shape[:2]
+    if detector is None:
+        return Box(0, 0, width, height)
+    found = detector(pixels)
+    if not found:
+        raise PictureError("no face found", Status.NO_FACE)
+    side = min(found[0].box.width, found[0].box.height)
+    if side < MIN_FACE:
+        message = f"the largest face is {side:.0f} px, the least that counts {MIN_FACE:g}"
+        raise PictureError(message, Status.TOO_SMALL)
+    return main_frame(found[0], width, height, spec)
+
+
+def _views(pixels: Pixels, frame: Box, spec: PreprocessSpec, count: int) -> tuple[Pixels, ...]:
+    plain = sample(pixels, frame, spec)
+    if count == 1:
+        return (plain,)
+    from facegauge.training.views import ViewSettings, jittered, view
+
+    mild = ViewSettings(shift=SHIFT, zoom=0, exact=1)
+    rng = np.random.default_rng(zlib.crc32(plain.tobytes()))
+    moved = [
+        view(pixels, jittered(frame, mild, rng), mirror=number % 2 == 1, spec=spec)
+        for number in range(1, count)
+    ]
+    return plain, *moved
+
+
+def _look_ahead(paths: Iterable[Path], look: Callable[[Path], Seen]) -> Iterator[Seen]:
+    """Pictures in order, looked at by threads, a few ahead."""
+    threads = default_threads()
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="facegauge")
+    running: deque[Future[Seen]] = deque()
+    try:
+        for path in paths:
+            running.append(pool.submit(look, path))
+            if len(running) > 2 * threads:
+                yield running.popleft().result()
+        while running:
+            yield running.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _score(
+    judge: Judge, pictures: Iterator[Seen], mapping: Mapping, batch_size: int
+) -> Iterator[Label]:
+    """Labels of pictures that have been looked at, as many at a time as fill a batch."""
+    waiting: list[Seen] = []
+    count = 0
+    for picture in chain(pictures, [None]):
+        if picture is not None:
+            waiting.append(picture)
+            count += len(picture[1])
+            if max(count, len(waiting)) < batch_size:
+                continue
+        views = [view for _, views in waiting for view in views]
+        scores: list[float] = []
+        for start in range(0, len(views), batch_size):
+            batch = [to_tensor(view, judge.spec) for view in views[start : start + batch_size]]
+            scores += judge.score(np.stack(batch)).tolist()
+        rest = iter(scores)
+        for seen, views_of_it in waiting:
+            yield _conclude(seen, list(islice(rest, len(views_of_it))), mapping)
+        waiting, count = [], 0
+
+
+def _conclude(seen: Label, scores: Sequence[float], mapping: Mapping) -> Label:
+    if not scores:
+        return seen
+    if not np.isfinite(scores).all():
+        message = "the scorer's network gave something that is not a number"
+        return replace(seen, status=Status.ERROR, message=message)
+    raw, spread = float(np.mean(scores)), float(np.std(scores))
+    score = float(np.clip(mapping([raw])[0], 0, 1))
+    return replace(seen, raw=raw, score=score, spread=spread, weight=float(np.exp(-spread)))
