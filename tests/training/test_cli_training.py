@@ -74,7 +74,7 @@ def test_unlabelled_pictures_of_val_are_left_out_and_named(recipe, toy_data, tmp
     shown = run("train", "ensemble", "--data", toy_data, "--unlabelled", more, "-o", tmp_path / "r")
     (kept,) = recipe[0][2]
     assert [path.name for path in kept.paths] == ["000000.png"]
-    assert "left out, as it is in val: same file" in shown and str(more / "000001.png") in shown
+    assert "left out: same file" in shown and str(more / "000001.png") in shown
 
 
 def test_train_names_the_closest_setting(toy_data, tmp_path):

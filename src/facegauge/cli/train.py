@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,6 +17,28 @@ train = typer.Typer(no_args_is_help=True, help="Train a scorer by one of the pub
 
 SHOWN_LEAKS = 10
 
+Data = Annotated[
+    Path,
+    typer.Option(
+        help="Labelled pictures: CSV or Parquet with image, score (0..1) and split (train, val)"
+    ),
+]
+Output = Annotated[Path, typer.Option("--output", "-o", help="Run folder to write")]
+Preset = Annotated[
+    str, typer.Option(help="cpu: two cores suffice; paper: the paper's sizes, for a GPU")
+]
+Pairs = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="key=value: replace a number of the preset; may be repeated"),
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with what the run folder holds")]
+AllowLeakage = Annotated[
+    bool,
+    typer.Option(
+        "--allow-leakage", help="Train although pictures or people are in more than one split"
+    ),
+]
+
 
 @train.callback()
 def systems() -> None:
@@ -25,70 +48,84 @@ def systems() -> None:
 @train.command()
 def ensemble(
     *,
-    data: Annotated[
-        Path,
-        typer.Option(
-            help="Labelled pictures: CSV or Parquet with image, score (0..1) and split (train, val)"
-        ),
-    ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Run folder to write")],
+    data: Data,
+    output: Output,
     unlabelled: Annotated[
         list[Path] | None,
         typer.Option(help="More faces, without labels: a manifest or a folder; may be repeated"),
     ] = None,
-    preset: Annotated[
-        str, typer.Option(help="cpu: two cores suffice; paper: the paper's sizes, for a GPU")
-    ] = "cpu",
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="key=value: replace a number of the preset; may be repeated"),
-    ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with what the run folder holds")
-    ] = False,
-    allow_leakage: Annotated[
-        bool,
-        typer.Option(
-            "--allow-leakage",
-            help="Train although pictures or people are in more than one split",
-        ),
-    ] = False,
+    preset: Preset = "cpu",
+    set_: Pairs = None,
+    resume: Resume = False,
+    allow_leakage: AllowLeakage = False,
 ) -> None:
     """Two light networks, trained apart and averaged (arXiv 2509.10114)."""
+    from facegauge.training.manifests import load_manifest
+
+    settings = _settings("ensemble", preset, set_)
+    from facegauge.training.recipes import ensemble as recipe
+
+    labelled = _labelled(data, allow_leakage)
+    more = [load_manifest(path) for path in unlabelled or []]
+    if not allow_leakage:
+        more = [_without([labelled.where(split="val")], manifest) for manifest in more]
+    recipe.run(settings, labelled, more, output, resume=resume)
+
+
+@train.command()
+def efficient(
+    *,
+    data: Data,
+    output: Output,
+    unlabelled_a: Annotated[
+        list[Path],
+        typer.Option(help="Set A: faces that the teacher labels; a manifest or a folder"),
+    ],
+    unlabelled_b: Annotated[
+        list[Path],
+        typer.Option(help="Set B: faces that the retrained teacher labels; as set A"),
+    ],
+    preset: Preset = "cpu",
+    set_: Pairs = None,
+    resume: Resume = False,
+    allow_leakage: AllowLeakage = False,
+) -> None:
+    """A teacher, self-training and distillation into a small student (arXiv 2507.15709)."""
+    from facegauge.training.manifests import joined, load_manifest
+
+    settings = _settings("efficient", preset, set_)
+    from facegauge.training.recipes import efficient as recipe
+
+    labelled = _labelled(data, allow_leakage)
+    a, b = (joined([load_manifest(path) for path in side]) for side in (unlabelled_a, unlabelled_b))
+    if not allow_leakage:
+        a = _without([labelled], a)
+        b = _without([labelled, a], b)
+    recipe.run(settings, labelled, a, b, output, resume=resume)
+
+
+def _settings(recipe: str, preset: str, pairs: list[str] | None) -> dict[str, Any]:
     from importlib.util import find_spec
 
     from facegauge.errors import MissingExtra
     from facegauge.training.settings import apply_overrides, load_preset
 
-    settings = apply_overrides(load_preset("ensemble", preset), set_ or [])
+    settings = apply_overrides(load_preset(recipe, preset), pairs or [])
     if find_spec("torch") is None:
         raise MissingExtra("training", "train")
-    from facegauge.training.recipes import ensemble as recipe
-
-    labelled, more = _read(data, unlabelled or [], allow_leakage)
-    recipe.run(settings, labelled, more, output, resume=resume)
+    return settings
 
 
-def _read(
-    data: Path, unlabelled: list[Path], allow_leakage: bool
-) -> tuple[Manifest, list[Manifest]]:
-    """The manifests, checked: leaks between splits are refused.
-
-    Unlabelled pictures that are in val too are left out and named; the rest is of use.
-    """
-    import numpy as np
-
+def _labelled(data: Path, allow_leakage: bool) -> Manifest:
+    """The labelled pictures; leaks between their splits are refused."""
     from facegauge.errors import UsageError
     from facegauge.training.leakage import check_leakage
     from facegauge.training.manifests import load_manifest
 
     labelled = load_manifest(data)
     labelled.labels()
-    val = labelled.where(split="val")
-    more = [load_manifest(path) for path in unlabelled]
-    if allow_leakage:
-        return labelled, more
-    leaks = check_leakage(labelled)
+    labelled.where(split="val")
+    leaks = [] if allow_leakage else check_leakage(labelled)
     if leaks:
         shown = "\n".join(f"  {leak}" for leak in leaks[:SHOWN_LEAKS])
         rest = f"\n  and {len(leaks) - SHOWN_LEAKS} more" if len(leaks) > SHOWN_LEAKS else ""
@@ -96,11 +133,18 @@ def _read(
             f"{data}: leaks between splits: {len(leaks)}; figures on val would mean nothing\n"
             f"{shown}{rest}\nmove these rows to one split, or train with --allow-leakage"
         )
-    kept = []
-    for manifest in more:
-        leaks = check_leakage(val, manifest)
-        for leak in leaks:
-            say(f"left out, as it is in val: {leak}")
-        leaked = {leak.second for leak in leaks}
-        kept.append(manifest.take(np.array([path not in leaked for path in manifest.paths], bool)))
-    return labelled, kept
+    return labelled
+
+
+def _without(others: Sequence[Manifest], manifest: Manifest) -> Manifest:
+    """Unlabelled pictures without those that are in other sets too, which are named."""
+    import numpy as np
+
+    from facegauge.training.leakage import check_leakage
+
+    leaked = set()
+    for other in others:
+        for leak in check_leakage(other, manifest):
+            say(f"left out: {leak}")
+            leaked.add(leak.second)
+    return manifest.take(np.array([path not in leaked for path in manifest.paths], bool))

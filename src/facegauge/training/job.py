@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from facegauge.training.networks.regressor import Regressor
 from facegauge.training.objectives import Normalise, ScoreLoss
 from facegauge.training.pictures import load_framed, sampled
 from facegauge.training.runs import load_run, provenance, save_run
-from facegauge.training.views import Batch, ViewMaker, ViewSettings
+from facegauge.training.views import Batch, Framed, ViewMaker, ViewSettings
 
 Settings = dict[str, Any]
 
@@ -36,17 +36,34 @@ class Job:
     Attributes:
         settings: a preset with overrides, and the record of what runs on what, for cards.
         maker: views of the labelled pictures, then of the unlabelled ones.
-        validate: the judge that chooses weights: on val.
+        val: the labelled pictures that choose weights.
+        validate: the judge on them.
         mean_label: where every head's bias begins.
         out: the run folder.
     """
 
     settings: Settings
     maker: ViewMaker
+    val: Manifest
     validate: Validate
     mean_label: float
     out: Path
     say: Callable[[str], None]
+
+    def at(self, name: str, pictures: Sequence[Framed] | None = None) -> Job:
+        """The same job for the network `name`, at its input size and, if given, on other pictures.
+
+        The size is that of the settings' `<name>.input`, where there is one.
+        """
+        size = self.settings[name].get("input", self.settings["input"])
+        spec = PreprocessSpec(**size)
+        maker = ViewMaker(
+            self.maker.pictures if pictures is None else pictures, spec, self.maker.settings
+        )
+        same = spec == self.maker.spec
+        return replace(
+            self, maker=maker, validate=self.validate if same else make_validation(self.val, spec)
+        )
 
     def fit(
         self,
@@ -112,10 +129,12 @@ def open_job(
     more = [part if part.splits is None else part.where(split="train") for part in unlabelled]
     for manifest in more:
         pictures += load_framed(manifest, spec, "auto", say)
+    val = data.where(split="val")
     return Job(
         settings={**settings, **provenance(), "data": _describe([train, *more])},
         maker=ViewMaker(pictures, spec, ViewSettings(**settings["views"])),
-        validate=make_validation(data.where(split="val"), spec),
+        val=val,
+        validate=make_validation(val, spec),
         mean_label=mean_label,
         out=out,
         say=say,

@@ -81,7 +81,10 @@ def check_leakage(
         people = _shared_people(data, data.splits)
     else:
         paths = data.paths + other.paths
-        sides = ("the labelled data",) * len(data) + (str(other.source),) * len(other)
+        names = str(data.source), str(other.source)
+        if names[0] == names[1]:
+            names = names[0], f"{names[1]} (the second list)"
+        sides = (names[0],) * len(data) + (names[1],) * len(other)
         people = []
     with ThreadPoolExecutor(2) as pool:
         marks = list(pool.map(_marks, paths))

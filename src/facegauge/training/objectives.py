@@ -10,10 +10,11 @@ from torch.nn import functional as F
 
 from facegauge.preprocess import PreprocessSpec
 from facegauge.training.losses import ordered
+from facegauge.training.networks.heatmap import remapped
 from facegauge.training.networks.regressor import Regressor
 from facegauge.training.views import Batch
 
-ScoreLoss = Callable[[Tensor, Tensor], Tensor]
+ScoreLoss = Callable[..., Tensor]  # (prediction, target, trust=None), see losses.py
 
 
 class Normalise(nn.Module):
@@ -53,7 +54,7 @@ class Supervised(nn.Module):
         if "ordered" in batch:
             views = torch.cat([views, self.normalise(batch["ordered"])])
         scores = network(views).float()
-        losses = {"labels": self.loss(scores[:count], batch["score"])}
+        losses = {"labels": self.loss(scores[:count], batch["score"], trust=batch.get("trust"))}
         if "ordered" in batch:
             severity = batch["severity"]
             copies = scores[count:].view(severity.shape)
@@ -65,7 +66,8 @@ class Distilled(nn.Module):
     """A teacher's scores and feature maps on a pool's views, beside the labels.
 
     The student's maps go through 1x1 convolutions and must match the teacher's, standardised per
-    channel, at the same strides. On labelled views the target is a mix of label and teacher.
+    channel, at the same strides; where padding makes their grids differ, the teacher's is remapped
+    by shared areas. On labelled views the target is a mix of label and teacher.
 
     Args:
         channels: of the teacher's maps in the batches, by tap.
@@ -122,10 +124,11 @@ class Distilled(nn.Module):
         return losses
 
     def _imitation(self, maps: dict[str, Tensor], batch: Batch) -> Tensor:
-        terms = [
-            F.mse_loss(adapter(maps[s]).float(), standardise(batch[f"maps.{t}"].float()))
-            for (s, t), adapter, standardise in zip(
-                self.pairs, self.adapters, self.standardise, strict=True
-            )
-        ]
+        terms = []
+        for (ours, theirs), adapter, standardise in zip(
+            self.pairs, self.adapters, self.standardise, strict=True
+        ):
+            map_ = adapter(maps[ours]).float()
+            goal = standardise(batch[f"maps.{theirs}"].float())
+            terms.append(F.mse_loss(map_, remapped(goal, map_.shape[-2:])))
         return torch.stack(terms).mean()

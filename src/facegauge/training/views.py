@@ -26,11 +26,16 @@ ORDERED_KINDS = ("gaussian_blur", "downscale", "jpeg", "noise", "dark", "bright"
 
 @dataclass(frozen=True, slots=True)
 class Framed:
-    """A picture in memory with the frame of its face and, when it has one, its label."""
+    """A picture in memory with the frame of its face and, when it has one, its label.
+
+    Attributes:
+        trust: how much the label counts beside others; 1 for all but weighted pseudo-labels.
+    """
 
     pixels: Pixels
     frame: Box
     score: float | None = None
+    trust: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +144,7 @@ class BatchPlan:
 class ViewBatches(Dataset[Batch]):
     """Maps a step to its batch.
 
-    A batch holds `labelled` (L, H, W, 3) and `score` (L,); `free` (F, H, W, 3); `ordered`
+    A batch holds `labelled` (L, H, W, 3), `score` and `trust` (L,); `free` (F, H, W, 3); `ordered`
     (G, K, H, W, 3) and `severity` (G, K). Pictures are uint8; what the plan leaves out is absent.
     """
 
@@ -173,6 +178,7 @@ class ViewBatches(Dataset[Batch]):
             chosen = [maker.pictures[self.labels[place]] for place in places]
             batch["labelled"] = _stack([maker.plain(p, rng) for p in chosen])
             batch["score"] = torch.tensor([p.score for p in chosen], dtype=torch.float32)
+            batch["trust"] = torch.tensor([p.trust for p in chosen], dtype=torch.float32)
         if plan.free:
             batch["free"] = _stack([maker.free(self._any(rng), rng) for _ in range(plan.free)])
         if plan.groups:

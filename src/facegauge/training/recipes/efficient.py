@@ -1,0 +1,175 @@
+"""Efficient-FIQA: a teacher, self-training and distillation into a small student.
+
+Source: arXiv 2507.15709. The paper's steps, in order:
+1. the teacher T learns the labelled faces;
+2. T labels set A, unlabelled faces;
+3. the teacher goes on, now as T+, on the labelled faces and A;
+4. T+ labels set B, other unlabelled faces;
+5. the student learns the labelled faces, A with T's scores and B with T+'s.
+
+Each step is a folder or a table in the run folder, and a killed run goes on where it was. The
+paper's student learns scores alone. With a [pool] table, as in the `cpu` preset, ours also learns
+from what T+ says of degraded views, and imitates its feature maps: our choice, for a student
+without ImageNet weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.utils.data import Dataset
+
+from facegauge.training.job import Job, Settings, open_job, score_loss
+from facegauge.training.label import label_into, network_judge
+from facegauge.training.label_table import load_labels
+from facegauge.training.manifests import Manifest
+from facegauge.training.networks.regressor import Regressor
+from facegauge.training.objectives import Distilled, Supervised
+from facegauge.training.pictures import load_framed
+from facegauge.training.pool import PoolBatches, make_pool
+from facegauge.training.views import Batch, BatchPlan, Framed, ViewBatches
+
+SYSTEM = "efficient"
+FACES = "auto"  # in sets A and B: the largest face is searched
+
+
+def run(
+    settings: Settings,
+    data: Manifest,
+    a: Manifest,
+    b: Manifest,
+    out: Path,
+    *,
+    resume: bool = False,
+    say: Callable[[str], None] = print,
+) -> dict[str, float]:
+    """Train teacher, teacher+ and student into the run folder `out`; it becomes the student's.
+
+    Args:
+        settings: a preset of `efficient.toml`, with overrides.
+        data: labelled pictures, framed as the labels saw them, with splits train and val. The
+            curve from score to label is fitted on val.
+        a, b: unlabelled faces, without a picture in common with each other or with val.
+        resume: go on with what `out` holds.
+
+    Returns:
+        (SRCC + PLCC) / 2 on val of T, T+ and the student.
+
+    Raises:
+        UsageError: no train or val rows, or `out` is in use and `resume` is off.
+    """
+    job = open_job(settings, data, [], out, resume=resume, say=say)
+    held_out = data.where(split="val")
+    labelled = list(job.maker.pictures)
+
+    teacher = train_teacher(job, "teacher", labelled, None)
+    set_a = pseudo_label(job, "a", teacher, a, held_out)
+    plus = train_teacher(job, "teacher_plus", [*labelled, *set_a], teacher)
+    set_b = pseudo_label(job, "b", plus, b, held_out)
+    student = train_student(job, [*labelled, *set_a, *set_b], plus)
+
+    figures = {
+        "teacher": job.at("teacher").validate(teacher)["criterion"],
+        "teacher_plus": job.at("teacher").validate(plus)["criterion"],
+        "student": job.validate(student)["criterion"],
+    }
+    for name, value in figures.items():
+        say(f"{name}: (SRCC + PLCC) / 2 on val {value:.4f}")
+    return figures
+
+
+def train_teacher(
+    job: Job, name: str, pictures: list[Framed], before: Regressor | None
+) -> Regressor:
+    """Steps 1 and 3: labels, and, where the plan asks for groups, the order of degraded copies."""
+    numbers, shape = job.settings[name], job.settings["teacher"]
+    job = job.at("teacher", pictures)
+    torch.manual_seed(numbers["fit"]["seed"])
+    teacher = Regressor(shape["backbone"], shape["depths"], job.mean_label, shape["head"])
+    if before is not None:
+        teacher.load_state_dict(before.state_dict())
+    elif shape["weights"]:
+        teacher.start_from(shape["weights"])
+    batches = partial(ViewBatches, job.maker, BatchPlan(**numbers["plan"]))
+    system = f"{SYSTEM} {name.replace('_', ' ')}"
+    job.fit(name, teacher, _labels(job, shape), batches, system=system, numbers=numbers["fit"])
+    return teacher.eval()
+
+
+def pseudo_label(
+    job: Job, name: str, teacher: Regressor, pictures: Manifest, held_out: Manifest
+) -> list[Framed]:
+    """Steps 2 and 4: the table `labels_<name>.csv`, and its pictures with their new labels."""
+    numbers = job.settings["label"]
+    table = job.out / f"labels_{name}.csv"
+    label_into(
+        table,
+        network_judge(f"teacher of {name}", teacher, job.at("teacher").maker.spec),
+        pictures,
+        faces=FACES,
+        views=numbers["views"],
+        held_out=held_out,
+        resume=True,
+        say=job.say,
+    )
+    labelled, weights = load_labels(table)
+    found = load_framed(labelled, job.maker.spec, FACES, job.say)
+    if not numbers["weighted"]:
+        return found
+    return [
+        replace(picture, trust=float(weight))
+        for picture, weight in zip(found, weights, strict=True)
+    ]
+
+
+def train_student(job: Job, pictures: list[Framed], plus: Regressor) -> Regressor:
+    """Step 5: labels and pseudo-labels; with a pool, also T+'s scores and feature maps of views."""
+    numbers = job.settings["student"]
+    job = job.at("student", pictures)
+    torch.manual_seed(numbers["fit"]["seed"])
+    student = Regressor(numbers["backbone"], numbers["depths"], job.mean_label, numbers["head"])
+    if numbers["weights"]:
+        student.start_from(numbers["weights"])
+    objective: nn.Module = _labels(job, numbers)
+    batches: Callable[..., Dataset[Batch]]
+    if "pool" not in job.settings:
+        batches = partial(ViewBatches, job.maker, BatchPlan(**numbers["plan"]))
+    else:
+        kept = job.settings["pool"]
+        pool = make_pool(
+            job.out / "pool",
+            job.maker,
+            BatchPlan(**kept["plan"]),
+            batches=kept["batches"],
+            seed=kept["seed"],
+            teachers=[plus],
+            taps=sorted({theirs for _, theirs in numbers["pairs"]}),
+            workers=job.settings["workers"],
+            say=job.say,
+        )
+        objective = Distilled(
+            job.maker.spec,
+            pool.channels,
+            student,
+            pairs=[(ours, theirs) for ours, theirs in numbers["pairs"]],
+            loss=score_loss(numbers),
+            score_weight=numbers["score_weight"],
+            feature_weight=numbers["feature_weight"],
+            label_share=numbers["label_share"],
+            order_weight=numbers["order_weight"],
+            margin=numbers["margin"],
+        )
+        batches = partial(PoolBatches, pool)
+    job.fit("", student, objective, batches, system=SYSTEM, numbers=numbers["fit"])
+    return student.eval()
+
+
+def _labels(job: Job, numbers: Settings) -> Supervised:
+    return Supervised(
+        job.maker.spec, score_loss(numbers), numbers["order_weight"], numbers["margin"]
+    )

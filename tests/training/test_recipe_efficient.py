@@ -1,0 +1,165 @@
+"""Efficient-FIQA's recipe, end to end on pictures made in code."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from facegauge.training import fit as fitting
+from facegauge.training.label_table import load_labels
+from facegauge.training.manifests import Manifest, load_manifest
+from facegauge.training.recipes import efficient
+from facegauge.training.runs import load_run
+from facegauge.training.settings import apply_overrides, load_preset
+
+FITS = ("teacher", "teacher_plus", "student")
+SHORT = {"steps": 4, "warmup": 2, "validate_every": 2, "save_every": 1, "log_every": 1}
+SMALL = [
+    "input.width=48",
+    "input.height=64",
+    "workers=0",
+    "label.views=2",
+    "label.weighted=true",
+    "pool.batches=3",
+    *(f"{table}.fit.{key}={value}" for table in FITS for key, value in SHORT.items()),
+    *(f"{table}.plan.labelled=6" for table in ("teacher", "teacher_plus", "pool")),
+    *(f"{table}.plan.groups=1" for table in ("teacher", "teacher_plus", "pool")),
+    "pool.plan.free=2",
+]
+
+
+def grain(path: Path, rng: np.random.Generator, sharpness: float) -> Path:
+    """Blurred noise, framed like a face: sharper with `sharpness`, 0..1."""
+    size = max(2, round(48 * sharpness))
+    noise = rng.integers(0, 256, (round(size * 4 / 3), size, 3), np.uint8)
+    Image.fromarray(noise).resize((48, 64), Image.Resampling.BICUBIC).save(path)
+    return path
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Manifest:
+    rng = np.random.default_rng(0)
+    rows = ["image,score,split"]
+    for number in range(24):
+        score = (number % 12 + 1) / 13
+        grain(tmp_path / f"{number}.png", rng, score)
+        rows.append(f"{number}.png,{score:.4f},{'val' if number >= 16 else 'train'}")
+    (tmp_path / "labels.csv").write_text("\n".join(rows))
+    return load_manifest(tmp_path / "labels.csv")
+
+
+@pytest.fixture
+def sets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Manifest, Manifest]:
+    """Sets A and B. Noise has no face, so the detector is told that every picture is framed."""
+    monkeypatch.setattr(efficient, "FACES", "whole")
+    made = []
+    for number, name in enumerate("ab"):
+        folder, rng = tmp_path / name, np.random.default_rng(number + 1)
+        folder.mkdir()
+        for picture in range(7):
+            grain(folder / f"{picture}.png", rng, rng.uniform(0.1, 0.9))
+        made.append(load_manifest(folder))
+    return made[0], made[1]
+
+
+def settings() -> efficient.Settings:
+    return apply_overrides(load_preset("efficient", "cpu"), SMALL)
+
+
+def first_losses(folder: Path) -> dict[str, float]:
+    row = json.loads((folder / "log.jsonl").read_text().splitlines()[0])
+    return {name: row[name] for name in row if name not in ("step", "lr", "steps_per_s")}
+
+
+def test_every_step_leaves_its_part(
+    data: Manifest, sets: tuple[Manifest, Manifest], tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    figures = efficient.run(settings(), data, *sets, out)
+    assert list(figures) == ["teacher", "teacher_plus", "student"]
+    assert load_run(out / "teacher").system == "efficient teacher"
+    assert load_run(out / "teacher_plus").system == "efficient teacher plus"
+    run = load_run(out)
+    assert run.system == "efficient" and run.config["backbone"] == "edgenext_xx_small"
+    assert sum(p.numel() for p in run.network.parameters()) == 1_179_641
+
+    labels_a, weights = load_labels(out / "labels_a.csv")
+    assert len(labels_a) == len(weights) == 7 and (weights <= 1).all()
+    with torch.no_grad():
+        said = {
+            name: load_run(out / name).network(torch.zeros(1, 3, 64, 48)).item()
+            for name in ("teacher", "teacher_plus")
+        }
+    assert said["teacher"] != said["teacher_plus"]
+    pool = np.load(out / "pool" / "score.npy")
+    known = {*data.where(split="train").labels(), *labels_a.labels()}
+    known |= set(load_labels(out / "labels_b.csv")[0].labels())
+    assert {round(float(s), 4) for s in pool[np.isfinite(pool)]} <= {round(s, 4) for s in known}
+
+    assert first_losses(out / "teacher") == pytest.approx(
+        {"labels": 0.9912, "order": 0.7273}, rel=0.02
+    )
+
+
+def test_labels_alone_without_a_pool(
+    data: Manifest, sets: tuple[Manifest, Manifest], tmp_path: Path
+) -> None:
+    """The paper's way: the student learns scores only, and the teacher has an input of its own."""
+    numbers = settings()
+    del numbers["pool"]
+    numbers["teacher"]["input"] = {"width": 64, "height": 80}
+    numbers["student"]["plan"] = {"labelled": 6}
+    efficient.run(numbers, data, *sets, tmp_path / "run")
+    assert load_run(tmp_path / "run" / "teacher").spec.width == 64
+    assert load_run(tmp_path / "run").spec.width == 48
+    assert set(first_losses(tmp_path / "run")) == {"labels"}
+
+
+def test_killed_and_resumed_ends_the_same(
+    data: Manifest,
+    sets: tuple[Manifest, Manifest],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    efficient.run(settings(), data, *sets, whole)
+    update, label_into = fitting.update_average, efficient.label_into
+    calls = {"left": 6}  # the teacher takes 4: the kill falls into T+
+
+    def dying(*args: object) -> None:
+        calls["left"] -= 1
+        if calls["left"] < 0:
+            raise KeyboardInterrupt
+        update(*args)  # type: ignore[arg-type]
+
+    def dying_label(*args: object, **kwargs: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fitting, "update_average", dying)
+    with pytest.raises(KeyboardInterrupt):
+        efficient.run(settings(), data, *sets, cut)
+    monkeypatch.setattr(fitting, "update_average", update)
+    monkeypatch.setattr(efficient, "label_into", dying_label)
+    with pytest.raises(KeyboardInterrupt):
+        efficient.run(settings(), data, *sets, cut, resume=True)
+    monkeypatch.setattr(efficient, "label_into", label_into)
+    efficient.run(settings(), data, *sets, cut, resume=True)
+
+    expected, got = (load_run(folder).network.state_dict() for folder in (whole, cut))
+    for name, value in expected.items():
+        assert torch.allclose(value.float(), got[name].float(), atol=1e-4), name
+
+
+def test_the_paper_preset_has_the_papers_numbers() -> None:
+    paper = load_preset("efficient", "paper")
+    assert paper["teacher"]["backbone"] == "swin_b" and "pool" not in paper
+    for name in FITS:
+        fit = paper[name]["fit"]
+        assert (fit["lr"], fit["weight_decay"]) == (1e-4, 1e-6)
+        assert paper[name]["plan"]["labelled"] == 32
+    assert paper["teacher"]["fit"]["steps"] == pytest.approx(30 * 27_686 / 32, rel=0.01)
