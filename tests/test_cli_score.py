@@ -244,7 +244,7 @@ def test_a_killed_run_is_resumed_without_gap_or_double(
     assert paths(table) == [str(tmp_path / "in" / f"{number:03}.png") for number in range(400)]
 
 
-def test_a_terminal_gets_a_table_without_tricks(
+def test_a_terminal_gets_rows_as_they_come_without_tricks(
     score: Any, grey: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(score_verb, "_Piped", score_verb._Shown)
@@ -252,8 +252,21 @@ def test_a_terminal_gets_a_table_without_tricks(
     result = score(nasty, nasty.parent / "gone.png")
     assert "[red]x[/red]\\x1b[2J\\n.png" in result.stdout
     assert "\x1b" not in result.stdout
-    assert re.search(r"png +0 +0\.314 +0\.21-0\.46 +31 +fair", result.stdout)
-    assert re.search(r"gone\.png +unreadable +no such file", result.stdout)
+    header, first, second = result.stdout.splitlines()
+    assert header.split() == ["score", "low-high", "percentile", "band", "face", "picture"]
+    assert re.fullmatch(r"0\.314 +0\.21-0\.46 +31 +fair +0 +.*png", first)
+    assert re.fullmatch(r" +unreadable +.*gone\.png  \(no such file.*\)", second)
+
+
+def test_rows_are_shown_one_by_one(
+    capsys: pytest.CaptureFixture[str], toy_scorer: Path, tmp_path: Path
+) -> None:
+    result = scorer.Scorer(toy_scorer).score(tmp_path / "no.png")
+    with score_verb._Shown() as shown:
+        shown.write(result)
+        assert "no.png" in capsys.readouterr().out
+        shown.write(result)
+        assert capsys.readouterr().out.count("\n") == 1  # the header is not repeated
 
 
 def test_printable() -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Protocol, Self
 
 import typer
 
-from facegauge.cli.terminal import find_some, named_paths, print_table, say, watched
+from facegauge.cli.terminal import find_some, named_paths, printable, say, watched
 from facegauge.errors import UsageError
 
 if TYPE_CHECKING:
@@ -249,35 +249,36 @@ class _Piped(_Fresh):
 
 
 class _Shown(_Fresh):
-    """A table on the terminal, at the end."""
+    """Rows on the terminal, as they come; what has no width of its own stands last."""
+
+    LINE = "{:>5}  {:>9}  {:>10}  {:<10}  {:>4}  {}"
 
     def __enter__(self) -> Self:
-        self._rows: list[tuple[str, ...]] = []
+        self._begun = False
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
-        columns = ("picture", ">face", ">score", ">low-high", ">percentile", "band", "note")
-        if self._rows:
-            print_table(columns, self._rows)
+    def __exit__(self, *error: object) -> None:
+        sys.stdout.flush()
 
     def write(self, result: ImageScore) -> None:
-        self._rows += terminal_rows(result)
+        if not self._begun:
+            print(self.LINE.format("score", "low-high", "percentile", "band", "face", "picture"))
+            self._begun = True
+        for face, numbers in enumerate(result.faces):
+            self._row(
+                result,
+                f"{numbers.score:.3f}",
+                f"{numbers.low:.2f}-{numbers.high:.2f}",
+                f"{numbers.percentile:.0f}",
+                numbers.band,
+                str(face),
+            )
+        if not result.faces:
+            self._row(result, "", "", "", result.status.value, "")
 
-
-def terminal_rows(result: ImageScore) -> Iterator[tuple[str, ...]]:
-    """A picture's faces, one row each, or why there are none."""
-    for number, face in enumerate(result.faces):
-        yield (
-            result.path,
-            str(number),
-            f"{face.score:.3f}",
-            f"{face.low:.2f}-{face.high:.2f}",
-            f"{face.percentile:.0f}",
-            face.band,
-            result.message,
-        )
-    if not result.faces:
-        yield (result.path, "", "", "", "", result.status.value, result.message)
+    def _row(self, result: ImageScore, *cells: str) -> None:
+        note = f"  ({printable(result.message)})" if result.message else ""
+        print(self.LINE.format(*cells, printable(result.path)) + note)
 
 
 def _sorted(results: Iterator[ImageScore], sort: str | None) -> Iterator[ImageScore]:
