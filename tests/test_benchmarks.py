@@ -6,12 +6,13 @@ import importlib
 import math
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from facegauge.errors import UsageError
 from facegauge.preprocess import PreprocessSpec
 from facegauge.results import Box, Face, FaceScore, ImageScore, Status
 
@@ -167,3 +168,26 @@ def test_faces_are_cut_from_the_example_picture(
     made = script("material").faces(None, tmp_path / "faces", 10)
     assert len(made) == 10
     assert {Image.open(path).size for path in made} == {(178, 218)}
+
+
+def test_compare_on_two_scorers_of_which_one_is_the_labels_upside_down(
+    script: Callable[[str], ModuleType], make_scorer: Callable[..., Path], tmp_path: Path,
+    grey: Callable[..., Path], monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    compare = script("compare")
+    monkeypatch.setattr(
+        compare, "profile_folder", lambda folder: SimpleNamespace(parameters=2_000_000, gflops=0.25)
+    )
+    manifest = write_manifest(tmp_path, list(range(40, 240, 10)), grey)
+    up, down = make_scorer("up"), make_scorer("down", scale=-1.0)
+    compare.main([f"up={up}", f"down={down}", "--data", str(manifest), "--reference", "up",
+                  "--results", str(tmp_path / "pages")])  # fmt: skip
+    page = tmp_path / "pages" / "compare.md"
+    figures = {name: cells for name, *cells in rows(page, "Agreement")}
+    assert figures["up"][:2] == ["19", "1.000 [1.000, 1.000]"]
+    assert figures["down"][0] == "19" and not figures["down"][1].startswith("1.0")
+    ((name, *_),) = rows(page, "Paired differences")
+    assert name == "up - down"
+    assert rows(page, "Cost")[0] == ["up", "2.000 M", "0.2500"]
+    with pytest.raises(UsageError, match="the rows are up, down"):
+        compare.main([f"up={up}", f"down={down}", "--data", str(manifest), "--reference", "left"])

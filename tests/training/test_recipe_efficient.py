@@ -30,6 +30,7 @@ SMALL = [
     *(f"{table}.plan.labelled=6" for table in ("teacher", "teacher_plus", "pool")),
     *(f"{table}.plan.groups=1" for table in ("teacher", "teacher_plus", "pool")),
     "pool.plan.free=2",
+    "student.plan.labelled=6",
 ]
 
 
@@ -113,11 +114,33 @@ def test_labels_alone_without_a_pool(
     numbers = settings()
     del numbers["pool"]
     numbers["teacher"]["input"] = {"width": 64, "height": 80}
-    numbers["student"]["plan"] = {"labelled": 6}
+    numbers["student"]["plan"]["groups"] = 0
     efficient.run(numbers, data, *sets, tmp_path / "run")
     assert load_run(tmp_path / "run" / "teacher").spec.width == 64
     assert load_run(tmp_path / "run").spec.width == 48
     assert set(first_losses(tmp_path / "run")) == {"labels"}
+
+
+def test_the_student_can_stop_at_the_labels_or_at_a(
+    data: Manifest, sets: tuple[Manifest, Manifest], tmp_path: Path
+) -> None:
+    """Teachers that are there already are taken as they are."""
+    efficient.run(settings(), data, *sets, tmp_path / "run")
+    taken = [
+        *(f"{name}.start={tmp_path / 'run' / name}" for name in FITS[:2]),
+        *(f"{name}.fit.steps=0" for name in FITS[:2]),
+    ]
+    for learns, parts in (("labels", {"labels", "order"}), ("a", {"score", "features", "order"})):
+        out = tmp_path / learns
+        numbers = apply_overrides(settings(), [*taken, f"student.learns={learns}"])
+        efficient.run(numbers, data, *sets, out)
+        assert not (out / "teacher").exists()
+        assert set(first_losses(out)) == parts
+        assert (out / "labels_a.csv").read_text() == (tmp_path / "run/labels_a.csv").read_text()
+    known = {round(score, 4) for score in data.where(split="train").labels()}
+    known |= {round(score, 4) for score in load_labels(out / "labels_a.csv")[0].labels()}
+    pool = np.load(out / "pool" / "score.npy")
+    assert {round(float(score), 4) for score in pool[np.isfinite(pool)]} <= known
 
 
 def test_killed_and_resumed_ends_the_same(

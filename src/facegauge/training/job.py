@@ -65,6 +65,22 @@ class Job:
             self, maker=maker, validate=self.validate if same else make_validation(self.val, spec)
         )
 
+    def begun(self, numbers: Settings) -> Regressor:
+        """A network before its training: with random weights, a backbone's or an earlier run's.
+
+        Args:
+            numbers: `backbone`, `depths`, `head` if not linear, `weights` (see
+                `Regressor.start_from`), `start` (a run or scorer folder) and `fit`.
+        """
+        torch.manual_seed(numbers["fit"]["seed"])
+        if numbers["start"]:
+            return earlier(numbers["start"])
+        head = numbers.get("head", "linear")
+        network = Regressor(numbers["backbone"], numbers["depths"], self.mean_label, head)
+        if numbers["weights"]:
+            network.start_from(numbers["weights"])
+        return network
+
     def fit(
         self,
         name: str,
@@ -75,7 +91,12 @@ class Job:
         system: str,
         numbers: Settings,
     ) -> None:
-        """Train into the run folder `out/name`; a finished part is loaded and left as it is."""
+        """Train into the run folder `out/name`; a finished part is loaded and left as it is.
+
+        With 0 steps the network stays as it is, and there is no folder.
+        """
+        if not numbers["steps"]:
+            return
         folder = self.out / name
         settings = FitSettings(**numbers, workers=self.settings["workers"])
         fit(
@@ -121,6 +142,7 @@ def open_job(
     """
     if out.exists() and any(out.iterdir()) and not resume:
         raise UsageError(f"{out} is not empty; choose another folder, or go on with --resume")
+    out.mkdir(parents=True, exist_ok=True)
     spec = PreprocessSpec(**settings["input"])
     say("reading pictures")
     train = data.where(split="train")

@@ -10,7 +10,7 @@ Source: arXiv 2507.15709. The paper's steps, in order:
 Each step is a folder or a table in the run folder, and a killed run goes on where it was. The
 paper's student learns scores alone. With a [pool] table, as in the `cpu` preset, ours also learns
 from what T+ says of degraded views, and imitates its feature maps: our choice, for a student
-without ImageNet weights.
+without ImageNet weights. For comparison, `student.learns` can stop short of B or of both sets.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import torch
 from torch import nn
 from torch.utils.data import Dataset
 
@@ -71,7 +70,12 @@ def run(
     set_a = pseudo_label(job, "a", teacher, a, held_out)
     plus = train_teacher(job, "teacher_plus", [*labelled, *set_a], teacher)
     set_b = pseudo_label(job, "b", plus, b, held_out)
-    student = train_student(job, [*labelled, *set_a, *set_b], plus)
+    lessons = {
+        "labels": (labelled, None),
+        "a": ([*labelled, *set_a], teacher),
+        "b": ([*labelled, *set_a, *set_b], plus),
+    }
+    student = train_student(job, *lessons[settings["student"]["learns"]])
 
     figures = {
         "teacher": job.at("teacher").validate(teacher)["criterion"],
@@ -87,17 +91,14 @@ def train_teacher(
     job: Job, name: str, pictures: list[Framed], before: Regressor | None
 ) -> Regressor:
     """Steps 1 and 3: labels, and, where the plan asks for groups, the order of degraded copies."""
-    numbers, shape = job.settings[name], job.settings["teacher"]
+    numbers = {**job.settings["teacher"], **job.settings[name]}
     job = job.at("teacher", pictures)
-    torch.manual_seed(numbers["fit"]["seed"])
-    teacher = Regressor(shape["backbone"], shape["depths"], job.mean_label, shape["head"])
-    if before is not None:
+    teacher = job.begun(numbers)
+    if before is not None and not numbers["start"]:
         teacher.load_state_dict(before.state_dict())
-    elif shape["weights"]:
-        teacher.start_from(shape["weights"])
     batches = partial(ViewBatches, job.maker, BatchPlan(**numbers["plan"]))
     system = f"{SYSTEM} {name.replace('_', ' ')}"
-    job.fit(name, teacher, _labels(job, shape), batches, system=system, numbers=numbers["fit"])
+    job.fit(name, teacher, _labels(job, numbers), batches, system=system, numbers=numbers["fit"])
     return teacher.eval()
 
 
@@ -127,17 +128,14 @@ def pseudo_label(
     ]
 
 
-def train_student(job: Job, pictures: list[Framed], plus: Regressor) -> Regressor:
-    """Step 5: labels and pseudo-labels; with a pool, also T+'s scores and feature maps of views."""
+def train_student(job: Job, pictures: list[Framed], guide: Regressor | None) -> Regressor:
+    """Step 5: labels and pseudo-labels; with a pool and a guide, also what that says of views."""
     numbers = job.settings["student"]
     job = job.at("student", pictures)
-    torch.manual_seed(numbers["fit"]["seed"])
-    student = Regressor(numbers["backbone"], numbers["depths"], job.mean_label, numbers["head"])
-    if numbers["weights"]:
-        student.start_from(numbers["weights"])
+    student = job.begun(numbers)
     objective: nn.Module = _labels(job, numbers)
     batches: Callable[..., Dataset[Batch]]
-    if "pool" not in job.settings:
+    if guide is None or "pool" not in job.settings:
         batches = partial(ViewBatches, job.maker, BatchPlan(**numbers["plan"]))
     else:
         kept = job.settings["pool"]
@@ -147,7 +145,7 @@ def train_student(job: Job, pictures: list[Framed], plus: Regressor) -> Regresso
             BatchPlan(**kept["plan"]),
             batches=kept["batches"],
             seed=kept["seed"],
-            teachers=[plus],
+            teachers=[guide],
             taps=sorted({theirs for _, theirs in numbers["pairs"]}),
             workers=job.settings["workers"],
             say=job.say,

@@ -23,7 +23,7 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from facegauge.errors import UsageError
-from facegauge.training.job import Job, Settings, earlier, open_job, score_loss
+from facegauge.training.job import Job, Settings, open_job, score_loss
 from facegauge.training.manifests import Manifest
 from facegauge.training.networks.ensemble import Ensemble
 from facegauge.training.networks.regressor import Regressor
@@ -79,15 +79,7 @@ def run(
 def train_teacher(job: Job, name: str) -> Regressor:
     """Step 1: labels, and the order of degraded copies; with 0 steps, a finished teacher as is."""
     numbers = job.settings["teachers"][name]
-    torch.manual_seed(numbers["fit"]["seed"])
-    if numbers["start"]:
-        teacher = earlier(numbers["start"])
-    else:
-        teacher = Regressor(numbers["backbone"], numbers["depths"], job.mean_label)
-    if numbers["weights"]:
-        teacher.start_from(numbers["weights"])
-    if not numbers["fit"]["steps"]:
-        return teacher
+    teacher = job.begun(numbers)
     objective = Supervised(
         job.maker.spec, score_loss(numbers), numbers["order_weight"], numbers["margin"]
     )
