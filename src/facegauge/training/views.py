@@ -17,10 +17,15 @@ from torch.utils.data import DataLoader, Dataset
 
 from facegauge.preprocess import Pixels, PreprocessSpec, sample
 from facegauge.results import Box
-from facegauge.training.degradations import DEGRADATIONS, degrade
+from facegauge.training.degradations import degrade
 
 Batch = dict[str, torch.Tensor]
 
+# drawn from in this order: other kinds, or another order, would change every free view
+FREE_KINDS = (
+    *("gaussian_blur", "downscale", "jpeg", "noise"),
+    *("motion_blur", "dark", "bright", "low_contrast"),
+)
 ORDERED_KINDS = ("gaussian_blur", "downscale", "jpeg", "noise", "dark", "bright")
 
 
@@ -96,7 +101,7 @@ class ViewMaker:
         pixels = picture.pixels
         if rng.random() < self.settings.degraded:
             for _ in range(1 + (rng.random() < self.settings.twice)):
-                kind = str(rng.choice(list(DEGRADATIONS)))
+                kind = str(rng.choice(FREE_KINDS))
                 pixels = degrade(pixels, kind, rng.uniform(0.3, 5), rng)
         frame = jittered(picture.frame, self.settings, rng)
         return view(pixels, frame, mirror=bool(rng.random() < 0.5), spec=self.spec)
