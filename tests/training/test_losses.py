@@ -8,6 +8,7 @@ import torch
 
 from facegauge.training.losses import (
     LOSSES,
+    charbonnier,
     mse_corr,
     mse_plcc,
     ordered,
@@ -46,6 +47,18 @@ def test_robust_corr_bears_an_outlier_better() -> None:
     wrong[0] = 1.0
     squared = mse_corr(wrong, label, weight=0) * 0.5 / 0.1  # smooth L1 near 0, knee at 0.1
     assert robust_corr(wrong, label, weight=0) < squared
+
+
+def test_charbonnier_is_the_hand_worked_value() -> None:
+    assert charbonnier(PREDICTION, LABEL).item() == pytest.approx(0.0750075, abs=1e-7)
+    # rho is 0.8474825
+    more = charbonnier(PREDICTION, LABEL, weight=0.5).item()
+    assert more == pytest.approx(0.0750075 + 0.5 * (1 - 0.8474825), abs=1e-5)
+    assert charbonnier(LABEL, LABEL, epsilon=0.02).item() == pytest.approx(0.02)
+    # 0.1 twice and 0.05 twice; weighted 0.4 + 0.1 + 0.05 + 0 over 4 + 1 + 1 + 0
+    trust = torch.tensor([4.0, 1.0, 1.0, 0.0])
+    weighted = charbonnier(PREDICTION, LABEL, trust=trust, epsilon=0.0).item()
+    assert weighted == pytest.approx(0.55 / 6, abs=1e-6)
 
 
 def correlated(rho: float) -> tuple[torch.Tensor, torch.Tensor]:

@@ -10,7 +10,19 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from facegauge.cli import best, doctor, evaluate, export, label, models, profile, score, train
+from facegauge.cli import (
+    best,
+    data,
+    degrade,
+    doctor,
+    evaluate,
+    export,
+    label,
+    models,
+    profile,
+    score,
+    train,
+)
 from facegauge.cli.terminal import say
 from facegauge.errors import FacegaugeError
 
@@ -84,11 +96,13 @@ app.command("score", epilog=score.EPILOG)(score.score)
 app.command("best", epilog=best.EPILOG)(best.best)
 app.command("models")(models.models)
 app.command("doctor")(doctor.doctor)
+app.add_typer(data.data, name="data")
 app.add_typer(train.train, name="train")
 app.command("label", epilog=label.EPILOG)(label.label)
 app.command("evaluate")(evaluate.evaluate)
 app.command("export")(export.export)
 app.command("profile")(profile.profile)
+app.command("degrade")(degrade.degrade)
 
 
 def main() -> None:

@@ -41,6 +41,21 @@ def robust_corr(
     return closeness + weight * (1 - pearson(prediction, target))
 
 
+def charbonnier(
+    prediction: Tensor,
+    target: Tensor,
+    weight: float = 0.0,
+    trust: Tensor | None = None,
+    epsilon: float = 1e-3,
+) -> Tensor:
+    """Mean of sqrt(error^2 + epsilon^2), DSL-FIQA's loss (arXiv 2406.09622), + weight * (1 - rho).
+
+    It is the absolute error, smooth at 0, where it is `epsilon`. The paper has no second term.
+    """
+    closeness = _mean(((prediction - target).square() + epsilon**2).sqrt(), trust)
+    return closeness + weight * (1 - pearson(prediction, target))
+
+
 def plcc(prediction: Tensor, target: Tensor) -> Tensor:
     """L_plcc of Efficient-FIQA (arXiv 2507.15709), which equals (1 - rho)(3 + rho) / 8.
 
@@ -87,4 +102,9 @@ def ordered(scores: Tensor, severities: Tensor, margin: float) -> Tensor:
     return (F.relu(margin * gap - lead) * worse).sum() / worse.sum().clamp(min=1)
 
 
-LOSSES = {"mse_corr": mse_corr, "robust_corr": robust_corr, "mse_plcc": mse_plcc}
+LOSSES = {
+    "mse_corr": mse_corr,
+    "robust_corr": robust_corr,
+    "mse_plcc": mse_plcc,
+    "charbonnier": charbonnier,
+}

@@ -15,6 +15,8 @@ def build(config: dict[str, Any]) -> nn.Module:
     Raises:
         UsageError: the kind is unknown.
     """
+    from facegauge.training.networks.degradation_encoder import DegradationEncoder
+    from facegauge.training.networks.dsl_fiqa import Core, CoreSettings, DslFiqa
     from facegauge.training.networks.ensemble import Ensemble
     from facegauge.training.networks.regressor import Regressor
 
@@ -24,4 +26,13 @@ def build(config: dict[str, Any]) -> nn.Module:
     if config["kind"] == "ensemble":
         members = {name: build(member) for name, member in options["members"].items()}
         return Ensemble(members, flip=options.get("flip", False))
-    raise UsageError(f"unknown network kind {config['kind']!r}; expected regressor or ensemble")
+    if config["kind"] == "degradation_encoder":
+        return DegradationEncoder(**options)
+    if config["kind"] == "dsl_fiqa":
+        encoder = build(options["encoder"])
+        assert isinstance(encoder, DegradationEncoder)
+        return DslFiqa(encoder, Core(CoreSettings(**options["core"])))
+    raise UsageError(
+        f"unknown network kind {config['kind']!r}; expected regressor, ensemble, "
+        "degradation_encoder or dsl_fiqa"
+    )

@@ -1,7 +1,8 @@
 """Any backbone, average-pooled at one or several depths, and a linear head: one score a picture.
 
 Efficient-FIQA's two networks (arXiv 2507.15709) are `swin_b`, its teacher, and `edgenext_xx_small`,
-its student, each with `depths="last"` and `head="factorised"`.
+its student, each with `depths="last"` and `head="factorised"`. MSPT's (arXiv 2508.07590) is most
+likely `mobilenetv3_small_100` with `depths="last"`: its size and cost are what was published.
 """
 
 from __future__ import annotations
@@ -27,8 +28,10 @@ TAPS: dict[str, tuple[str, ...]] = {
     # timm's
     "efficientnet_lite0": ("blocks.1", "blocks.2", "blocks.4", "blocks.6", "bn2"),
     "edgenext_xx_small": ("stages.0", "stages.1", "stages.2", "stages.3"),
+    "mobilenetv3_small_100": ("blocks.0", "blocks.1", "blocks.3", "blocks.5", "act2"),
 }
-TIMM = frozenset({"efficientnet_lite0", "edgenext_xx_small"})
+TIMM = frozenset({"efficientnet_lite0", "edgenext_xx_small", "mobilenetv3_small_100"})
+HIDDEN = {"mobilenetv3_small_100": "act2"}  # taps behind a hidden layer that follows the pooling
 CHANNELS_LAST = frozenset({"swin_b"})  # whose maps are (N, h, w, C)
 HEADS = ("linear", "factorised")
 
@@ -39,8 +42,10 @@ class Regressor(nn.Module):
     With `depths="last"` and 3-channel input the parameter counts are those of the usual
     classifier features plus the head: 927,585 for mobilenet_v3_small and 1,254,629 for
     shufflenet_v2_x1_0, both with the linear one; 1,179,641 for edgenext_xx_small and 86,874,553
-    for swin_b, both with the factorised one. `depths="all"` pools every tap, which puts early,
-    fine detail within the head's reach at the price of a few hundred weights (our choice).
+    for swin_b, both with the factorised one; 1,518,881 for mobilenetv3_small_100, whose last tap
+    is the hidden layer that timm puts behind the pooling. `depths="all"` pools every tap, which
+    puts early, fine detail within the head's reach at the price of a few hundred weights (our
+    choice).
 
     Args:
         backbone: a key of `TAPS`.
@@ -91,16 +96,43 @@ class Regressor(nn.Module):
         """The maps at the taps to where the scores come from, (N, h, w).
 
         The grid is that of stride 16. Every pooled map gives what the head makes of it at each of
-        its places; the bias is spread evenly. The mean over the places is the score.
+        its places; the bias is spread evenly. The mean over the places is the score. Of a hidden
+        layer behind the pooling every place gets what `_shared_out` gives it.
         """
         weight, bias = _as_one(self.head)
         grid = maps[self.taps[2]].shape[2:]
         parts = torch.split(weight, [self.channels[name] for name in self.pooled], 1)
         heat = bias
         for name, part in zip(self.pooled, parts, strict=True):
-            here = F.conv2d(maps[name], part[..., None, None]).squeeze(1)
+            if name == HIDDEN.get(self.backbone):
+                here = self._shared_out(part, maps[self.taps[3]])
+            else:
+                here = F.conv2d(maps[name], part[..., None, None]).squeeze(1)
             heat = heat + remapped(here, grid)
         return heat
+
+    def _shared_out(self, part: Tensor, map_: Tensor) -> Tensor:
+        """What a hidden layer behind the pooling adds to the score, shared out over the places.
+
+        Each of its units is taken as linear between no features at all and the pooled ones, with
+        the slope of that chord, as DeepLIFT's rescale rule has it: our choice. The mean is exact.
+
+        Args:
+            part: what the head makes of the units, (1, units).
+            map_: before the pooling, (N, C, h, w).
+
+        Returns:
+            (N, h, w).
+        """
+        layer = self.body.conv_head
+        assert isinstance(layer, nn.Conv2d) and layer.bias is not None
+        weight, bias = layer.weight.flatten(1), layer.bias
+        rise = map_.mean((2, 3)) @ weight.T
+        rise = torch.where(rise.abs() < 1e-3, torch.full_like(rise, 1e-3), rise)
+        nothing = bias * F.relu6(bias + 3) / 6  # hard-swish; onnxruntime can fold it so
+        slope = (F.hardswish(bias + rise) - nothing) / rise
+        weights = (part * slope) @ weight
+        return torch.einsum("nc,nchw->nhw", weights, map_) + part @ nothing
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, 3, H, W), normalised, to scores (N,)."""
