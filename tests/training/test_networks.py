@@ -10,7 +10,7 @@ import torch
 
 from facegauge.errors import UsageError
 from facegauge.preprocess import PreprocessSpec
-from facegauge.training import networks
+from facegauge.training import export, networks
 from facegauge.training.networks import heatmap, regressor
 from facegauge.training.networks.ensemble import Ensemble
 from facegauge.training.networks.regressor import TAPS, Regressor
@@ -26,6 +26,7 @@ from facegauge.training.profile import profile_network
         ("mobilenet_v2", "linear", 2_225_153),
         ("edgenext_xx_small", "factorised", 1_179_641),
         ("swin_b", "factorised", 86_874_553),
+        ("mobilenetv3_small_100", "linear", 1_518_881),
     ],
 )
 def test_published_parameter_counts(backbone: str, head: str, parameters: int) -> None:
@@ -42,6 +43,7 @@ def test_published_parameter_counts(backbone: str, head: str, parameters: int) -
         ("shufflenet_v2_x1_0", 338),
         ("mobilenet_v2", 314),
         ("efficientnet_lite0", 247),
+        ("mobilenetv3_small_100", 210),
     ],
 )
 def test_weights_on_disk_keep_their_names(backbone: str, tensors: int) -> None:
@@ -56,6 +58,21 @@ def test_the_student_of_efficient_fiqa_costs_what_was_published() -> None:
     network = Regressor("edgenext_xx_small", head="factorised")
     cost = profile_network(network, PreprocessSpec(width=288, height=288), runs=0)
     assert cost.gflops == pytest.approx(0.3313, abs=5e-5)
+
+
+def test_mspts_network_is_timms_and_costs_what_was_published() -> None:
+    pytest.importorskip("fvcore")
+    timm = pytest.importorskip("timm")
+    theirs = timm.create_model("mobilenetv3_small_100", num_classes=1).eval()
+    network = Regressor("mobilenetv3_small_100").eval()
+    state = theirs.state_dict()
+    network.body.load_state_dict({name: state[name] for name in network.body.state_dict()})
+    network.head.load_state_dict(theirs.classifier.state_dict())
+    x = torch.randn(2, 3, 70, 90)
+    with torch.no_grad():
+        assert torch.allclose(network(x), theirs(x)[:, 0], atol=1e-5)
+    cost = profile_network(network, PreprocessSpec(width=640, height=640), runs=0)
+    assert cost.gflops == pytest.approx(0.4687, abs=5e-5)
 
 
 @pytest.mark.parametrize("backbone", TAPS)
@@ -163,6 +180,44 @@ def test_heat_map_is_the_head_at_every_place(depths: str, head: str) -> None:
     assert heat.numpy() == pytest.approx(expected, abs=1e-5)
     assert heat.mean((1, 2)).numpy() == pytest.approx(scores.numpy(), abs=1e-5)
     assert heat[0].std() > 0.1
+
+
+def test_a_hidden_layer_behind_the_pooling_is_shared_out_over_the_places() -> None:
+    """Exact in the mean; and what the layer makes of every place where it is linear."""
+    torch.manual_seed(0)
+    network = Regressor("mobilenetv3_small_100").eval()
+    torch.nn.init.normal_(network.head.weight, std=0.2)
+    conv, x = network.body.conv_head, torch.randn(2, 3, 96, 64)
+    torch.nn.init.normal_(conv.weight, std=0.3)
+    torch.nn.init.normal_(conv.bias)
+    with torch.no_grad():
+        heat, scores = network.explain(x), network(x)
+        assert heat.shape == (2, 6, 4) and heat[0].std() > 0.01
+        assert heat.mean((1, 2)).numpy() == pytest.approx(scores.numpy(), abs=1e-5)
+        conv.bias.fill_(100.0)  # hard-swish changes nothing there
+        places = network.features(x)["blocks.5"].permute(0, 2, 3, 1).double()
+        hidden = places @ conv.weight.double().flatten(1).T + 100
+        alone = hidden @ network.head.weight.double()[0] + network.head.bias.double()
+        expected = [refined(one, (6, 4)) for one in alone.numpy()]
+        assert network.explain(x).numpy() == pytest.approx(np.stack(expected), abs=2e-3)
+
+
+def test_a_hidden_layer_is_exported_with_its_heat_map(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    network = Regressor("mobilenetv3_small_100").eval()
+    spec, file = PreprocessSpec(width=64, height=96), tmp_path / "model.onnx"
+    shipped = export.Shipped(network, flip=False).eval()
+    export.write_onnx(shipped, spec, file)
+    export.check_onnx(shipped, spec, file)
+    x = torch.randn(3, 3, 96, 64)
+    capfd.readouterr()
+    score, heat = onnxruntime.InferenceSession(str(file)).run(None, {"image": x.numpy()})
+    assert capfd.readouterr().err == ""  # no warning for those who score
+    with torch.no_grad():
+        assert heat == pytest.approx(network.explain(x).numpy(), abs=1e-5)
+    assert score == pytest.approx(heat.mean((1, 2)), abs=1e-5)
 
 
 def test_ensembles_average_maps_on_the_first_grid() -> None:

@@ -104,6 +104,47 @@ def efficient(
     recipe.run(settings, labelled, a, b, output, resume=resume)
 
 
+@train.command()
+def mspt(
+    *,
+    data: Data,
+    output: Output,
+    unlabelled: Annotated[
+        list[Path],
+        typer.Option(
+            help="Faces from other sources, from the second stage on: a manifest or a folder; "
+            "may be repeated"
+        ),
+    ],
+    portraits: Annotated[
+        list[Path],
+        typer.Option(help="Large, sharp portraits, for the last stage; as --unlabelled"),
+    ],
+    teacher: Annotated[
+        str,
+        typer.Option(help="Who labels both: a shipped scorer, a scorer folder or a run folder"),
+    ],
+    preset: Preset = "cpu",
+    set_: Pairs = None,
+    resume: Resume = False,
+    allow_leakage: AllowLeakage = False,
+) -> None:
+    """One light network, in stages of more varied pictures and larger inputs (arXiv 2508.07590)."""
+    from facegauge.training.manifests import load_manifest
+
+    settings = _settings("mspt", preset, set_)
+    from facegauge.training.label import open_judge
+    from facegauge.training.recipes import mspt as recipe
+
+    judge = open_judge(teacher)
+    labelled = _labelled(data, allow_leakage)
+    faces, large = ([load_manifest(path) for path in side] for side in (unlabelled, portraits))
+    if not allow_leakage:
+        faces = [_without([labelled], manifest) for manifest in faces]
+        large = [_without([labelled, *faces], manifest) for manifest in large]
+    recipe.run(settings, labelled, faces, large, output, teacher=judge, resume=resume)
+
+
 def _settings(recipe: str, preset: str, pairs: list[str] | None) -> dict[str, Any]:
     from importlib.util import find_spec
 

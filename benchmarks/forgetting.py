@@ -1,0 +1,237 @@
+"""Does a scorer forget what it learned first, when it is trained on in stages?
+
+Takes run folders of `facegauge train mspt` and the sources that they are judged on: manifests with
+labels. Every stage of every run scores every source at the stage's own size. Forgotten is what the
+best earlier stage had and the last one has not. The first run is compared with the others, which
+are meant to be its baselines: without replay, and in a single stage.
+
+    python benchmarks/forgetting.py --run stages=runs/mspt --run no-replay=runs/no-replay \
+        --run single=runs/single --source labelled=labels.csv \
+        --source unlabelled=runs/mspt/sources/unlabelled_val.csv \
+        --source portraits=runs/mspt/sources/portraits_val.csv --auto unlabelled
+
+Of a manifest with splits, the split val is judged. Pictures without a score are left out and
+counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from page import RESULTS, Table, name_of, publish
+from pictures import Scores, figure
+
+from facegauge.errors import UsageError
+from facegauge.metrics import challenge, plcc, srcc
+from facegauge.training.evaluate import predict_run
+from facegauge.training.manifests import Manifest, load_manifest
+from facegauge.training.recipes.mspt import pixels_seen
+from facegauge.training.runs import load_run
+
+FIGURES = {"srcc": srcc, "plcc": plcc, "challenge": challenge}
+TITLES = {"srcc": "SRCC", "plcc": "PLCC", "challenge": "(SRCC + PLCC) / 2"}
+
+Statistic = Callable[..., float]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the stages of a run say of the sources.
+
+    Attributes:
+        stages: a description of each stage, by its name, in order.
+        cost: billions of pixels that the training showed to the network.
+        scores: (stages, N) of each source; nan where a picture has none.
+    """
+
+    stages: Mapping[str, str]
+    cost: float
+    scores: Mapping[str, Scores]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = parse(arguments)
+    runs, lists = named(options.run, "--run"), named(options.source, "--source")
+    missing = sorted(set(options.auto) - set(lists))
+    if missing:
+        raise UsageError(f"--auto {missing[0]}: expected one of {', '.join(lists)}")
+    sources = {name: labelled(path, options.split) for name, path in lists.items()}
+    judged = {name: judge(Path(path), sources, options.auto) for name, path in runs.items()}
+    labels = {name: manifest.labels() for name, manifest in sources.items()}
+    statistic, title = FIGURES[options.figure], TITLES[options.figure]
+    tables = [
+        cost_table(judged),
+        stage_table(judged, labels, statistic, title),
+        forgetting_table(judged, labels, statistic, title),
+        baseline_table(judged, labels, statistic, title),
+    ]
+    used = ", ".join(f"{name}: {name_of(path)}" for name, path in lists.items())
+    intro = f"Judged on {used}. Intervals: 95 %, bootstrap over pictures."
+    publish(options.name, "Forgetting", intro, tables, options.results)
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--run", action="append", required=True, metavar="NAME=FOLDER",
+        help="run of `facegauge train mspt`; the others are the first's baselines")  # fmt: skip
+    add("--source", action="append", required=True, metavar="NAME=MANIFEST",
+        help="pictures with labels, framed as their labels saw them")  # fmt: skip
+    add("--auto", nargs="+", default=[], metavar="NAME", help="sources whose faces are searched")
+    add("--split", default="val", help="of manifests with splits; 'all' for all (default: val)")
+    add("--figure", default="challenge", choices=FIGURES, help="(default: %(default)s)")
+    add("--name", default="forgetting", help="of the page (default: %(default)s)")
+    add("--results", type=Path, default=RESULTS, help="folder for the page")
+    return parser.parse_args(arguments)
+
+
+def named(pairs: Sequence[str], option: str) -> dict[str, str]:
+    """NAME=PATH, by name."""
+    for pair in pairs:
+        if not all(pair.partition("=")):
+            raise UsageError(f"{option} expects NAME=PATH, got {pair!r}")
+    return dict(pair.split("=", 1) for pair in pairs)
+
+
+def labelled(path: str, split: str) -> Manifest:
+    manifest = load_manifest(path)
+    manifest.labels()
+    return manifest if manifest.splits is None or split == "all" else manifest.where(split=split)
+
+
+def judge(folder: Path, sources: Mapping[str, Manifest], auto: Sequence[str]) -> Judged:
+    """Score every source with every stage of a run.
+
+    Raises:
+        UsageError: it is not a finished run of this recipe.
+    """
+    description = folder / "run.json"
+    settings = json.loads(description.read_text())["settings"] if description.is_file() else {}
+    if "stages" not in settings:
+        raise UsageError(f"{folder} is not a finished run of `facegauge train mspt`")
+    stages = {
+        name: f"{stage['input']['width']} x {stage['input']['height']}"
+        for name, stage in settings["stages"].items()
+    }
+    copies = settings["objective"]["copies"]
+    cost = sum(pixels_seen(stage, copies) for stage in settings["stages"].values()) / 1e9
+    said: dict[str, list[Scores]] = {source: [] for source in sources}
+    for stage in stages:
+        run = load_run(folder / stage)
+        for source, manifest in sources.items():
+            faces = "auto" if source in auto else "whole"
+            said[source].append(predict_run(run, manifest, faces=faces).scores)
+    return Judged(stages, cost, {source: np.stack(rows) for source, rows in said.items()})
+
+
+def cost_table(judged: Mapping[str, Judged]) -> Table:
+    rows = [
+        (name, ", then ".join(run.stages.values()), f"{run.cost:.2f}")
+        for name, run in judged.items()
+    ]
+    columns = ("run", "stages", "gigapixels seen in training")
+    return Table("What was trained", columns, rows)
+
+
+def stage_table(
+    judged: Mapping[str, Judged], labels: Mapping[str, Scores], statistic: Statistic, title: str
+) -> Table:
+    """One row a stage, one column a source."""
+    kept = in_all(judged)
+    rows = [
+        (
+            name,
+            stage,
+            size,
+            *(
+                figure(statistic, labels[source][kept[source]], scores[place][kept[source]])
+                for source, scores in run.scores.items()
+            ),
+        )
+        for name, run in judged.items()
+        for place, (stage, size) in enumerate(run.stages.items())
+    ]
+    columns = ("run", "after stage", "input", *map(heading, kept.items()))
+    return Table("After each stage", columns, rows, f"{title} of labels and scores.")
+
+
+def forgetting_table(
+    judged: Mapping[str, Judged], labels: Mapping[str, Scores], statistic: Statistic, title: str
+) -> Table:
+    """For each run with several stages and each source: the best earlier stage less the last."""
+    kept = in_all(judged)
+    rows = []
+    for name, run in judged.items():
+        cells = []
+        for source, scores in run.scores.items():
+            label, seen = labels[source][kept[source]], scores[:, kept[source]]
+            cells.append(forgotten(label, seen, list(run.stages), statistic))
+        if len(run.stages) > 1:
+            rows.append((name, *cells))
+    note = (
+        f"{title} of the best earlier stage, which is named, less that of the last one, on the "
+        "same pictures. Above 0 something was forgotten, below 0 more was learned."
+    )
+    return Table("Forgotten", ("run", *map(heading, kept.items())), rows, note)
+
+
+def forgotten(labels: Scores, scores: Scores, stages: Sequence[str], statistic: Statistic) -> str:
+    """A cell of it, from (N,) labels and (stages, N) scores; "-" for a single stage."""
+    *earlier, last = scores
+    if not earlier:
+        return "-"
+    best = int(np.nanargmax([statistic(labels, one) for one in earlier]))
+    return f"{less(statistic, labels, earlier[best], last)} ({stages[best]})"
+
+
+def baseline_table(
+    judged: Mapping[str, Judged], labels: Mapping[str, Scores], statistic: Statistic, title: str
+) -> Table:
+    """The first run's last stage less every other's."""
+    kept = in_all(judged)
+    (first, ours), *others = judged.items()
+    rows = []
+    for name, run in others:
+        cells = [
+            less(
+                statistic,
+                labels[source][rows_],
+                ours.scores[source][-1, rows_],
+                run.scores[source][-1, rows_],
+            )
+            for source, rows_ in kept.items()
+        ]
+        rows.append((f"{first} less {name}", *cells))
+    note = f"{title} at the end, on the same pictures. Above 0, {first} is the better one."
+    return Table("Beside the baselines", ("runs", *map(heading, kept.items())), rows, note)
+
+
+def less(statistic: Statistic, labels: Scores, one: Scores, other: Scores) -> str:
+    """The paired difference of two sets of scores, with its interval."""
+    return figure(lambda y, a, b: statistic(y, a) - statistic(y, b), labels, one, other, sign="+")
+
+
+def in_all(judged: Mapping[str, Judged]) -> dict[str, np.ndarray]:
+    """(N,) bool of each source: pictures with a score from every stage of every run."""
+    every = list(judged.values())
+    return {
+        source: np.isfinite(np.concatenate([run.scores[source] for run in every])).all(0)
+        for source in every[0].scores
+    }
+
+
+def heading(source: tuple[str, np.ndarray]) -> str:
+    name, kept = source
+    lost = len(kept) - int(kept.sum())
+    return f"{name}, n = {kept.sum()}" + (f" ({lost} without a score)" if lost else "")
+
+
+if __name__ == "__main__":
+    main()
