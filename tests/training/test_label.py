@@ -18,6 +18,7 @@ from facegauge.preprocess import PreprocessSpec
 from facegauge.results import Box, Face
 from facegauge.scorer import Scorer
 from facegauge.training import label as module
+from facegauge.training import label_table
 from facegauge.training.evaluate import predict
 from facegauge.training.label import (
     Judge,
@@ -394,8 +395,8 @@ def test_a_finished_table_grows_by_new_pictures_only(judge, folder, suffix):
     assert len(judge.score.seen) == 2
     fresh = folder / f"fresh{suffix}"
     label_into(fresh, judge, manifest, faces="whole")
-    assert list(module._read(out)) == list(module._read(fresh))
-    assert [row["status"] for row in module._read(out)] == ["ok", "unreadable", "ok", "ok"]
+    assert list(label_table._read(out)) == list(label_table._read(fresh))
+    assert [row["status"] for row in label_table._read(out)] == ["ok", "unreadable", "ok", "ok"]
 
 
 def test_a_resumed_table_keeps_its_mapping(judge, folder, tmp_path):

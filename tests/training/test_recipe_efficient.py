@@ -131,7 +131,7 @@ def test_the_student_can_stop_at_the_labels_or_at_a(
         *(f"{name}.fit.steps=0" for name in FITS[:2]),
     ]
     for learns, parts in (("labels", {"labels", "order"}), ("a", {"score", "features", "order"})):
-        out = tmp_path / learns
+        out = tmp_path / f"learns_{learns}"
         numbers = apply_overrides(settings(), [*taken, f"student.learns={learns}"])
         efficient.run(numbers, data, *sets, out)
         assert not (out / "teacher").exists()
