@@ -52,12 +52,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parse(arguments)
     card = zoo.load_card(zoo.open_folder(options.scorer))
     measures = {"cold": cold, "faces": folder, "photos": big, "memory": memory, "pyiqa": pyiqa}
-    tables = []
+    made = {}
     with tempfile.TemporaryDirectory() as place:
         faces = material.faces(options.faces, Path(place, "faces"), options.n)
-        for name in options.only:
+        # pyiqa first: where its Python cannot run, nothing has been measured in vain
+        for name in sorted(options.only, key=lambda name: name != "pyiqa"):
             if name != "pyiqa" or options.pyiqa_python:
-                tables.append(measures[name](options, faces, Path(place)))
+                made[name] = measures[name](options, faces, Path(place))
+    tables = [made[name] for name in options.only if name in made]
     sources = [
         f"{what}: {name_of(path or material.EXAMPLE)}"
         for what, path in (("faces", options.faces), ("photos", options.portraits))
