@@ -20,14 +20,8 @@ from facegauge.scorer import Scorer
 from facegauge.training import label as module
 from facegauge.training import label_table
 from facegauge.training.evaluate import predict
-from facegauge.training.label import (
-    Judge,
-    fit_mapping,
-    label,
-    label_into,
-    network_judge,
-    open_judge,
-)
+from facegauge.training.judge import Judge, network_judge, open_judge
+from facegauge.training.label import fit_mapping, label, label_into
 from facegauge.training.label_table import COLUMNS, load_labels
 from facegauge.training.manifests import Manifest, load_manifest
 

@@ -22,7 +22,8 @@ from facegauge.preprocess import PreprocessSpec, frame_around, sample, to_tensor
 from facegauge.results import Box, Face
 from facegauge.training import fit as fitting
 from facegauge.training import portraits
-from facegauge.training.label import Judge, fit_mapping
+from facegauge.training.judge import Judge
+from facegauge.training.label import fit_mapping
 from facegauge.training.label_table import load_labels
 from facegauge.training.manifests import Manifest, load_manifest
 from facegauge.training.networks.regressor import Regressor

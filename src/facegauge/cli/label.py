@@ -56,7 +56,8 @@ def label(
     """
     from facegauge.errors import UsageError
     from facegauge.results import Status
-    from facegauge.training.label import label_into, open_judge
+    from facegauge.training.judge import open_judge
+    from facegauge.training.label import label_into
     from facegauge.training.manifests import load_manifest
 
     if resume and overwrite:

@@ -133,7 +133,7 @@ def mspt(
     from facegauge.training.manifests import load_manifest
 
     settings = _settings("mspt", preset, set_)
-    from facegauge.training.label import open_judge
+    from facegauge.training.judge import open_judge
     from facegauge.training.recipes import mspt as recipe
 
     judge = open_judge(teacher)

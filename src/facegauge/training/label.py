@@ -8,13 +8,10 @@ views of a picture, their spread and the weight made of it are not the paper's.
 from __future__ import annotations
 
 import os
-import zlib
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from hashlib import sha256
 from importlib.util import find_spec
 from itertools import chain, islice
 from pathlib import Path
@@ -23,83 +20,27 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from facegauge import __version__, zoo
+from facegauge import __version__
 from facegauge.detection import CenterFace, Detector
-from facegauge.errors import MissingExtra, PictureError, ScorerError, UsageError
-from facegauge.images import open_picture
+from facegauge.errors import MissingExtra, UsageError
 from facegauge.mapping import Mapping, fit_logistic
-from facegauge.preprocess import Pixels, PreprocessSpec, Tensor, main_frame, sample, to_tensor
-from facegauge.results import Box, Status
-from facegauge.scorer import MIN_FACE, default_threads
-from facegauge.training.evaluate import FACES, open_run
+from facegauge.preprocess import to_tensor
+from facegauge.results import Status
+from facegauge.training.evaluate import FACES
+from facegauge.training.judge import Judge
 from facegauge.training.label_table import Label, Table
+from facegauge.training.looks import Seen, look, look_ahead
 from facegauge.training.manifests import Manifest
-from facegauge.zoo.models import Model
 
 if TYPE_CHECKING:
-    from torch import nn
+    pass
 
 Scores = npt.NDArray[np.float64]
 Watch = Callable[[Iterator["Label"], Sequence[Path]], Iterable["Label"]]
 
 BATCH = 32  # views the network sees at a time
-SHIFT = 0.03  # the most that a view is shifted, as a share of the frame
 FEWEST = 5  # labelled pictures that a curve can be fitted to
 UNCHANGED = Mapping(None)
-
-
-@dataclass(frozen=True, slots=True)
-class Judge:
-    """A network that scores faces.
-
-    Attributes:
-        name: for people and for the column `scorer`.
-        sha256: of the weights; a table is only resumed with the same ones.
-        spec: how a face becomes the network's input.
-        score: (n, 3, height, width) normalised float32 -> (n,), as the network gives them.
-    """
-
-    name: str
-    sha256: str
-    spec: PreprocessSpec
-    score: Callable[[Tensor], Scores]
-
-
-def open_judge(name_or_folder: str | os.PathLike[str]) -> Judge:
-    """A shipped scorer (by name), a scorer folder, or a run folder.
-
-    A folder with a card is run as it ships, by onnxruntime; a run folder by torch.
-
-    Raises:
-        UsageError, ScorerError: there is neither.
-        MissingExtra: a run folder without torch.
-    """
-    folder = Path(name_or_folder)
-    if (folder / "run.json").is_file() and not (folder / zoo.CARD).is_file():
-        run = open_run(folder)
-        return network_judge(folder.resolve().name, run.network, run.spec)
-    folder = zoo.open_folder(name_or_folder)
-    card, model = zoo.load_card(folder), Model(folder, default_threads())
-    return Judge(card.name, card.sha256, model.spec, model)
-
-
-def network_judge(name: str, network: nn.Module, spec: PreprocessSpec) -> Judge:
-    """A torch network as a judge, on the device that it is on; scoring puts it in eval mode."""
-    import torch
-
-    device = next(network.parameters()).device
-    digest = sha256(spec.to_json().encode())
-    for key, value in sorted(network.state_dict().items()):
-        digest.update(key.encode())
-        digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
-
-    def score(images: Tensor) -> Scores:
-        network.eval()
-        with torch.inference_mode():
-            scores = network(torch.from_numpy(images).to(device)).float().cpu().numpy()
-        return np.asarray(scores, np.float64)
-
-    return Judge(name, digest.hexdigest(), spec, score)
 
 
 def label(
@@ -118,8 +59,8 @@ def label(
         faces: "whole": every picture is a framed face; "auto": the largest face is searched, and
             cut out unless the picture is framed already.
         views: of each picture. The first is what scoring sees. Every second one is mirrored, and
-            all but the first are shifted by whole pixels, at most `SHIFT` of the frame. The shifts
-            follow from the face's pixels, so that a label depends on nothing but its picture.
+            all but the first are shifted by whole pixels, at most `looks.SHIFT` of the frame. The
+            shifts follow from the face's pixels, so that a label depends on its picture alone.
         mapping: from raw score to label; see `fit_mapping`.
         batch_size: views the network sees at a time.
         detector: finds the faces; CenterFace by default.
@@ -131,8 +72,8 @@ def label(
     """
     _check(faces, views, batch_size)
     finder = (detector or CenterFace()) if faces == "auto" else None
-    look = partial(_look, spec=judge.spec, detector=finder, views=views)
-    return _score(judge, _look_ahead(manifest.paths, look), mapping, batch_size)
+    looking = partial(look, spec=judge.spec, detector=finder, views=views)
+    return _score(judge, look_ahead(manifest.paths, looking), mapping, batch_size)
 
 
 def fit_mapping(
@@ -257,68 +198,6 @@ def _describe(held_out: Manifest) -> str:
     splits = ", ".join(sorted(set(held_out.splits or ())))
     named = f"{source.parent.name}/{source.name}" + (f", split {splits}" if splits else "")
     return f"{len(held_out)} pictures of {named}"
-
-
-Seen = tuple[Label, tuple[Pixels, ...]]  # a picture without its numbers yet, and its views
-
-
-def _look(path: Path, *, spec: PreprocessSpec, detector: Detector | None, views: int) -> Seen:
-    """Open a picture, find its face and take its views."""
-    try:
-        pixels = open_picture(path)
-        return Label(path, Status.OK), _views(pixels, _frame(pixels, detector, spec), spec, views)
-    except PictureError as error:
-        return Label(path, Status(error.status), message=str(error)), ()
-    except ScorerError:
-        raise
-    except Exception as error:
-        message = " ".join(f"{type(error).__name__}: {error}".split())
-        return Label(path, Status.ERROR, message=message), ()
-
-
-def _frame(pixels: Pixels, detector: Detector | None, spec: PreprocessSpec) -> Box:
-    height, width = pixels.shape[:2]
-    if detector is None:
-        return Box(0, 0, width, height)
-    found = detector(pixels)
-    if not found:
-        raise PictureError("no face found", Status.NO_FACE)
-    side = min(found[0].box.width, found[0].box.height)
-    if side < MIN_FACE:
-        message = f"the largest face is {side:.0f} px, the least that counts {MIN_FACE:g}"
-        raise PictureError(message, Status.TOO_SMALL)
-    return main_frame(found[0], width, height, spec)
-
-
-def _views(pixels: Pixels, frame: Box, spec: PreprocessSpec, count: int) -> tuple[Pixels, ...]:
-    plain = sample(pixels, frame, spec)
-    if count == 1:
-        return (plain,)
-    from facegauge.training.views import ViewSettings, jittered, view
-
-    mild = ViewSettings(shift=SHIFT, zoom=0, exact=1)
-    rng = np.random.default_rng(zlib.crc32(plain.tobytes()))
-    moved = [
-        view(pixels, jittered(frame, mild, rng), mirror=number % 2 == 1, spec=spec)
-        for number in range(1, count)
-    ]
-    return plain, *moved
-
-
-def _look_ahead(paths: Iterable[Path], look: Callable[[Path], Seen]) -> Iterator[Seen]:
-    """Pictures in order, looked at by threads, a few ahead."""
-    threads = default_threads()
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="facegauge")
-    running: deque[Future[Seen]] = deque()
-    try:
-        for path in paths:
-            running.append(pool.submit(look, path))
-            if len(running) > 2 * threads:
-                yield running.popleft().result()
-        while running:
-            yield running.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _score(

@@ -23,14 +23,16 @@ from pathlib import Path
 from torch import nn
 from torch.utils.data import Dataset
 
+from facegauge.training.distil import distilled, fill_pool
 from facegauge.training.job import Job, Settings, open_job, score_loss
-from facegauge.training.label import label_into, network_judge
+from facegauge.training.judge import network_judge
+from facegauge.training.label import label_into
 from facegauge.training.label_table import load_labels
 from facegauge.training.manifests import Manifest
 from facegauge.training.networks.regressor import Regressor
-from facegauge.training.objectives import Distilled, Supervised
+from facegauge.training.objectives import Supervised
 from facegauge.training.pictures import load_framed
-from facegauge.training.pool import PoolBatches, make_pool
+from facegauge.training.pool import PoolBatches
 from facegauge.training.views import Batch, BatchPlan, Framed, ViewBatches
 
 SYSTEM = "efficient"
@@ -138,30 +140,8 @@ def train_student(job: Job, pictures: list[Framed], guide: Regressor | None) -> 
     if guide is None or "pool" not in job.settings:
         batches = partial(ViewBatches, job.maker, BatchPlan(**numbers["plan"]))
     else:
-        kept = job.settings["pool"]
-        pool = make_pool(
-            job.out / "pool",
-            job.maker,
-            BatchPlan(**kept["plan"]),
-            batches=kept["batches"],
-            seed=kept["seed"],
-            teachers=[guide],
-            taps=sorted({theirs for _, theirs in numbers["pairs"]}),
-            workers=job.settings["workers"],
-            say=job.say,
-        )
-        objective = Distilled(
-            job.maker.spec,
-            pool.channels,
-            student,
-            pairs=[(ours, theirs) for ours, theirs in numbers["pairs"]],
-            loss=score_loss(numbers),
-            score_weight=numbers["score_weight"],
-            feature_weight=numbers["feature_weight"],
-            label_share=numbers["label_share"],
-            order_weight=numbers["order_weight"],
-            margin=numbers["margin"],
-        )
+        pool = fill_pool(job, [guide], [numbers])
+        objective = distilled(job, pool, student, numbers)
         batches = partial(PoolBatches, pool)
     job.fit("", student, objective, batches, system=SYSTEM, numbers=numbers["fit"])
     return student.eval()

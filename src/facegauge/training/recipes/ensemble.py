@@ -23,12 +23,13 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from facegauge.errors import UsageError
+from facegauge.training.distil import distilled, fill_pool
 from facegauge.training.job import Job, Settings, open_job, score_loss
 from facegauge.training.manifests import Manifest
 from facegauge.training.networks.ensemble import Ensemble
 from facegauge.training.networks.regressor import Regressor
-from facegauge.training.objectives import Distilled, Supervised
-from facegauge.training.pool import Pool, PoolBatches, make_pool
+from facegauge.training.objectives import Supervised
+from facegauge.training.pool import Pool, PoolBatches
 from facegauge.training.runs import load_run
 from facegauge.training.views import Batch, BatchPlan, ViewBatches
 
@@ -62,7 +63,7 @@ def run(
     pool = None
     if "teachers" in settings:
         teachers = [train_teacher(job, name) for name in settings["pool"]["teachers"]]
-        pool = fill_pool(job, teachers)
+        pool = fill_pool(job, teachers, list(settings["members"].values()))
     members = {name: train_member(job, name, pool) for name in settings["members"]}
     figures = {name: job.validate(member)["criterion"] for name, member in members.items()}
     network = Ensemble(dict(members), flip=settings["flip"]).eval()
@@ -95,23 +96,6 @@ def train_teacher(job: Job, name: str) -> Regressor:
     return teacher
 
 
-def fill_pool(job: Job, teachers: list[Regressor]) -> Pool:
-    """Step 2: views, what the teachers score them, and the maps that the members imitate."""
-    numbers = job.settings["pool"]
-    pairs = [pair for member in job.settings["members"].values() for pair in member["pairs"]]
-    return make_pool(
-        job.out / "pool",
-        job.maker,
-        BatchPlan(**numbers["plan"]),
-        batches=numbers["batches"],
-        seed=numbers["seed"],
-        teachers=teachers,
-        taps=sorted({theirs for _, theirs in pairs}),
-        workers=job.settings["workers"],
-        say=job.say,
-    )
-
-
 def train_member(job: Job, name: str, pool: Pool | None) -> Regressor:
     """Step 3: one light network, from the pool, or from labels alone."""
     numbers = {**job.settings["student"], **job.settings["members"][name]}
@@ -127,18 +111,7 @@ def train_member(job: Job, name: str, pool: Pool | None) -> Regressor:
         objective = Supervised(job.maker.spec, score_loss(numbers), order_weight=0, margin=0)
         batches = partial(ViewBatches, job.maker, BatchPlan(**numbers["plan"]))
     else:
-        objective = Distilled(
-            job.maker.spec,
-            pool.channels,
-            student,
-            pairs=[(ours, theirs) for ours, theirs in numbers["pairs"]],
-            loss=score_loss(numbers),
-            score_weight=numbers["score_weight"],
-            feature_weight=numbers["feature_weight"],
-            label_share=numbers["label_share"],
-            order_weight=numbers["order_weight"],
-            margin=numbers["margin"],
-        )
+        objective = distilled(job, pool, student, numbers)
         batches = partial(PoolBatches, pool)
     job.fit(name, student, objective, batches, system="ensemble member", numbers=numbers["fit"])
     return student.eval()

@@ -26,7 +26,8 @@ from facegauge import zoo
 from facegauge.errors import UsageError
 from facegauge.preprocess import PreprocessSpec
 from facegauge.training.job import Job, Settings, open_job, score_loss
-from facegauge.training.label import Judge, label_into
+from facegauge.training.judge import Judge
+from facegauge.training.label import label_into
 from facegauge.training.label_table import load_labels
 from facegauge.training.manifests import Manifest
 from facegauge.training.networks.regressor import Regressor

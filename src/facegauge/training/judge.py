@@ -1,0 +1,78 @@
+"""Judges: a shipped scorer, a scorer folder or a run folder, as one thing that scores faces."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from facegauge import zoo
+from facegauge.preprocess import PreprocessSpec, Tensor
+from facegauge.scorer import default_threads
+from facegauge.training.evaluate import open_run
+from facegauge.zoo.models import Model
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Scores = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """A network that scores faces.
+
+    Attributes:
+        name: for people and for the column `scorer`.
+        sha256: of the weights; a table is only resumed with the same ones.
+        spec: how a face becomes the network's input.
+        score: (n, 3, height, width) normalised float32 -> (n,), as the network gives them.
+    """
+
+    name: str
+    sha256: str
+    spec: PreprocessSpec
+    score: Callable[[Tensor], Scores]
+
+
+def open_judge(name_or_folder: str | os.PathLike[str]) -> Judge:
+    """A shipped scorer (by name), a scorer folder, or a run folder.
+
+    A folder with a card is run as it ships, by onnxruntime; a run folder by torch.
+
+    Raises:
+        UsageError, ScorerError: there is neither.
+        MissingExtra: a run folder without torch.
+    """
+    folder = Path(name_or_folder)
+    if (folder / "run.json").is_file() and not (folder / zoo.CARD).is_file():
+        run = open_run(folder)
+        return network_judge(folder.resolve().name, run.network, run.spec)
+    folder = zoo.open_folder(name_or_folder)
+    card, model = zoo.load_card(folder), Model(folder, default_threads())
+    return Judge(card.name, card.sha256, model.spec, model)
+
+
+def network_judge(name: str, network: nn.Module, spec: PreprocessSpec) -> Judge:
+    """A torch network as a judge, on the device that it is on; scoring puts it in eval mode."""
+    import torch
+
+    device = next(network.parameters()).device
+    digest = sha256(spec.to_json().encode())
+    for key, value in sorted(network.state_dict().items()):
+        digest.update(key.encode())
+        digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+
+    def score(images: Tensor) -> Scores:
+        network.eval()
+        with torch.inference_mode():
+            scores = network(torch.from_numpy(images).to(device)).float().cpu().numpy()
+        return np.asarray(scores, np.float64)
+
+    return Judge(name, digest.hexdigest(), spec, score)

@@ -1,0 +1,82 @@
+"""Views of pictures for pseudo-labels: opened, framed, and shifted and mirrored a little."""
+
+from __future__ import annotations
+
+import zlib
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from facegauge.detection import Detector
+from facegauge.errors import PictureError, ScorerError
+from facegauge.images import open_picture
+from facegauge.preprocess import Pixels, PreprocessSpec, main_frame, sample
+from facegauge.results import Box, Status
+from facegauge.scorer import MIN_FACE, default_threads
+from facegauge.training.label_table import Label
+
+SHIFT = 0.03  # the most that a view is shifted, as a share of the frame
+
+Seen = tuple[Label, tuple[Pixels, ...]]  # a picture without its numbers yet, and its views
+
+
+def look(path: Path, *, spec: PreprocessSpec, detector: Detector | None, views: int) -> Seen:
+    """Open a picture, find its face and take its views."""
+    try:
+        pixels = open_picture(path)
+        return Label(path, Status.OK), _views(pixels, _frame(pixels, detector, spec), spec, views)
+    except PictureError as error:
+        return Label(path, Status(error.status), message=str(error)), ()
+    except ScorerError:
+        raise
+    except Exception as error:
+        message = " ".join(f"{type(error).__name__}: {error}".split())
+        return Label(path, Status.ERROR, message=message), ()
+
+
+def _frame(pixels: Pixels, detector: Detector | None, spec: PreprocessSpec) -> Box:
+    height, width = pixels.shape[:2]
+    if detector is None:
+        return Box(0, 0, width, height)
+    found = detector(pixels)
+    if not found:
+        raise PictureError("no face found", Status.NO_FACE)
+    side = min(found[0].box.width, found[0].box.height)
+    if side < MIN_FACE:
+        message = f"the largest face is {side:.0f} px, the least that counts {MIN_FACE:g}"
+        raise PictureError(message, Status.TOO_SMALL)
+    return main_frame(found[0], width, height, spec)
+
+
+def _views(pixels: Pixels, frame: Box, spec: PreprocessSpec, count: int) -> tuple[Pixels, ...]:
+    plain = sample(pixels, frame, spec)
+    if count == 1:
+        return (plain,)
+    from facegauge.training.views import ViewSettings, jittered, view
+
+    mild = ViewSettings(shift=SHIFT, zoom=0, exact=1)
+    rng = np.random.default_rng(zlib.crc32(plain.tobytes()))
+    moved = [
+        view(pixels, jittered(frame, mild, rng), mirror=number % 2 == 1, spec=spec)
+        for number in range(1, count)
+    ]
+    return plain, *moved
+
+
+def look_ahead(paths: Iterable[Path], look: Callable[[Path], Seen]) -> Iterator[Seen]:
+    """Pictures in order, looked at by threads, a few ahead."""
+    threads = default_threads()
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="facegauge")
+    running: deque[Future[Seen]] = deque()
+    try:
+        for path in paths:
+            running.append(pool.submit(look, path))
+            if len(running) > 2 * threads:
+                yield running.popleft().result()
+        while running:
+            yield running.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
