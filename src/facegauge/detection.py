@@ -181,6 +181,5 @@ def _open_session(process: int, threads: int) -> onnxruntime.InferenceSession:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    options.enable_cpu_mem_arena = False  # pictures differ in shape: an arena only grows
-    options.enable_mem_pattern = False
+    options.enable_mem_pattern = False  # pictures differ in shape
     return onnxruntime.InferenceSession(str(MODEL), options, providers=["CPUExecutionProvider"])

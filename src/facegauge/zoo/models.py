@@ -104,8 +104,7 @@ class Model:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self.threads
         options.log_severity_level = 3  # errors only
-        options.enable_cpu_mem_arena = False  # with batches of many sizes the arena only grows
-        options.enable_mem_pattern = False
+        options.enable_mem_pattern = False  # batches differ in size
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         model = load_model(self.folder)
         try:
