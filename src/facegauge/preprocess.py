@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from facegauge.results import Box, Face
+from facegauge.errors import UsageError
+from facegauge.results import Box, Face, Point
 
 Pixels = npt.NDArray[np.uint8]
 Tensor = npt.NDArray[np.float32]
+Vector = npt.NDArray[np.float32]
+
+FIVE = 10  # numbers in the vector of five points
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +117,28 @@ def to_tensor(sampled: Pixels, spec: PreprocessSpec) -> Tensor:
     mean = np.asarray(spec.mean, np.float32) * 255
     std = np.asarray(spec.std, np.float32) * 255
     return np.ascontiguousarray(((sampled.astype(np.float32) - mean) / std).transpose(2, 0, 1))
+
+
+def five_points(points: Sequence[Point], frame: Box) -> Vector:
+    """Where five points lie in a frame.
+
+    Args:
+        points: of a `Face`, in the picture's pixels; or none.
+        frame: what the network sees, in the same pixels.
+
+    Returns:
+        (10,) x and y of each point: -1 at the left and upper edge of the frame, 1 at the right and
+        lower one, beyond that outside. Zeros when there are no points.
+
+    Raises:
+        UsageError: there are some, but not five.
+    """
+    if not len(points):
+        return np.zeros(FIVE, np.float32)
+    if len(points) != 5:
+        raise UsageError(f"expected five points or none, got {len(points)}")
+    places = np.asarray(points, float) - (frame.left, frame.top)
+    return (2 * places / (frame.width, frame.height) - 1).astype(np.float32).reshape(FIVE)
 
 
 def _taps(

@@ -18,8 +18,17 @@ from facegauge import zoo
 from facegauge.detection import CenterFace, Detector
 from facegauge.errors import PictureError, ScorerError, UsageError
 from facegauge.images import MAX_PIXELS, find_pictures, open_picture
-from facegauge.preprocess import Pixels, PreprocessSpec, frame_around, is_framed, sample, to_tensor
-from facegauge.results import Box, Face, FaceScore, ImageScore, Status
+from facegauge.preprocess import (
+    Pixels,
+    PreprocessSpec,
+    Vector,
+    five_points,
+    frame_around,
+    is_framed,
+    sample,
+    to_tensor,
+)
+from facegauge.results import Box, Face, FaceScore, ImageScore, Point, Status
 from facegauge.zoo.models import Model
 
 if TYPE_CHECKING:
@@ -39,6 +48,8 @@ class HeatMap:
         values: (h, w) float32, what each place of an even grid would score by itself; not bounded.
             Their mean is the score, before it is kept within 0..1. A place's features see its
             surroundings too, so these are regions, not pixels.
+        quality, confidence: (h, w) float32, of a DSL-FIQA scorer, None of others: the score is the
+            mean quality, weighted by the confidence, 0..1.
         frame: what the grid covers, in the upright picture's pixels; may reach beyond the border.
         face: whose frame it is; None when the whole picture was taken.
     """
@@ -46,6 +57,8 @@ class HeatMap:
     values: npt.NDArray[np.float32]
     frame: Box
     face: Face | None
+    quality: npt.NDArray[np.float32] | None = None
+    confidence: npt.NDArray[np.float32] | None = None
 
 
 class Scorer:
@@ -59,7 +72,8 @@ class Scorer:
         faces: which faces get a score. `auto`: every face found, but a picture whose largest face
             already sits as the scorer expects it is taken whole, as that one face. `all`: every
             face found, always cut out anew. `largest`: only the largest, otherwise as auto.
-            `whole`: nothing is searched, the whole picture is taken as one face's frame.
+            `whole`: nothing is searched, the whole picture is taken as one face's frame. (A scorer
+            that landmarks guide is told of them all the same.)
         detector: finds the faces in (H, W, 3) uint8 RGB pixels; CenterFace by default.
         threads: for reading pictures and for the network; by default one a CPU, at most 4.
         batch_size: faces the network sees at a time; more is faster and takes more memory.
@@ -156,8 +170,14 @@ class Scorer:
                 f"expected face to be a number from 0 to {len(picture.samples) - 1}, got {face}"
             )
         images = to_tensor(picture.samples[face], self.spec)[None]
-        values = self._model.heat_map(images)
-        return HeatMap(values, picture.frames[face], picture.faces[face])
+        maps = self._model.maps(images, picture.marks[face][None])
+        return HeatMap(
+            maps["heat_map"],
+            picture.frames[face],
+            picture.faces[face],
+            maps.get("quality"),
+            maps.get("confidence"),
+        )
 
     def _sample_ahead(self, sources: Iterable[Source]) -> Iterator[_Picture]:
         """Sampled pictures in order, prepared by threads a few pictures ahead."""
@@ -194,7 +214,8 @@ class Scorer:
         whole = Box(0, 0, picture.width, picture.height)
         if self.faces == "whole":
             taken = sample(pixels, whole, self.spec)
-            return replace(picture, faces=(None,), frames=(whole,), samples=(taken,))
+            mark = five_points(self._points(pixels), whole)
+            return replace(picture, faces=(None,), frames=(whole,), samples=(taken,), marks=(mark,))
         found = sorted(self.detector(pixels), key=_area, reverse=True)
         if not found:
             return replace(picture, status=Status.NO_FACE, message="no face found")
@@ -209,16 +230,30 @@ class Scorer:
         elif self.faces == "largest":
             faces, frames = faces[:1], frames[:1]
         samples = tuple(sample(pixels, frame, self.spec) for frame in frames)
-        return replace(picture, faces=tuple(faces), frames=tuple(frames), samples=samples)
+        marks = tuple(
+            five_points(face.points, frame) for face, frame in zip(faces, frames, strict=True)
+        )
+        return replace(
+            picture, faces=tuple(faces), frames=tuple(frames), samples=samples, marks=marks
+        )
+
+    def _points(self, pixels: Pixels) -> tuple[Point, ...]:
+        """The five points of a whole picture's face, for a network that they guide."""
+        if not self._model.guided:
+            return ()
+        found = self.detector(pixels)
+        return max(found, key=_area).points if found else ()
 
     def _finish(self, pictures: Sequence[_Picture]) -> list[ImageScore]:
         """Run the network on all faces of some sampled pictures."""
         samples = [image for picture in pictures for image in picture.samples]
+        marks = [vector for picture in pictures for vector in picture.marks]
         scores: list[float] = []
         for start in range(0, len(samples), self.batch_size):
             batch = samples[start : start + self.batch_size]
             tensors = np.stack([to_tensor(image, self.spec) for image in batch])
-            scores.extend(self._model(tensors).tolist())
+            guides = np.stack(marks[start : start + self.batch_size])
+            scores.extend(self._model(tensors, guides).tolist())
         remaining = iter(scores)
         return [self._result(p, [next(remaining) for _ in p.samples]) for p in pictures]
 
@@ -238,7 +273,10 @@ class Scorer:
 
 @dataclass(frozen=True, slots=True)
 class _Picture:
-    """What is left of a picture once its pixels are gone: faces, and what the network reads."""
+    """What is left of a picture once its pixels are gone: faces, and what the network reads.
+
+    `marks` say where each face's five points lie in its frame.
+    """
 
     path: str
     status: Status = Status.OK
@@ -248,6 +286,7 @@ class _Picture:
     faces: tuple[Face | None, ...] = ()
     frames: tuple[Box, ...] = ()
     samples: tuple[Pixels, ...] = ()
+    marks: tuple[Vector, ...] = ()
 
 
 @overload

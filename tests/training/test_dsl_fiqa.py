@@ -9,14 +9,18 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from facegauge.errors import UsageError
-from facegauge.preprocess import PreprocessSpec
-from facegauge.training import networks
-from facegauge.training.export import Shipped, check_onnx, write_onnx
+from facegauge.preprocess import Pixels, PreprocessSpec
+from facegauge.results import Box, Face
+from facegauge.scorer import Scorer
+from facegauge.training import evaluate, networks
+from facegauge.training.export import Shipped, check_onnx, export_run, write_onnx
+from facegauge.training.manifests import load_manifest
 from facegauge.training.networks import tokens
 from facegauge.training.networks.degradation_encoder import DegradationEncoder
 from facegauge.training.networks.dsl_fiqa import (
@@ -29,6 +33,7 @@ from facegauge.training.networks.dsl_fiqa import (
 )
 from facegauge.training.networks.guide import encoded
 from facegauge.training.networks.tokens import CnnTokens, VitTokens
+from facegauge.training.runs import load_run, save_run
 
 SMALL = CoreSettings(
     backbone="shufflenet_v2_x0_5",
@@ -207,6 +212,85 @@ def test_it_exports(system: DslFiqa, tmp_path: Path) -> None:
     shipped, spec = Shipped(system, flip=False).eval(), PreprocessSpec(width=64, height=80)
     write_onnx(shipped, spec, tmp_path / "model.onnx")
     assert check_onnx(shipped, spec, tmp_path / "model.onnx") < 1e-5
+
+
+def test_landmarks_reach_the_shipped_scorer(
+    system: DslFiqa, toy_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Torch and onnxruntime, judging and scoring: the same points, the same score."""
+    system = deepcopy(system)
+    assert system.core.guide is not None
+    for weights in (system.core.guide.mlp[3].weight, system.core.confidence[0].weight):
+        nn.init.normal_(weights, std=2)
+    spec, data = PreprocessSpec(width=64, height=80), load_manifest(toy_data)
+    save_run(
+        tmp_path / "run",
+        system="dsl",
+        network=system,
+        config=system.config,
+        spec=spec,
+        settings={},
+    )
+    monkeypatch.setattr(evaluate, "CenterFace", lambda: found)
+    run = load_run(tmp_path / "run")
+    export_run(run, tmp_path / "scorer", name="toy", data=data)
+    expected = evaluate.predict_run(run, data).scores[0]
+    blind = evaluate.predict_network(Blind(run.network), spec, data).scores[0]
+    scorer = Scorer(tmp_path / "scorer", faces="whole", detector=found)
+    assert scorer.score(data.paths[0]).score == pytest.approx(expected, abs=1e-5)
+    assert Scorer(tmp_path / "scorer", faces="whole", detector=lambda _: []).score(
+        data.paths[0]
+    ).score == pytest.approx(blind, abs=1e-5)
+    assert abs(expected - blind) > 1e-4
+    shown = scorer.heat_map(data.paths[0])
+    assert shown.quality is not None and shown.confidence is not None
+    mean = np.average(shown.quality, weights=shown.confidence)
+    assert mean == pytest.approx(float(shown.values.mean()), abs=1e-5)
+
+
+def found(pixels: Pixels) -> list[Face]:
+    height, width = pixels.shape[:2]
+    places = ((0.4, 0.5), (0.6, 0.5), (0.5, 0.6), (0.4, 0.75), (0.6, 0.75))
+    return [Face(Box(1, 1, 9, 9), 0.9, tuple((x * width, y * height) for x, y in places))]
+
+
+class Blind(nn.Module):
+    """A guided network that is never told where the landmarks are."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.network(x)
+
+
+def test_a_guided_network_is_not_averaged_over_its_mirror(system: DslFiqa) -> None:
+    with pytest.raises(UsageError, match="landmarks"):
+        Shipped(system, flip=True)
+
+
+@pytest.mark.parametrize("degradation", ["none", "concat"])
+def test_other_uses_of_the_cells(degradation: str, tmp_path: Path) -> None:
+    core = small(degradation=degradation, landmarks=0)
+    x, cells, _ = inputs()
+    with torch.no_grad():
+        if degradation == "none":
+            encoder = None
+            assert torch.equal(core(x), core(x, cells))
+        else:
+            encoder = DegradationEncoder((4, 4), (3, 2))
+            assert not torch.allclose(core(x, cells), core(x, cells + 1), atol=1e-4)
+    network = DslFiqa(encoder, core).eval()
+    again = networks.build(json.loads(json.dumps(network.config)))
+    again.load_state_dict(network.state_dict())
+    with torch.no_grad():
+        assert torch.equal(again.eval()(x), network(x))
+    shipped, spec = Shipped(network, flip=True).eval(), PreprocessSpec(width=64, height=80)
+    write_onnx(shipped, spec, tmp_path / "model.onnx")
+    assert check_onnx(shipped, spec, tmp_path / "model.onnx") < 1e-5
+    with pytest.raises(UsageError, match="encoder"):
+        DslFiqa(None if encoder else DegradationEncoder((4, 4), (3, 2)), core)
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from facegauge.errors import UsageError
+from facegauge.preprocess import five_points
 from facegauge.results import Box
 from facegauge.training.landmarks import (
     IBUG,
-    five_points,
     landmark_file,
     load_points,
     mirrored,

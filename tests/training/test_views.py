@@ -79,7 +79,7 @@ def test_exact_jitter_moves_by_whole_pixels() -> None:
 
 def test_ordered_groups_start_clean_and_get_worse() -> None:
     maker = ViewMaker(pictures(), SPEC, STILL)
-    views, severities = maker.ordered(maker.pictures[0], 4, np.random.default_rng(1))
+    views, severities, _ = maker.ordered(maker.pictures[0], 4, np.random.default_rng(1))
     assert severities[0] == 0 and severities == sorted(severities)
     clean = views[0] if np.array_equal(views[0], maker.pictures[0].pixels) else views[0][:, ::-1]
     assert np.array_equal(clean, maker.pictures[0].pixels)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,8 @@ from facegauge.metrics import (
 from facegauge.preprocess import (
     PreprocessSpec,
     Tensor,
+    Vector,
+    five_points,
     main_frame,
     sample,
     to_tensor,
@@ -198,7 +201,8 @@ def predict_network(
     """Score a manifest with one network, on the device that it is on.
 
     Args:
-        network: (N, 3, height, width) normalised float32 -> (N,).
+        network: (N, 3, height, width) normalised float32 -> (N,). If its attribute `guided` is
+            true it is also given (N, 10) from `preprocess.five_points`.
         faces: "whole": every picture is a framed face; "auto": the largest face is searched, and
             cut out unless the picture is framed already.
     """
@@ -216,17 +220,23 @@ def _predict(
     import torch
 
     _check_faces(faces)
-    detector = CenterFace() if faces == "auto" else None
+    guided = bool(getattr(networks[""], "guided", False))
+    look = partial(
+        _look,
+        spec=spec,
+        detector=CenterFace() if guided or faces == "auto" else None,
+        whole=faces == "whole",
+    )
     columns = {name: np.full(len(manifest), np.nan) for name in networks}
     unscored: dict[int, str] = {}
     device = next(networks[""].parameters()).device
     training = networks[""].training
     networks[""].eval()
     with torch.inference_mode():
-        for rows, batch in _batches(manifest, spec, detector, batch_size, unscored):
-            images = torch.from_numpy(batch).to(device)
+        for rows, *given in _batches(manifest, look, batch_size, unscored):
+            images, marks = (torch.from_numpy(part).to(device) for part in given)
             for name, network in networks.items():
-                scores = network(images).float().cpu().numpy()
+                scores = network(images, *([marks] if guided else [])).float().cpu().numpy()
                 columns[name][rows] = np.clip(scores, 0, 1)
     networks[""].train(training)
     return columns, unscored
@@ -234,37 +244,41 @@ def _predict(
 
 def _batches(
     manifest: Manifest,
-    spec: PreprocessSpec,
-    detector: Detector | None,
+    look: Callable[[Path], tuple[Tensor, Vector]],
     batch_size: int,
     unscored: dict[int, str],
-) -> Iterator[tuple[list[int], Tensor]]:
-    """Row numbers and tensors (n, 3, H, W); what has no tensor is noted in `unscored`."""
+) -> Iterator[tuple[list[int], Tensor, Vector]]:
+    """Row numbers, tensors (n, 3, H, W) and points (n, 10).
+
+    What has no tensor is noted in `unscored`.
+    """
     rows: list[int] = []
-    tensors: list[Tensor] = []
+    seen: list[tuple[Tensor, Vector]] = []
     for row, path in enumerate(manifest.paths):
         try:
-            tensors.append(_tensor(path, spec, detector))
+            seen.append(look(path))
             rows.append(row)
         except PictureError as error:
             unscored[row] = str(error)
-        if len(rows) == batch_size:
-            yield rows, np.stack(tensors)
-            rows, tensors = [], []
-    if rows:
-        yield rows, np.stack(tensors)
+        if len(rows) == batch_size or (rows and row == len(manifest) - 1):
+            yield rows, np.stack([image for image, _ in seen]), np.stack([each for _, each in seen])
+            rows, seen = [], []
 
 
-def _tensor(path: Path, spec: PreprocessSpec, detector: Detector | None) -> Tensor:
+def _look(
+    path: Path, *, spec: PreprocessSpec, detector: Detector | None, whole: bool
+) -> tuple[Tensor, Vector]:
+    """One picture as the network wants it, (3, H, W), and where the face's points lie in it."""
     pixels = open_picture(path)
     height, width = pixels.shape[:2]
     frame = Box(0, 0, width, height)
-    if detector is not None:
-        found = detector(pixels)
+    found = detector(pixels) if detector else []
+    if not whole:
         if not found:
             raise PictureError("no face found", "no_face")
         frame = main_frame(found[0], width, height, spec)
-    return to_tensor(sample(pixels, frame, spec), spec)
+    points = five_points(found[0].points if found else (), frame)
+    return to_tensor(sample(pixels, frame, spec), spec), points
 
 
 def _check_faces(faces: str) -> None:

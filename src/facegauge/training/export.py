@@ -18,9 +18,10 @@ from torch import Tensor, nn
 from facegauge.calibration import fit_calibration
 from facegauge.errors import ScorerError, UsageError
 from facegauge.metrics import Evaluation, Interval, evaluate
-from facegauge.preprocess import PreprocessSpec
+from facegauge.preprocess import FIVE, PreprocessSpec
 from facegauge.training.evaluate import predict_network
 from facegauge.training.manifests import Manifest
+from facegauge.training.networks.dsl_fiqa import DslFiqa
 from facegauge.training.networks.heatmap import Explains
 from facegauge.training.profile import profile_network
 from facegauge.training.runs import Run, save_run
@@ -35,44 +36,58 @@ class Shipped(nn.Module):
     """The network as it ships: its score (N,), over the mirrored picture too if asked.
 
     Attributes:
-        explains: whether the network has heat maps.
+        guided: whether it also takes landmarks, (N, 10) as `preprocess.five_points` gives them.
+
+    Raises:
+        UsageError: mirrored pictures are asked for, but landmarks would have to be mirrored too.
     """
 
     def __init__(self, network: nn.Module, flip: bool) -> None:
         super().__init__()
         self.network, self.flip = network, flip
-        self.explains = isinstance(network, Explains)
+        self.guided = bool(getattr(network, "guided", False))
+        if flip and self.guided:
+            raise UsageError("a network that landmarks guide cannot be averaged over its mirror")
 
-    def forward(self, image: Tensor) -> Tensor:
+    def forward(self, image: Tensor, *landmarks: Tensor) -> Tensor:
         """(N, 3, H, W), normalised, to (N,)."""
-        score: Tensor = self.network(image)
+        score: Tensor = self.network(image, *landmarks)
         if self.flip:
             score = (score + self.network(image.flip(3))) / 2
         return score.reshape(-1)
 
-    def explain(self, image: Tensor) -> Tensor:
-        """(N, 3, H, W), normalised, to heat maps (N, h, w), if the network has them."""
-        assert isinstance(self.network, Explains)
-        heat = self.network.explain(image)
-        if self.flip:
-            heat = (heat + self.network.explain(image.flip(3)).flip(2)) / 2
-        return heat
+    def outputs(self, image: Tensor, *landmarks: Tensor) -> dict[str, Tensor]:
+        """The score (N,) and whatever maps (N, h, w) the network has, by name."""
+        found = self._outputs(image, *landmarks)
+        if not self.flip:
+            return found
+        mirrored = self._outputs(image.flip(3))
+        return {
+            name: (value + (mirrored[name].flip(2) if value.ndim > 1 else mirrored[name])) / 2
+            for name, value in found.items()
+        }
+
+    def _outputs(self, image: Tensor, *landmarks: Tensor) -> dict[str, Tensor]:
+        if isinstance(self.network, DslFiqa):
+            said = self.network.assess(image, *landmarks)
+            return {"score": said.score, "heat_map": said.heat_map, **said._asdict()}
+        if isinstance(self.network, Explains):
+            # The score is taken from the map: onnxruntime runs the whole graph even where only the
+            # score is asked for, so a map beside the pooled head would cost time at every score.
+            heat = self.network.explain(image)
+            return {"score": heat.mean((1, 2)), "heat_map": heat}
+        return {"score": self.network(image).reshape(-1)}
 
 
-class _Both(nn.Module):
-    """Score and heat map for the exporter, the score taken from the map.
-
-    onnxruntime runs the whole graph even where only the score is asked for, so a map beside the
-    pooled head would cost time at every score; in its place it does not.
-    """
+class _Traced(nn.Module):
+    """All that ships, as the tuple that the exporter takes."""
 
     def __init__(self, shipped: Shipped) -> None:
         super().__init__()
         self.shipped = shipped
 
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        heat = self.shipped.explain(image)
-        return heat.mean((1, 2)), heat
+    def forward(self, image: Tensor, *landmarks: Tensor) -> tuple[Tensor, ...]:
+        return tuple(self.shipped.outputs(image, *landmarks).values())
 
 
 def export_run(
@@ -88,8 +103,9 @@ def export_run(
 ) -> Card:
     """Write a scorer folder.
 
-    It holds `model.onnx` (opset 17, weights inside, any batch size; input `image`, output `score`
-    and, if the network has heat maps, `heat_map`; the spec in its metadata), `card.toml`, and
+    It holds `model.onnx` (opset 17, weights inside, any batch size; input `image` and, where they
+    guide the network, `landmarks`; output `score` and the maps that the network has, `heat_map`
+    before all; the spec in its metadata), `card.toml`, and
     `model.safetensors` with `run.json` for fine-tuning. The figures and the interval of the card
     are from the val split of `data`, pictures taken whole; percentiles refer to the labels of its
     train split.
@@ -165,26 +181,25 @@ def export_run(
 
 
 def write_onnx(shipped: Shipped, spec: PreprocessSpec, file: Path) -> None:
-    """Write a network in eval mode, with its heat map if it has one, as ONNX with its spec.
+    """Write a network in eval mode, with the maps that it has, as ONNX with its spec.
 
     The exporter that traces is used: the newer one needs onnxscript, and these networks have no
     control flow. Its example has a batch of 2, so that nothing takes the batch for 1.
     """
     import onnx
 
-    image = torch.zeros(2, 3, spec.height, spec.width)
-    network, outputs = (
-        (_Both(shipped), ["score", "heat_map"]) if shipped.explains else (shipped, ["score"])
-    )
+    given = _given(shipped, torch.zeros(2, 3, spec.height, spec.width))
+    with torch.inference_mode():
+        outputs = list(shipped.eval().outputs(*given.values()))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            network.eval(),
-            (image,),
+            _Traced(shipped).eval(),
+            tuple(given.values()),
             str(file),
-            input_names=["image"],
+            input_names=list(given),
             output_names=outputs,
-            dynamic_axes={name: {0: "faces"} for name in ("image", *outputs)},
+            dynamic_axes={name: {0: "faces"} for name in (*given, *outputs)},
             opset_version=OPSET,
             dynamo=False,
         )
@@ -197,8 +212,8 @@ def check_onnx(shipped: Shipped, spec: PreprocessSpec, file: Path) -> float:
     """The largest difference between torch and onnxruntime, at several batch sizes.
 
     Raises:
-        ScorerError: it is above `TOLERANCE`; for a heat map with places beyond 1, above that share
-            of the largest.
+        ScorerError: it is above `TOLERANCE`; for a map with places beyond 1, above that share of
+            the largest.
     """
     import onnxruntime
 
@@ -211,19 +226,21 @@ def check_onnx(shipped: Shipped, spec: PreprocessSpec, file: Path) -> float:
     worst = 0.0
     for batch in BATCHES:
         image = torch.randn(batch, 3, spec.height, spec.width, generator=generator)
+        given = _given(shipped, image, generator)
         with torch.inference_mode():
-            expected = {"score": shipped(image).numpy()}
-            if shipped.explains:
-                expected["heat_map"] = shipped.explain(image).numpy()
-        given = session.run(list(expected), {"image": image.numpy()})
-        for (name, ours), theirs in zip(expected.items(), given, strict=True):
+            expected = {
+                name: value.numpy() for name, value in shipped.outputs(*given.values()).items()
+            }
+            expected["score"] = shipped(*given.values()).numpy()
+        found = session.run(list(expected), {name: x.numpy() for name, x in given.items()})
+        for (name, ours), theirs in zip(expected.items(), found, strict=True):
             if theirs.shape != ours.shape:
                 raise ScorerError(
                     f"the {name} of {file.name} is {theirs.shape}, expected {ours.shape}"
                 )
             difference = float(np.abs(theirs - ours).max())
             accepted = TOLERANCE
-            if name == "heat_map":  # the noise that is shown here may drive places far beyond 1
+            if name != "score":  # the noise that is shown here may drive places far beyond 1
                 accepted *= max(1.0, float(np.abs(ours).max()))
             if not difference <= accepted:
                 raise ScorerError(
@@ -232,6 +249,15 @@ def check_onnx(shipped: Shipped, spec: PreprocessSpec, file: Path) -> float:
                 )
             worst = max(worst, difference)
     return worst
+
+
+def _given(
+    shipped: Shipped, image: Tensor, generator: torch.Generator | None = None
+) -> dict[str, Tensor]:
+    """The model's inputs by name; landmarks are drawn at random."""
+    if not shipped.guided:
+        return {"image": image}
+    return {"image": image, "landmarks": torch.randn(len(image), FIVE, generator=generator)}
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Landmarks as a vector of fixed size for each crop, for DSL-FIQA's confidence head.
 
-Two kinds. *Points*, ours and the default: where the detector's five points lie in the frame.
+Two kinds. *Points*, ours and the default: where the detector's five points lie in the frame, as
+`preprocess.five_points` has it.
 *Numbers*, the paper's (arXiv 2406.09622, as its code has it): which of many dense landmarks lie in
 the crop, by their numbers and without their places; the reference keeps them as `.npy` files.
 """
@@ -14,12 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from facegauge.errors import UsageError
-from facegauge.results import Box, Point
+from facegauge.preprocess import FIVE, Vector
+from facegauge.results import Box
 
-Vector = npt.NDArray[np.float32]
 Points = npt.NDArray[np.float64]
 
-FIVE = 10  # numbers in the vector of five points
 NUMBERS = 500  # in the vector of dense landmarks
 SWAPPED = (1, 0, 2, 4, 3)  # eyes, nose, mouth corners: who is who in the mirror
 IBUG = (
@@ -35,30 +35,8 @@ IBUG = (
 )
 
 
-def five_points(points: Sequence[Point], frame: Box) -> Vector:
-    """Where five points lie in a frame.
-
-    Args:
-        points: of a `Face`, in the picture's pixels; or none.
-        frame: what the network sees, in the same pixels.
-
-    Returns:
-        (10,) x and y of each point: -1 at the left and upper edge of the frame, 1 at the right and
-        lower one, beyond that outside. Zeros when there are no points.
-
-    Raises:
-        UsageError: there are some, but not five.
-    """
-    if not len(points):
-        return np.zeros(FIVE, np.float32)
-    if len(points) != 5:
-        raise UsageError(f"expected five points or none, got {len(points)}")
-    places = np.asarray(points, float) - (frame.left, frame.top)
-    return (2 * places / (frame.width, frame.height) - 1).astype(np.float32).reshape(FIVE)
-
-
 def mirrored(vector: Vector) -> Vector:
-    """What `five_points` gives for the mirrored picture: left and right change places."""
+    """What `preprocess.five_points` gives for the mirrored picture: left and right swap."""
     places = vector.reshape(5, 2)[list(SWAPPED)] * (-1, 1)
     return (places + 0).astype(np.float32).reshape(FIVE)  # + 0: no negative zeros
 

@@ -40,7 +40,10 @@ def all_views(batch: Batch) -> Tensor:
 
 
 class Supervised(nn.Module):
-    """Labels on plain views and, when the batch has them, order within degraded groups."""
+    """Labels on plain views and, when the batch has them, order within degraded groups.
+
+    Where the batch has landmarks, the network gets them beside the views.
+    """
 
     def __init__(
         self, spec: PreprocessSpec, loss: ScoreLoss, order_weight: float, margin: float
@@ -53,7 +56,8 @@ class Supervised(nn.Module):
         views, count = self.normalise(batch["labelled"]), len(batch["labelled"])
         if "ordered" in batch:
             views = torch.cat([views, self.normalise(batch["ordered"])])
-        scores = network(views).float()
+        guides = (batch["landmarks"],) if "landmarks" in batch else ()
+        scores = network(views, *guides).float()
         losses = {"labels": self.loss(scores[:count], batch["score"], trust=batch.get("trust"))}
         if "ordered" in batch:
             severity = batch["severity"]

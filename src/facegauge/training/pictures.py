@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -25,6 +26,8 @@ def load_framed(
     spec: PreprocessSpec,
     faces: str = "auto",
     say: Callable[[str], None] = print,
+    *,
+    points: bool = False,
 ) -> list[Framed]:
     """Every picture of a manifest, with the frame of its largest face.
 
@@ -32,18 +35,19 @@ def load_framed(
         faces: "whole" takes each picture as already framed; "auto" detects, and takes a picture
             whole when it is framed already, as scoring does. Pictures without a face are left
             out and counted aloud.
+        points: also find the five points of that face; none where no face is found.
 
     Raises:
         UsageError: a picture cannot be read; the message names it.
     """
     if faces not in ("auto", "whole"):
         raise UsageError(f"faces must be auto or whole for training, got {faces!r}")
-    detector = CenterFace() if faces == "auto" else None
-    load = partial(_load, spec=spec, detector=detector)
+    detector = CenterFace() if points or faces == "auto" else None
+    load = partial(_load, spec=spec, detector=detector, whole=faces == "whole", points=points)
     with ThreadPoolExecutor(2) as pool:
         found = list(pool.map(load, manifest.paths))
     labels = [None] * len(found) if manifest.scores is None else manifest.scores.tolist()
-    framed = [Framed(*one, label) for one, label in zip(found, labels, strict=True) if one]
+    framed = [replace(one, score=label) for one, label in zip(found, labels, strict=True) if one]
     if len(framed) < len(found):
         say(f"{manifest.source}: no face in {len(found) - len(framed)} of {len(found)} pictures")
     return framed
@@ -54,24 +58,33 @@ def sampled(framed: list[Framed], spec: PreprocessSpec) -> Pixels:
     return np.stack([sample(picture.pixels, picture.frame, spec) for picture in framed])
 
 
-def _load(path: Path, spec: PreprocessSpec, detector: Detector | None) -> tuple[Pixels, Box] | None:
+def _load(
+    path: Path, spec: PreprocessSpec, detector: Detector | None, whole: bool, points: bool
+) -> Framed | None:
     try:
         pixels = open_picture(path)
     except PictureError as error:
         raise UsageError(f"cannot train on {path}: {error}") from error
     height, width = pixels.shape[:2]
-    if detector is None:
-        return pixels, Box(0, 0, width, height)
-    faces = detector(pixels)
-    return _cut(pixels, main_frame(faces[0], width, height, spec)) if faces else None
+    faces = detector(pixels) if detector else []
+    marks = faces[0].points if points and faces else ()
+    if whole:
+        return Framed(pixels, Box(0, 0, width, height), points=marks)
+    if not faces:
+        return None
+    return _cut(Framed(pixels, main_frame(faces[0], width, height, spec), points=marks))
 
 
-def _cut(pixels: Pixels, frame: Box) -> tuple[Pixels, Box]:
-    """Keep only the frame and a margin; the frame moves along."""
+def _cut(picture: Framed) -> Framed:
+    """Keep only the frame and a margin; the frame and the points move along."""
+    pixels, frame = picture.pixels, picture.frame
     height, width = pixels.shape[:2]
     left = int(max(0, min(width - 2, frame.left - MARGIN * frame.width)))
     top = int(max(0, min(height - 2, frame.top - MARGIN * frame.height)))
     right = int(min(width, max(left + 2, frame.right + MARGIN * frame.width + 1)))
     bottom = int(min(height, max(top + 2, frame.bottom + MARGIN * frame.height + 1)))
-    kept = np.ascontiguousarray(pixels[top:bottom, left:right])
-    return kept, Box(frame.left - left, frame.top - top, frame.right - left, frame.bottom - top)
+    return Framed(
+        np.ascontiguousarray(pixels[top:bottom, left:right]),
+        Box(frame.left - left, frame.top - top, frame.right - left, frame.bottom - top),
+        points=tuple((x - left, y - top) for x, y in picture.points),
+    )

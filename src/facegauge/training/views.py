@@ -15,9 +15,10 @@ import numpy.typing as npt
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from facegauge.preprocess import Pixels, PreprocessSpec, sample
-from facegauge.results import Box
+from facegauge.preprocess import Pixels, PreprocessSpec, Vector, five_points, sample
+from facegauge.results import Box, Point
 from facegauge.training.degradations import degrade
+from facegauge.training.landmarks import mirrored
 
 Batch = dict[str, torch.Tensor]
 
@@ -35,12 +36,14 @@ class Framed:
 
     Attributes:
         trust: how much the label counts beside others; 1 for all but weighted pseudo-labels.
+        points: the face's five points in the pixels' coordinates, where they are asked for.
     """
 
     pixels: Pixels
     frame: Box
     score: float | None = None
     trust: float = 1.0
+    points: tuple[Point, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +96,15 @@ class ViewMaker:
 
     def plain(self, picture: Framed, rng: np.random.Generator) -> Pixels:
         """Jittered and mirrored only: the label still holds."""
+        return self.marked(picture, rng)[0]
+
+    def marked(self, picture: Framed, rng: np.random.Generator) -> tuple[Pixels, Vector]:
+        """A plain view, and where the face's points lie in it; see `landmarks.five_points`."""
         frame = jittered(picture.frame, self.settings, rng)
-        return view(picture.pixels, frame, mirror=bool(rng.random() < 0.5), spec=self.spec)
+        mirror = bool(rng.random() < 0.5)
+        return view(picture.pixels, frame, mirror=mirror, spec=self.spec), _marks(
+            picture, frame, mirror
+        )
 
     def free(self, picture: Framed, rng: np.random.Generator) -> Pixels:
         """Degraded once or twice, or not at all: for a teacher to score."""
@@ -108,8 +118,12 @@ class ViewMaker:
 
     def ordered(
         self, picture: Framed, copies: int, rng: np.random.Generator
-    ) -> tuple[list[Pixels], list[float]]:
-        """Copies of one view under rising severity of one degradation; the first is clean."""
+    ) -> tuple[list[Pixels], list[float], Vector]:
+        """Copies of one view under rising severity of one degradation; the first is clean.
+
+        Returns:
+            The views, their severities, and where the face's points lie in all of them.
+        """
         kind = str(rng.choice(ORDERED_KINDS))
         rest = np.sort(rng.uniform(0.5, 5, copies - 1))
         frame = jittered(picture.frame, self.settings, rng)
@@ -119,7 +133,12 @@ class ViewMaker:
             view(degrade(picture.pixels, kind, severity, rng), frame, mirror=mirror, spec=self.spec)
             for severity in severities
         ]
-        return views, severities
+        return views, severities, _marks(picture, frame, mirror)
+
+
+def _marks(picture: Framed, frame: Box, mirror: bool) -> Vector:
+    marks = five_points(picture.points, frame)
+    return mirrored(marks) if mirror else marks
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +170,8 @@ class ViewBatches(Dataset[Batch]):
 
     A batch holds `labelled` (L, H, W, 3), `score` and `trust` (L,); `free` (F, H, W, 3); `ordered`
     (G, K, H, W, 3) and `severity` (G, K). Pictures are uint8; what the plan leaves out is absent.
+    Where pictures have points, `landmarks` (L + G K, 10) holds those of the labelled views, then of
+    the ordered ones.
     """
 
     def __init__(
@@ -170,6 +191,7 @@ class ViewBatches(Dataset[Batch]):
         large = maker.spec.width * 1.2
         self.large = [i for i, p in enumerate(pictures) if p.frame.width > large]
         self.small = [i for i, p in enumerate(pictures) if p.frame.width <= large]
+        self.marked = any(p.points for p in pictures)
 
     def __len__(self) -> int:
         return self.steps
@@ -177,19 +199,25 @@ class ViewBatches(Dataset[Batch]):
     def __getitem__(self, step: int) -> Batch:
         rng = np.random.default_rng([self.seed, step, self.rank])
         plan, maker, batch = self.plan, self.maker, {}
+        marks: list[Vector] = []
         if plan.labelled:
             turn = step * self.world + self.rank
             places = walk(len(self.labels), plan.labelled, turn, self.seed)
             chosen = [maker.pictures[self.labels[place]] for place in places]
-            batch["labelled"] = _stack([maker.plain(p, rng) for p in chosen])
+            made = [maker.marked(p, rng) for p in chosen]
+            batch["labelled"] = _stack([pixels for pixels, _ in made])
+            marks += [each for _, each in made]
             batch["score"] = torch.tensor([p.score for p in chosen], dtype=torch.float32)
             batch["trust"] = torch.tensor([p.trust for p in chosen], dtype=torch.float32)
         if plan.free:
             batch["free"] = _stack([maker.free(self._any(rng), rng) for _ in range(plan.free)])
         if plan.groups:
             groups = [maker.ordered(self._any(rng), plan.copies, rng) for _ in range(plan.groups)]
-            batch["ordered"] = torch.stack([_stack(views) for views, _ in groups])
-            batch["severity"] = torch.tensor([s for _, s in groups], dtype=torch.float32)
+            batch["ordered"] = torch.stack([_stack(views) for views, _, _ in groups])
+            batch["severity"] = torch.tensor([s for _, s, _ in groups], dtype=torch.float32)
+            marks += [each for _, _, each in groups for _ in range(plan.copies)]
+        if self.marked and marks:
+            batch["landmarks"] = torch.from_numpy(np.stack(marks))
         return batch
 
     def _any(self, rng: np.random.Generator) -> Framed:

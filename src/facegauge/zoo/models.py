@@ -10,14 +10,16 @@ import numpy as np
 import numpy.typing as npt
 
 from facegauge.errors import ScorerError, UsageError
-from facegauge.preprocess import PreprocessSpec
+from facegauge.preprocess import FIVE, PreprocessSpec
 
 if TYPE_CHECKING:
     import onnxruntime
 
 SPEC_KEY = "facegauge.spec"
 INPUT, OUTPUT = "image", "score"
+LANDMARKS = "landmarks"  # a second input, of networks that a face's five points guide
 HEAT_MAP = "heat_map"  # a second output, which `facegauge export` writes beside the score
+MAPS = (HEAT_MAP, "quality", "confidence")  # the last two of DSL-FIQA alone
 
 
 class Model:
@@ -54,14 +56,25 @@ class Model:
         except (ValueError, TypeError, AttributeError) as error:
             raise ScorerError(f"{self.folder}: {SPEC_KEY} cannot be read: {error}") from error
 
-    def __call__(self, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    @property
+    def guided(self) -> bool:
+        """Whether the network also wants to know where each face's five points lie."""
+        return LANDMARKS in [value.name for value in self._session().get_inputs()]
+
+    def __call__(
+        self, images: npt.NDArray[np.float32], landmarks: npt.NDArray[np.float32] | None = None
+    ) -> npt.NDArray[np.float64]:
         """Scores of a batch: (N, 3, H, W) normalised float32 to (N,), as the network gives them.
+
+        Args:
+            landmarks: (N, 10) from `preprocess.five_points`, for a guided network; None: zeros,
+                which say that there are none.
 
         Raises:
             ScorerError: the network cannot be opened or does not take such a batch.
         """
         try:
-            (scores,) = self._session().run([OUTPUT], {INPUT: images})
+            (scores,) = self._session().run([OUTPUT], self._fed(images, landmarks))
         except ScorerError:
             raise
         except Exception as error:
@@ -73,22 +86,35 @@ class Model:
             )
         return np.asarray(scores, np.float64)
 
-    def heat_map(self, image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """The heat map of one input, (1, 3, H, W) to (h, w); its mean is the score.
+    def maps(
+        self, image: npt.NDArray[np.float32], landmarks: npt.NDArray[np.float32] | None = None
+    ) -> dict[str, npt.NDArray[np.float32]]:
+        """The maps (h, w) of one input, (1, 3, H, W), by name; `heat_map` has the score as mean.
 
         Raises:
             UsageError: the model has none.
             ScorerError: the network cannot be opened.
         """
         session = self._session()
-        if HEAT_MAP not in [output.name for output in session.get_outputs()]:
+        there = [output.name for output in session.get_outputs()]
+        if HEAT_MAP not in there:
             raise UsageError(
                 f"the scorer in {self.folder} has no heat map: its model.onnx was written without "
                 f"the output {HEAT_MAP!r}; export its run folder anew with `facegauge export`"
             )
-        (maps,) = session.run([HEAT_MAP], {INPUT: image})
-        values: npt.NDArray[np.float32] = maps[0]
-        return values
+        names = [name for name in MAPS if name in there]
+        found = session.run(names, self._fed(image, landmarks))
+        return {name: maps[0] for name, maps in zip(names, found, strict=True)}
+
+    def _fed(
+        self, images: npt.NDArray[np.float32], landmarks: npt.NDArray[np.float32] | None
+    ) -> dict[str, npt.NDArray[np.float32]]:
+        """The network's inputs by name."""
+        if not self.guided:
+            return {INPUT: images}
+        if landmarks is None:
+            landmarks = np.zeros((len(images), FIVE), np.float32)
+        return {INPUT: images, LANDMARKS: landmarks}
 
     def _session(self) -> onnxruntime.InferenceSession:
         # Threads may meet here and open two sessions; setdefault keeps one. A lock would not
@@ -115,9 +141,9 @@ class Model:
             raise ScorerError(f"onnxruntime cannot open {self.folder}: {error}") from error
         inputs = [value.name for value in session.get_inputs()]
         outputs = [value.name for value in session.get_outputs()]
-        if inputs != [INPUT] or OUTPUT not in outputs:
+        if inputs not in ([INPUT], [INPUT, LANDMARKS]) or OUTPUT not in outputs:
             raise ScorerError(
-                f"{self.folder}: expected a model with the input '{INPUT}' and the output "
-                f"'{OUTPUT}', got {inputs} and {outputs}"
+                f"{self.folder}: expected a model with the input '{INPUT}', '{LANDMARKS}' beside "
+                f"it if need be, and the output '{OUTPUT}', got {inputs} and {outputs}"
             )
         return session

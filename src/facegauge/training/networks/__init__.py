@@ -29,8 +29,8 @@ def build(config: dict[str, Any]) -> nn.Module:
     if config["kind"] == "degradation_encoder":
         return DegradationEncoder(**options)
     if config["kind"] == "dsl_fiqa":
-        encoder = build(options["encoder"])
-        assert isinstance(encoder, DegradationEncoder)
+        encoder = options["encoder"] and build(options["encoder"])
+        assert encoder is None or isinstance(encoder, DegradationEncoder)
         return DslFiqa(encoder, Core(CoreSettings(**options["core"])))
     raise UsageError(
         f"unknown network kind {config['kind']!r}; expected regressor, ensemble, "

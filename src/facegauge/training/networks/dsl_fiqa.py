@@ -38,6 +38,7 @@ from facegauge.training.networks.tokens import VIT, make_tokens
 
 EPSILON = 1e-6  # least mean confidence that is divided by
 DECODER_BLOCKS = 3
+DEGRADATIONS = ("query", "concat", "none")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,9 @@ class CoreSettings:
         window: (h, w) of the Swin windows; best if it divides the grid.
         mlp: hidden width of the Swin blocks.
         decoder_width, decoder_heads: of the decoder.
+        degradation: what becomes of the degradation cells: "query", they ask the tokens, as in the
+            paper; "concat", they lie beside the tokens, which ask each other; "none", they are not
+            looked at. The last two are for comparison; their form is our choice.
         cells: (rows, columns) of the degradation cells; `cell_width`: channels of each.
         stretch: "grid" or "nearest", see `attention.stretched`.
         landmarks: how many numbers say where the landmarks are; 0: no landmark branch.
@@ -73,6 +77,7 @@ class CoreSettings:
     mlp: int = 256
     decoder_width: int = 64
     decoder_heads: int = 4
+    degradation: str = "query"
     cells: Sequence[int] = (6, 5)
     cell_width: int = 64
     stretch: str = "grid"
@@ -88,6 +93,9 @@ class CoreSettings:
     def __post_init__(self) -> None:
         if self.guides not in ("confidence", "both"):
             raise UsageError(f"guides must be confidence or both, got {self.guides!r}")
+        if self.degradation not in DEGRADATIONS:
+            known = ", ".join(DEGRADATIONS)
+            raise UsageError(f"degradation must be one of {known}, got {self.degradation!r}")
 
 
 PAPER = CoreSettings(
@@ -123,6 +131,15 @@ class Assessment(NamedTuple):
     quality: Tensor
     confidence: Tensor
 
+    @property
+    def heat_map(self) -> Tensor:
+        """(N, h, w), whose means are the scores.
+
+        A place has its quality times its share of the confidence, times the number of places.
+        """
+        mean = self.confidence.mean((1, 2), keepdim=True).clamp(min=EPSILON)
+        return self.quality * (self.confidence / mean)
+
 
 class Core(nn.Module):
     """Tokens, two stages of channel attention and Swin blocks, a decoder and two heads.
@@ -133,6 +150,8 @@ class Core(nn.Module):
         UsageError: a name in the settings is unknown, or the backbone does not take the size.
     """
 
+    which: Tensor
+
     def __init__(self, settings: CoreSettings) -> None:
         super().__init__()
         its, self.config = settings, asdict(settings)
@@ -140,12 +159,19 @@ class Core(nn.Module):
         self.grid, self.both = self.tokens.grid, its.guides == "both"
         self.stages = _stages(self.tokens.channels, self.grid, its)
         which = stretched(its.cells, self.grid, its.stretch)
+        self.register_buffer("which", which, persistent=False)
+        self.cells_ask = its.degradation == "query"
+        self.join = (
+            nn.Conv2d(its.decoder_width + its.cell_width, its.decoder_width, 1)
+            if its.degradation == "concat"
+            else None
+        )
         self.decoder = nn.ModuleList(
             DegradationBlock(
                 its.decoder_width,
-                its.cell_width,
+                its.cell_width if self.cells_ask else its.decoder_width,
                 heads=its.decoder_heads,
-                which=which,
+                which=which if self.cells_ask else torch.arange(len(which)),
                 number=number,
             )
             for number in range(DECODER_BLOCKS)
@@ -164,18 +190,25 @@ class Core(nn.Module):
         if its.whole:
             self.unused = _unused(its)
 
-    def assess(self, x: Tensor, cells: Tensor, landmarks: Tensor | None = None) -> Assessment:
+    def assess(
+        self, x: Tensor, cells: Tensor | None = None, landmarks: Tensor | None = None
+    ) -> Assessment:
         """Score and maps.
 
         Args:
             x: (N, 3, H, W), normalised, of the size that the network was built for.
-            cells: (N, rows * columns, cell_width), from the degradation encoder.
+            cells: (N, rows * columns, cell_width), from the degradation encoder; None where
+                `degradation` is "none".
             landmarks: (N, L) from `facegauge.training.landmarks`; None: zeros, where no detected
                 face lies. Not looked at when the network has no landmark branch.
         """
         maps = self.stages(self.tokens(x))
+        if self.join is not None:
+            assert cells is not None
+            beside = cells[:, self.which].transpose(1, 2).reshape(x.shape[0], -1, *self.grid)
+            maps = self.join(torch.cat([maps, beside], 1))
         for block in self.decoder:
-            maps = block(maps, cells)
+            maps = block(maps, cells if self.cells_ask else maps.flatten(2).transpose(1, 2))
         guided = maps
         if self.guide is not None:
             if landmarks is None:
@@ -185,7 +218,9 @@ class Core(nn.Module):
         confidence = _placed(self.confidence, guided)
         return Assessment(weighted(quality, confidence), quality, confidence)
 
-    def forward(self, x: Tensor, cells: Tensor, landmarks: Tensor | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, cells: Tensor | None = None, landmarks: Tensor | None = None
+    ) -> Tensor:
         """As `assess`, to scores (N,)."""
         return self.assess(x, cells, landmarks).score
 
@@ -202,36 +237,49 @@ class DslFiqa(nn.Module):
     """The whole system on one crop: a frozen degradation encoder and the core network.
 
     Args:
-        encoder: never trained here, and always in eval mode.
+        encoder: never trained here, and always in eval mode; None for a core without degradation.
         core: the network that is trained; its cells are the encoder's.
+
+    Attributes:
+        guided: whether it wants landmarks.
 
     Raises:
         UsageError: the encoder's cells are not those that the core was built for.
     """
 
-    def __init__(self, encoder: DegradationEncoder, core: Core) -> None:
+    def __init__(self, encoder: DegradationEncoder | None, core: Core) -> None:
         super().__init__()
-        asked = [*core.config["cells"], core.config["cell_width"]]
-        given = [*encoder.config["grid"], encoder.config["channels"][-1]]
-        if asked != given:
+        if (encoder is None) != (core.config["degradation"] == "none"):
             raise UsageError(
-                "the core needs degradation cells of rows, columns and channels "
-                f"{asked}, the encoder gives {given}"
+                f"a core with degradation {core.config['degradation']!r} "
+                f"{'needs an' if encoder is None else 'has no use for an'} encoder"
             )
-        self.encoder, self.core = encoder.requires_grad_(False), core
-        self.config = {"kind": "dsl_fiqa", "encoder": encoder.config, "core": core.config}
+        if encoder is not None:
+            asked = [*core.config["cells"], core.config["cell_width"]]
+            given = [*encoder.config["grid"], encoder.config["channels"][-1]]
+            if asked != given:
+                raise UsageError(
+                    "the core needs degradation cells of rows, columns and channels "
+                    f"{asked}, the encoder gives {given}"
+                )
+            encoder.requires_grad_(False)
+        self.encoder, self.core = encoder, core
+        self.guided = core.guide is not None
+        described = None if encoder is None else encoder.config
+        self.config = {"kind": "dsl_fiqa", "encoder": described, "core": core.config}
         self.train(self.training)
 
     def train(self, mode: bool = True) -> DslFiqa:
         """The core's mode; the encoder stays in eval, so that its batch norms do not move."""
         super().train(mode)
-        self.encoder.eval()
+        if self.encoder is not None:
+            self.encoder.eval()
         return self
 
     def assess(self, x: Tensor, landmarks: Tensor | None = None) -> Assessment:
         """Score and maps of normalised pictures (N, 3, H, W); see `Core.assess`."""
         with torch.no_grad():
-            cells = self.encoder.cells(x)
+            cells = None if self.encoder is None else self.encoder.cells(x)
         return self.core.assess(x, cells, landmarks)
 
     def forward(self, x: Tensor, landmarks: Tensor | None = None) -> Tensor:
@@ -239,13 +287,8 @@ class DslFiqa(nn.Module):
         return self.assess(x, landmarks).score
 
     def explain(self, x: Tensor) -> Tensor:
-        """(N, 3, H, W) to heat maps (N, h, w), whose means are the scores.
-
-        A place has its quality times its share of the confidence, times the number of places.
-        """
-        _, quality, confidence = self.assess(x)
-        share = confidence / confidence.mean((1, 2), keepdim=True).clamp(min=EPSILON)
-        return quality * share
+        """(N, 3, H, W), normalised, to heat maps (N, h, w), whose means are the scores."""
+        return self.assess(x).heat_map
 
 
 def _stages(channels: int, grid: Sequence[int], settings: CoreSettings) -> nn.Sequential:
