@@ -93,12 +93,16 @@ def test_the_run_has_every_part(data: Manifest, tmp_path: Path) -> None:
         ensemble.run(settings(), data, [], out)
 
 
-def test_going_on_from_an_earlier_ensemble(data: Manifest, toy_run: Path) -> None:
-    member = ensemble.member_of(str(toy_run), "mobilenet_v3_small")
+def test_going_on_from_an_earlier_ensemble(toy_run: Path) -> None:
+    member = earlier(str(toy_run), "mobilenet_v3_small")
     expected = load_run(toy_run).network.members["mobilenet_v3_small"].state_dict()
     assert all(torch.equal(value, expected[name]) for name, value in member.state_dict().items())
-    with pytest.raises(UsageError, match="no member vgg to start from; its members: mobilenet"):
-        ensemble.member_of(str(toy_run), "vgg")
+    with pytest.raises(UsageError, match=r"holds mobilenet_v3_small and shufflenet.*, not vgg"):
+        earlier(str(toy_run), "vgg")
+
+
+def test_going_on_from_a_shipped_scorer() -> None:
+    assert earlier("mobile", "mobilenet_v2").backbone == "mobilenet_v2"
 
 
 def test_a_finished_teacher_is_taken_as_it_is(data: Manifest, tmp_path: Path) -> None:
@@ -122,8 +126,6 @@ def test_a_finished_teacher_is_taken_as_it_is(data: Manifest, tmp_path: Path) ->
     x = Normalise(PreprocessSpec(width=48, height=64))(torch.from_numpy(views))
     with torch.no_grad():
         assert np.allclose(teacher.eval()(x).numpy(), goals, atol=0.02)  # bfloat16
-    with pytest.raises(UsageError, match="expected a single network"):
-        earlier(str(tmp_path / "run"))
 
 
 def test_expected_losses(data: Manifest, tmp_path: Path) -> None:

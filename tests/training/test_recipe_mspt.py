@@ -352,12 +352,12 @@ def test_views_of_several_sources_lie_end_to_end() -> None:
 def test_starts_from_a_member_of_an_earlier_ensemble(toy: Toy, toy_run: Path) -> None:
     settings = apply_overrides(load_preset("mspt", "cpu"), [f"network.start={toy_run}"])
     job = mspt.Job(settings, None, None, None, 0.4, toy_run, print)  # type: ignore[arg-type]
-    network = mspt.begun(job, seed=1)
+    numbers = {**settings["network"], "fit": {"seed": 1}}
+    network = job.begun(numbers)
     member = load_run(toy_run).members["mobilenet_v3_small"].state_dict()
     assert all(torch.equal(value, member[name]) for name, value in network.state_dict().items())
-    settings["network"]["depths"] = "last"
-    with pytest.raises(UsageError, match="holds no mobilenet_v3_small, depths last"):
-        mspt.begun(job, seed=1)
+    with pytest.raises(UsageError, match="and shufflenet_v2_x0_5, not mobilenet_v2"):
+        job.begun({**numbers, "backbone": "mobilenet_v2"})
 
 
 def cutting(**changes: object) -> CopySettings:

@@ -14,12 +14,15 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from facegauge import zoo
 from facegauge.errors import UsageError
 from facegauge.metrics import plcc, srcc
-from facegauge.preprocess import Pixels, PreprocessSpec
+from facegauge.preprocess import Pixels, PreprocessSpec, Vector, five_points
 from facegauge.training.fit import FitSettings, Validate, fit
 from facegauge.training.losses import LOSSES
 from facegauge.training.manifests import Manifest
+from facegauge.training.networks.degradation_encoder import DegradationEncoder
+from facegauge.training.networks.dsl_fiqa import DslFiqa
 from facegauge.training.networks.regressor import Regressor
 from facegauge.training.objectives import Normalise, ScoreLoss
 from facegauge.training.pictures import load_framed, sampled
@@ -27,6 +30,7 @@ from facegauge.training.runs import load_run, provenance, save_run
 from facegauge.training.views import Batch, Framed, ViewMaker, ViewSettings
 
 Settings = dict[str, Any]
+Trainable = Regressor | DegradationEncoder | DslFiqa
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +70,16 @@ class Job:
         )
 
     def begun(self, numbers: Settings) -> Regressor:
-        """A network before its training: with random weights, a backbone's or an earlier run's.
+        """A network before its training: with random weights, a backbone's, or an earlier one.
 
         Args:
             numbers: `backbone`, `depths`, `head` if not linear, `weights` (see
-                `Regressor.start_from`), `start` (a run or scorer folder) and `fit`.
+                `Regressor.start_from`), `start` (see `earlier`) and `fit`. An earlier network keeps
+                its own depths and head.
         """
         torch.manual_seed(numbers["fit"]["seed"])
         if numbers["start"]:
-            return earlier(numbers["start"])
+            return earlier(numbers["start"], numbers["backbone"])
         head = numbers.get("head", "linear")
         network = Regressor(numbers["backbone"], numbers["depths"], self.mean_label, head)
         if numbers["weights"]:
@@ -84,7 +89,7 @@ class Job:
     def fit(
         self,
         name: str,
-        network: Regressor,
+        network: Trainable,
         objective: nn.Module,
         batches: Callable[..., Dataset[Batch]],
         *,
@@ -130,12 +135,14 @@ def open_job(
     *,
     resume: bool,
     say: Callable[[str], None],
+    points: bool = False,
 ) -> Job:
     """Read the pictures and take the run folder into use.
 
     Args:
         data: labelled pictures, framed as the labels saw them, with splits train and val.
         unlabelled: more faces; with a split column, only their train rows.
+        points: find the labelled faces' five points, for networks that landmarks guide.
 
     Raises:
         UsageError: no train or val rows, or `out` is in use and `resume` is off.
@@ -146,7 +153,7 @@ def open_job(
     spec = PreprocessSpec(**settings["input"])
     say("reading pictures")
     train = data.where(split="train")
-    pictures = load_framed(train, spec, "whole", say)
+    pictures = load_framed(train, spec, "whole", say, points=points)
     mean_label = float(np.mean([p.score for p in pictures if p.score is not None]))
     more = [part if part.splits is None else part.where(split="train") for part in unlabelled]
     for manifest in more:
@@ -156,37 +163,52 @@ def open_job(
         settings={**settings, **provenance(), "data": _describe([train, *more])},
         maker=ViewMaker(pictures, spec, ViewSettings(**settings["views"])),
         val=val,
-        validate=make_validation(val, spec),
+        validate=make_validation(val, spec, points=points),
         mean_label=mean_label,
         out=out,
         say=say,
     )
 
 
-def earlier(folder: str) -> Regressor:
-    """A single network that was trained before, from a run folder or a scorer folder.
+def earlier(name_or_folder: str, backbone: str) -> Regressor:
+    """A network that was trained before; of an ensemble, its member with that backbone.
+
+    Args:
+        name_or_folder: a shipped scorer's name, a scorer folder with weights or a run folder.
 
     Raises:
-        UsageError: it is not a single network with feature maps.
+        UsageError: there is none with that backbone.
     """
-    network = load_run(folder).network
-    if not isinstance(network, Regressor):
-        raise UsageError(f"{folder} holds an ensemble; expected a single network")
-    return network
+    shipped = name_or_folder in zoo.names()
+    run = load_run(zoo.open_folder(name_or_folder) if shipped else name_or_folder)
+    networks = [*run.members.values()] or [run.network]
+    there = [network for network in networks if isinstance(network, Regressor)]
+    for network in there:
+        if network.backbone == backbone:
+            return network
+    held = " and ".join(network.backbone for network in there) or f"a {run.system} network"
+    raise UsageError(f"cannot start from {name_or_folder}: it holds {held}, not {backbone}")
 
 
 def score_loss(numbers: Settings) -> ScoreLoss:
     return partial(LOSSES[numbers["loss"]], weight=numbers["corr_weight"])
 
 
-def make_validation(data: Manifest, spec: PreprocessSpec, batch: int = 64) -> Validate:
-    """SRCC, PLCC and their mean on val, the criterion by which weights are kept."""
-    pictures = load_framed(data, spec, "whole")
+def make_validation(
+    data: Manifest, spec: PreprocessSpec, batch: int = 64, *, points: bool = False
+) -> Validate:
+    """SRCC, PLCC and their mean on val, the criterion by which weights are kept.
+
+    Args:
+        points: whether the network is also told where the faces' five points lie.
+    """
+    pictures = load_framed(data, spec, "whole", points=points)
     views, labels = sampled(pictures, spec), np.array([p.score for p in pictures])
+    marks = np.stack([five_points(p.points, p.frame) for p in pictures]) if points else None
     normalise = Normalise(spec)
 
     def validate(network: nn.Module) -> dict[str, float]:
-        scores = predict(network, views, normalise, batch)
+        scores = predict(network, views, normalise, batch, marks)
         figures = {"srcc": srcc(labels, scores), "plcc": plcc(labels, scores)}
         return {**figures, "criterion": (figures["srcc"] + figures["plcc"]) / 2}
 
@@ -195,16 +217,25 @@ def make_validation(data: Manifest, spec: PreprocessSpec, batch: int = 64) -> Va
 
 @torch.inference_mode()
 def predict(
-    network: nn.Module, views: Pixels, normalise: Normalise, batch: int
+    network: nn.Module,
+    views: Pixels,
+    normalise: Normalise,
+    batch: int,
+    marks: Vector | None = None,
 ) -> npt.NDArray[np.float32]:
-    """(N, H, W, 3) uint8 to scores (N,), with the network in eval mode."""
+    """(N, H, W, 3) uint8 to scores (N,), with the network in eval mode.
+
+    Args:
+        marks: (N, 10) from `landmarks.five_points`, for a network that they guide.
+    """
     network.eval()
     device = next(network.parameters()).device
     normalise = normalise.to(device)
-    scores: list[Tensor] = [
-        network(normalise(torch.from_numpy(views[start : start + batch]).to(device)))
-        for start in range(0, len(views), batch)
-    ]
+    scores: list[Tensor] = []
+    for start in range(0, len(views), batch):
+        rows = slice(start, start + batch)
+        guides = () if marks is None else (torch.from_numpy(marks[rows]).to(device),)
+        scores.append(network(normalise(torch.from_numpy(views[rows]).to(device)), *guides))
     array: npt.NDArray[np.float32] = torch.cat(scores).float().cpu().numpy()
     return array
 

@@ -18,11 +18,9 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import torch
 from torch import nn
 from torch.utils.data import Dataset
 
-from facegauge.errors import UsageError
 from facegauge.training.distil import distilled, fill_pool
 from facegauge.training.job import Job, Settings, open_job, score_loss
 from facegauge.training.manifests import Manifest
@@ -30,7 +28,6 @@ from facegauge.training.networks.ensemble import Ensemble
 from facegauge.training.networks.regressor import Regressor
 from facegauge.training.objectives import Supervised
 from facegauge.training.pool import Pool, PoolBatches
-from facegauge.training.runs import load_run
 from facegauge.training.views import Batch, BatchPlan, ViewBatches
 
 SYSTEM = "ensemble"
@@ -98,13 +95,8 @@ def train_teacher(job: Job, name: str) -> Regressor:
 
 def train_member(job: Job, name: str, pool: Pool | None) -> Regressor:
     """Step 3: one light network, from the pool, or from labels alone."""
-    numbers = {**job.settings["student"], **job.settings["members"][name]}
-    torch.manual_seed(numbers["fit"]["seed"])
-    student = Regressor(name, numbers["depths"], job.mean_label)
-    if numbers["weights"]:
-        student.start_from(numbers["weights"])
-    if numbers["start"]:
-        student.load_state_dict(member_of(numbers["start"], name).state_dict())
+    numbers = {"backbone": name, **job.settings["student"], **job.settings["members"][name]}
+    student = job.begun(numbers)
     objective: nn.Module
     batches: Callable[..., Dataset[Batch]]
     if pool is None:
@@ -115,16 +107,3 @@ def train_member(job: Job, name: str, pool: Pool | None) -> Regressor:
         batches = partial(PoolBatches, pool)
     job.fit(name, student, objective, batches, system="ensemble member", numbers=numbers["fit"])
     return student.eval()
-
-
-def member_of(folder: str, name: str) -> nn.Module:
-    """A member of an earlier ensemble, for fine-tuning: from a run folder or a scorer folder.
-
-    Raises:
-        UsageError: there is no such member.
-    """
-    members = load_run(folder).members
-    if name not in members:
-        there = ", ".join(members) or "none"
-        raise UsageError(f"{folder} has no member {name} to start from; its members: {there}")
-    return members[name]

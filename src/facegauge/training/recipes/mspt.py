@@ -22,7 +22,6 @@ from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
-from facegauge import zoo
 from facegauge.errors import UsageError
 from facegauge.preprocess import PreprocessSpec
 from facegauge.training.job import Job, Settings, open_job, score_loss
@@ -34,7 +33,6 @@ from facegauge.training.networks.regressor import Regressor
 from facegauge.training.objectives import Supervised
 from facegauge.training.pictures import load_framed
 from facegauge.training.portraits import CLEAN, CopySettings, cut_portraits
-from facegauge.training.runs import load_run
 from facegauge.training.sources import Source, Together, parted, thinned, watch
 from facegauge.training.views import BatchPlan, Framed, ViewMaker
 
@@ -86,7 +84,7 @@ def run(
     }
     job = replace(job, settings=record)
     sources = gather(at_size(job, last["input"]), unlabelled, portraits, teacher)
-    network = begun(job, first["fit"]["seed"])
+    network = job.begun({**settings["network"], "fit": first["fit"]})
     after: After = {}
     for name, stage in stages.items():
         train_stage(at_size(job, stage["input"]), name, network, sources)
@@ -149,30 +147,6 @@ def at_size(job: Job, size: Settings) -> Job:
     """The same job, for views of another size."""
     maker = ViewMaker(job.maker.pictures, PreprocessSpec(**size), job.maker.settings)
     return replace(job, maker=maker)
-
-
-def begun(job: Job, seed: int) -> Regressor:
-    """The network before the first stage: fresh, or that of an earlier run or shipped scorer.
-
-    Of an ensemble it is the member of the backbone's name.
-
-    Raises:
-        UsageError: the earlier network is of another shape.
-    """
-    numbers = job.settings["network"]
-    start = numbers["start"]
-    weights = "" if start else numbers["weights"]
-    fresh = {**numbers, "start": "", "weights": weights, "fit": {"seed": seed}}
-    network = job.begun(fresh)
-    if start:
-        earlier = load_run(zoo.open_folder(start) if start in zoo.names() else start)
-        trusted = earlier.members.get(numbers["backbone"], earlier.network)
-        try:
-            network.load_state_dict(trusted.state_dict())
-        except RuntimeError as error:
-            wanted = f"{numbers['backbone']}, depths {numbers['depths']}, head {numbers['head']}"
-            raise UsageError(f"cannot start from {start}: it holds no {wanted}") from error
-    return network
 
 
 def gather(
