@@ -191,3 +191,32 @@ def test_compare_on_two_scorers_of_which_one_is_the_labels_upside_down(
     assert rows(page, "Cost")[0] == ["up", "2.000 M", "0.2500"]
     with pytest.raises(UsageError, match="the rows are up, down"):
         compare.main([f"up={up}", f"down={down}", "--data", str(manifest), "--reference", "left"])
+
+
+def test_degradations_judges_encoders_beside_one_that_never_learned(
+    script: Callable[[str], ModuleType], tmp_path: Path
+) -> None:
+    torch = pytest.importorskip("torch")
+    from facegauge.preprocess import PreprocessSpec
+    from facegauge.training.networks.degradation_encoder import DegradationEncoder
+    from facegauge.training.runs import save_run
+
+    torch.manual_seed(3)
+    encoder = DegradationEncoder((4,), (2, 2))
+    spec = PreprocessSpec(width=24, height=32)
+    save_run(tmp_path / "run", system="dsl encoder", network=encoder, config=encoder.config,
+             spec=spec, settings={})  # fmt: skip
+    lines = ["image,score,split,identity"]
+    for number in range(6):
+        noise = np.random.default_rng(number).integers(0, 256, (32, 24, 3), np.uint8)
+        Image.fromarray(noise).save(tmp_path / f"{number}.png")
+        lines.append(f"{number}.png,0.{number + 1},val,p{number // 2}")
+    (tmp_path / "labels.csv").write_text("\n".join(lines))
+    script("degradations").main([f"mine={tmp_path / 'run'}", "--data", str(tmp_path / "labels.csv"),
+                                 "--results", str(tmp_path / "pages")])  # fmt: skip
+    page = tmp_path / "pages" / "degradations.md"
+    assert "3 people of" in page.read_text() and "45 pictures" in page.read_text()
+    found = rows(page, "Retrieval and linear probe")
+    assert [name for name, *_ in found] == ["untrained", "mine"]
+    for _, precision, chance, *_ in found:
+        assert 0 < float(precision.split()[0]) <= 1 and 0 < float(chance) < 0.2

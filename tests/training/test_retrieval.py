@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from facegauge.errors import UsageError
 from facegauge.preprocess import PreprocessSpec
 from facegauge.results import Box
 from facegauge.training.degradations import degrade
 from facegauge.training.dual_set import KINDS
+from facegauge.training.manifests import load_manifest
 from facegauge.training.networks.degradation_encoder import DegradationEncoder
 from facegauge.training.probe import _fitted, linear_probe
 from facegauge.training.retrieval import (
@@ -23,6 +26,7 @@ from facegauge.training.retrieval import (
     expected_precision,
     retrieval,
     retrieval_validation,
+    sharpest_people,
 )
 from facegauge.training.views import Framed
 
@@ -214,3 +218,17 @@ def test_an_encoder_is_judged_by_its_cells() -> None:
     figures = retrieval_validation(made, SPEC)(network)
     expected = average_precisions(cells, made.kinds, made.identities).mean()
     assert figures["criterion"] == figures["map"] == pytest.approx(expected)
+
+
+def test_the_sharpest_picture_of_each_person_is_taken(tmp_path: Path) -> None:
+    lines = ["image,score,split,identity"]
+    for number, (score, who) in enumerate([(0.2, "a"), (0.9, "b"), (0.5, "a"), (0.3, "c")]):
+        Image.new("RGB", (24, 32), (40 * number + 40,) * 3).save(tmp_path / f"{number}.png")
+        lines.append(f"{number}.png,{score},val,{who}")
+    (tmp_path / "labels.csv").write_text("\n".join(lines))
+    manifest = load_manifest(tmp_path / "labels.csv")
+    faces = sharpest_people(manifest, PreprocessSpec(width=24, height=32), 2)
+    assert list(dict.fromkeys(faces.identities)) == ["b", "a"]
+    assert len(faces.views) == 2 * len(KINDS)
+    clean = faces.views[list(faces.kinds).index("jpeg")]  # a flat picture stays what it is
+    assert abs(float(clean.mean()) - 80) < 3

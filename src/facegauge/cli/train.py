@@ -145,6 +145,42 @@ def mspt(
     recipe.run(settings, labelled, faces, large, output, teacher=judge, resume=resume)
 
 
+@train.command()
+def dsl(
+    *,
+    data: Data,
+    output: Output,
+    clean: Annotated[
+        list[Path],
+        typer.Option(
+            help="Sharp faces, which the encoder sees degraded: a manifest or a folder; "
+            "may be repeated"
+        ),
+    ],
+    unlabelled: Annotated[
+        list[Path] | None,
+        typer.Option(help="More faces as they are, for the encoder; as --clean"),
+    ] = None,
+    preset: Preset = "cpu",
+    set_: Pairs = None,
+    resume: Resume = False,
+    allow_leakage: AllowLeakage = False,
+) -> None:
+    """Degradations learned from two sets guide a transformer (arXiv 2406.09622)."""
+    from facegauge.training.manifests import load_manifest
+
+    settings = _settings("dsl", preset, set_)
+    from facegauge.training.recipes import dsl as recipe
+
+    labelled = _labelled(data, allow_leakage)
+    faces, sharp = ([load_manifest(path) for path in side] for side in (unlabelled or [], clean))
+    if not allow_leakage:
+        val = labelled.where(split="val")
+        faces = [_without([val], manifest) for manifest in faces]
+        sharp = [_without([val, *faces], manifest) for manifest in sharp]
+    recipe.run(settings, labelled, faces, sharp, output, resume=resume)
+
+
 def _settings(recipe: str, preset: str, pairs: list[str] | None) -> dict[str, Any]:
     from importlib.util import find_spec
 

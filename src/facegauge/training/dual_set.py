@@ -33,6 +33,7 @@ KINDS = (
     *("low_contrast", "colour_cast"),
 )
 DISTANCES = ("sum", "mean")
+WAYS = ("both", "s_r_s", "r_s_r")
 
 
 def soft_proximity(
@@ -95,12 +96,19 @@ def _closeness(a: Tensor, b: Tensor, temperature: float, distance: str) -> Tenso
 class DualSet(nn.Module):
     """The objective: a `DegradationEncoder` on S and R, seen in one pass.
 
+    Args:
+        ways: "both", as the paper ends up with, or for comparison "s_r_s" or "r_s_r" alone.
+
     Raises:
-        UsageError: an unknown distance, or a temperature that is not above 0.
+        UsageError: an unknown distance or way, or a temperature that is not above 0.
     """
 
     def __init__(
-        self, spec: PreprocessSpec, temperature: float = 1.0, distance: str = "sum"
+        self,
+        spec: PreprocessSpec,
+        temperature: float = 1.0,
+        distance: str = "sum",
+        ways: str = "both",
     ) -> None:
         super().__init__()
         if distance not in DISTANCES:
@@ -108,14 +116,19 @@ class DualSet(nn.Module):
         if temperature <= 0:
             raise UsageError(f"temperature must be above 0, got {temperature}")
         self.normalise = Normalise(spec)
+        if ways not in WAYS:
+            raise UsageError(f"ways must be one of {', '.join(WAYS)}, got {ways!r}")
         self.temperature, self.distance = temperature, distance
+        self.left_out = {"both": "", "s_r_s": "r_s_r", "r_s_r": "s_r_s"}[ways]
 
     def forward(self, network: nn.Module, batch: Batch) -> dict[str, Tensor]:
         views = self.normalise(torch.cat([batch["degraded"], batch["real"]]))
         _, embeddings = network(views.contiguous(memory_format=torch.channels_last))
         with torch.autocast(embeddings.device.type, enabled=False):
             s, r = embeddings.float().tensor_split([len(batch["degraded"])])
-            return dual_set_loss(s, r, self.temperature, self.distance)
+            losses = dual_set_loss(s, r, self.temperature, self.distance)
+        losses.pop(self.left_out, None)
+        return losses
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ average precision of retrieval, without saying how it is counted; how we count i
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,8 @@ from facegauge.intervals import RESAMPLES, Interval, bootstrap
 from facegauge.preprocess import Pixels, PreprocessSpec
 from facegauge.training.degradations import degrade
 from facegauge.training.dual_set import KINDS
-from facegauge.training.pictures import sampled
+from facegauge.training.manifests import Manifest
+from facegauge.training.pictures import load_framed, sampled
 
 if TYPE_CHECKING:
     from torch import nn
@@ -78,6 +79,31 @@ def degraded_faces(
         severities.ravel(),
         np.repeat(np.array(identities, dtype=np.str_), len(kinds)),
     )
+
+
+def sharpest_people(
+    manifest: Manifest,
+    spec: PreprocessSpec,
+    most: int,
+    *,
+    seed: int = 0,
+    say: Callable[[str], None] = print,
+) -> DegradedFaces:
+    """The pictures with the highest labels, one a person, under every kind once.
+
+    Without a column `identity` every picture is taken for another person's.
+
+    Args:
+        manifest: labelled pictures, framed as the labels saw them.
+        most: people at most.
+    """
+    names = manifest.groups.get("identity", tuple(map(str, manifest.paths)))
+    best: dict[str, int] = {}
+    for row in np.argsort(-manifest.labels(), kind="stable"):
+        best.setdefault(names[row], int(row))
+    chosen = dict(list(best.items())[:most])
+    faces = load_framed(manifest.take(list(chosen.values())), spec, "whole", say)
+    return degraded_faces(faces, list(chosen), spec, seed=seed)
 
 
 def embed(

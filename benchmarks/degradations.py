@@ -1,0 +1,88 @@
+"""Has an encoder learned degradation or content? Encoders of `facegauge train dsl`, side by side.
+
+    python benchmarks/degradations.py --data labels.csv both=runs/dsl patches=runs/patches
+
+Each row is NAME=FOLDER, the run folder of an encoder or of a whole system; an encoder that was
+never trained is judged beside them. The labelled pictures with the highest labels, one a person,
+are shown under every degradation. Reported: the mean average precision with which a picture finds
+others with the same degradation and another face; how well kind and severity can be read by a
+linear probe that is fitted to half of the people and judged on the others. Training must not have
+seen them.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from page import RESULTS, Table, name_of, publish
+
+from facegauge.intervals import Interval
+from facegauge.preprocess import PreprocessSpec
+from facegauge.training.manifests import load_manifest
+from facegauge.training.networks.degradation_encoder import DegradationEncoder
+from facegauge.training.probe import linear_probe
+from facegauge.training.recipes.dsl import earlier_encoder
+from facegauge.training.retrieval import DegradedFaces, embed, retrieval, sharpest_people
+from facegauge.training.runs import load_run
+
+UNTRAINED = "untrained"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = parse(arguments)
+    encoders = {name: earlier_encoder(folder) for name, folder in options.rows.items()}
+    spec = load_run(next(iter(options.rows.values()))).spec
+    torch.manual_seed(0)
+    config = next(iter(encoders.values())).config
+    blank = DegradationEncoder(config["channels"], config["grid"])
+    manifest = load_manifest(options.data).where(split=options.split)
+    faces = sharpest_people(manifest, spec, options.people, seed=1)
+    rows = [row(name, net, faces, spec) for name, net in {UNTRAINED: blank, **encoders}.items()]
+    columns = ("encoder", "retrieval, mAP", "chance", "kind named", "chance", "severity, SRCC")
+    note = "Intervals: 95 %, bootstrap over pictures. Severity is read whatever the kind."
+    people, kinds = (len(set(column)) for column in (faces.identities, faces.kinds))
+    intro = (
+        f"{people} people of {name_of(options.data)}, split {options.split}, under {kinds} "
+        f"degradations: {len(faces.views)} pictures."
+    )
+    table = Table("Retrieval and linear probe", columns, rows, note)
+    publish(options.name, "Degradation or content?", intro, [table], options.results)
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("rows", nargs="+", metavar="NAME=FOLDER", help="the run of an encoder or a whole system")
+    add("--data", required=True, help="manifest of labelled pictures, framed as their labels saw")
+    add("--split", default="val", help="split to judge on (default: val)")
+    add("--people", type=int, default=100, help="how many (default: %(default)s)")
+    add("--name", default="degradations", help="of the page (default: degradations)")
+    add("--results", type=Path, default=RESULTS, help="folder for the page")
+    options = parser.parse_args(arguments)
+    options.rows = dict(row.split("=", 1) if "=" in row else (row, row) for row in options.rows)
+    return options
+
+
+def row(
+    name: str, encoder: DegradationEncoder, faces: DegradedFaces, spec: PreprocessSpec
+) -> list[str]:
+    cells = embed(encoder, faces.views, spec)
+    found = retrieval(cells, faces.kinds, faces.identities)
+    read = linear_probe(cells, faces.kinds, faces.severities, faces.identities)
+    figures = (found.precision, found.chance, read.accuracy, read.chance, read.severity)
+    return [name, *map(shown, figures)]
+
+
+def shown(figure: Interval | float) -> str:
+    if isinstance(figure, float):
+        return f"{figure:.3f}"
+    return f"{figure.value:.3f} [{figure.low:.3f}, {figure.high:.3f}]"
+
+
+if __name__ == "__main__":
+    main()
