@@ -9,8 +9,10 @@ import pytest
 from PIL import Image, ImageFilter
 
 from facegauge.errors import UsageError
+from facegauge.preprocess import PreprocessSpec
 from facegauge.training.leakage import check_leakage, thumbnail
 from facegauge.training.manifests import load_manifest
+from facegauge.training.pictures import load_framed
 
 CSV = "image,score,split,identity\n000012.png,0.25,train,7\nb.png,1,val,8\n"
 
@@ -179,6 +181,25 @@ def test_an_unreadable_picture_is_named(folder):
     (folder / "bad.png").write_bytes(b"not a picture")
     with pytest.raises(UsageError, match=r"bad\.png"):
         check_leakage(load(folder, "image,split\nbad.png,train\nb.png,val\n"))
+
+
+def test_between_two_manifests_unreadable_pictures_are_passed_over(folder):
+    (folder / "bad.png").write_bytes(b"not a picture")
+    first = load(folder, "image\nbad.png\nb.png\n")
+    second = load(folder, "image\nc.png\nbad.png\nb.png\n")
+    (leak,) = check_leakage(first, second)
+    assert leak.second.name == "b.png"
+
+
+def test_training_leaves_out_what_it_cannot_read_unless_it_has_a_label(folder):
+    (folder / "bad.png").write_bytes(b"not a picture")
+    said = []
+    unlabelled = load(folder, "image\nb.png\nbad.png\nc.png\n")
+    spec = PreprocessSpec()
+    assert len(load_framed(unlabelled, spec, "whole", said.append)) == 2
+    assert len(said) == 1 and "bad.png" in said[0] and said[0].startswith("left out")
+    with pytest.raises(UsageError, match=r"cannot train on .*bad\.png"):
+        load_framed(load(folder, "image,score\nb.png,0.5\nbad.png,0.4\n"), spec, "whole")
 
 
 def test_thumbnails_correlate():

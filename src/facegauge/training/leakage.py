@@ -30,6 +30,7 @@ SIDE = 32  # pixels a side of the thumbnails
 THRESHOLD = 0.96
 
 Thumbnails = npt.NDArray[np.float32]
+Marks = tuple[str, Thumbnails]  # a file's sha256 and its thumbnail
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +66,15 @@ def check_leakage(
 
     Args:
         data: checked split against split, where `other` is None; else as a whole.
-        other: a second manifest, checked against `data`; its pictures are `Leak.second`.
+        other: a second manifest, checked against `data`; its pictures are `Leak.second`. Between
+            two manifests, pictures that cannot be read are passed over.
         threshold: correlation of thumbnails, -1..1, from which two pictures are near duplicates.
 
     Returns:
         Same files first, then near duplicates, then people.
 
     Raises:
-        UsageError: a picture cannot be read.
+        UsageError: a picture cannot be read, and `other` is None.
     """
     if other is None:
         if data.splits is None:
@@ -80,14 +82,22 @@ def check_leakage(
         paths, sides = data.paths, data.splits
         people = _shared_people(data, data.splits)
     else:
-        paths = data.paths + other.paths
         names = str(data.source), str(other.source)
         if names[0] == names[1]:
             names = names[0], f"{names[1]} (the second list)"
+        paths, people = data.paths + other.paths, []
         sides = (names[0],) * len(data) + (names[1],) * len(other)
-        people = []
     with ThreadPoolExecutor(2) as pool:
-        marks = list(pool.map(_marks, paths))
+        seen = list(pool.map(_marks, paths))
+    marks: list[Marks] = []
+    kept = []
+    for row, (path, found) in enumerate(zip(paths, seen, strict=True)):
+        if not isinstance(found, Exception):
+            marks.append(found)
+            kept.append(row)
+        elif other is None:
+            raise UsageError(f"cannot compare {path}: {found}") from found
+    paths, sides = tuple(paths[row] for row in kept), tuple(sides[row] for row in kept)
     same = _same_files(paths, sides, [digest for digest, _ in marks])
     known = {(leak.first, leak.second) for leak in same}
     near = _near_duplicates(paths, sides, np.stack([thumb for _, thumb in marks]), threshold)
@@ -108,13 +118,14 @@ def thumbnail(pixels: npt.NDArray[np.uint8]) -> Thumbnails:
     return (values / length if length > 0 else values).astype(np.float32)
 
 
-def _marks(path: Path) -> tuple[str, Thumbnails]:
+def _marks(path: Path) -> Marks | PictureError | OSError:
+    """What a picture is compared by, or why it cannot be."""
     from facegauge.images import open_picture
 
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest(), thumbnail(open_picture(path))
     except (PictureError, OSError) as error:
-        raise UsageError(f"cannot compare {path}: {error}") from error
+        return error
 
 
 def _same_files(paths: Sequence[Path], sides: Sequence[str], digests: Sequence[str]) -> list[Leak]:

@@ -38,7 +38,8 @@ def load_framed(
         points: also find the five points of that face; none where no face is found.
 
     Raises:
-        UsageError: a picture cannot be read; the message names it.
+        UsageError: a labelled picture cannot be read; the message names it. One without a label is
+            left out, and named aloud.
     """
     if faces not in ("auto", "whole"):
         raise UsageError(f"faces must be auto or whole for training, got {faces!r}")
@@ -47,9 +48,16 @@ def load_framed(
     with ThreadPoolExecutor(2) as pool:
         found = list(pool.map(load, manifest.paths))
     labels = [None] * len(found) if manifest.scores is None else manifest.scores.tolist()
-    framed = [replace(one, score=label) for one, label in zip(found, labels, strict=True) if one]
-    if len(framed) < len(found):
-        say(f"{manifest.source}: no face in {len(found) - len(framed)} of {len(found)} pictures")
+    framed = []
+    for path, one, label in zip(manifest.paths, found, labels, strict=True):
+        if isinstance(one, Framed):
+            framed.append(replace(one, score=label))
+        elif one and label is not None:
+            raise UsageError(f"cannot train on {path}: {one}") from one
+        elif one:
+            say(f"left out: {path}: {one}")
+    if faceless := found.count(None):
+        say(f"{manifest.source}: no face in {faceless} of {len(found)} pictures")
     return framed
 
 
@@ -60,11 +68,12 @@ def sampled(framed: list[Framed], spec: PreprocessSpec) -> Pixels:
 
 def _load(
     path: Path, spec: PreprocessSpec, detector: Detector | None, whole: bool, points: bool
-) -> Framed | None:
+) -> Framed | PictureError | None:
+    """A picture; why it cannot be read; or None where there is no face."""
     try:
         pixels = open_picture(path)
     except PictureError as error:
-        raise UsageError(f"cannot train on {path}: {error}") from error
+        return error
     height, width = pixels.shape[:2]
     faces = detector(pixels) if detector else []
     marks = faces[0].points if points and faces else ()
