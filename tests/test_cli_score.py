@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from typer.testing import CliRunner, Result
 
 from facegauge import cli, scorer, zoo
@@ -77,7 +78,7 @@ def test_some_failed_is_exit_3_and_every_path_has_its_row(score: Any, grey: Writ
         (missing, "unreadable"),
     ]
     assert rows[1]["message"]
-    assert "2 pictures, 1 faces, 0 without a face, 1 failed" in result.stderr
+    assert "2 pictures, 1 face, 0 without a face, 1 failed" in result.stderr
 
 
 def test_faces_are_searched_by_default(
@@ -87,7 +88,7 @@ def test_faces_are_searched_by_default(
     result = run("score", "--scorer", toy_scorer, grey("a.png", 51))
     assert result.exit_code == 3
     assert csv_rows(result.stdout)[0]["status"] == "no_face"
-    assert "1 pictures, 0 faces, 1 without a face, 0 failed" in result.stderr
+    assert "1 picture, 0 faces, 1 without a face, 0 failed" in result.stderr
 
 
 @pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
@@ -102,7 +103,7 @@ def test_a_table_is_written_and_resumed(
     grey("in/b.png", 102)
     result = score(folder, "-o", table, "--resume")
     assert result.exit_code == 0
-    assert "1 pictures more, 1 faces" in result.stderr
+    assert "1 picture more, 1 face," in result.stderr
     assert paths(table) == [str(folder / "a.png"), str(folder / "b.png")]
     assert "nothing left to do" in score(folder, "-o", table, "--resume").stderr
     result = score(folder, "-o", table, "--resume", "--min-face", "30")
@@ -398,3 +399,15 @@ def test_every_option_has_a_help_text() -> None:
             visit(child, f"{name} {inner}")
 
     visit(typer.main.get_command(cli.app), "facegauge")
+
+
+def test_libraries_remarks_on_odd_files_are_kept_from_people(
+    toy_scorer: Path, tmp_path: Path
+) -> None:
+    photo = tmp_path / "photo.jpg"
+    exif = b"Exif\0\0II*\0\x08\0\0\0\xff\xff"  # of which Pillow warns
+    Image.new("RGB", (24, 32), "grey").save(photo, exif=exif)
+    words = ["score", "--scorer", str(toy_scorer), "--faces", "whole", str(photo)]
+    done = subprocess.run([*MAIN, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "photo.jpg" in done.stdout
+    assert done.stderr == "facegauge: 1 picture, 1 face, 0 without a face, 0 failed\n"

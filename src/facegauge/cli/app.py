@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+import warnings
 from typing import Annotated, Any
 
 import typer
@@ -90,6 +91,8 @@ def options(
 
     Exit codes of all verbs: 0 done; 1 unexpected error; 2 wrong usage; 130 stopped by Ctrl-C.
     """
+    if not debug:
+        warnings.simplefilter("ignore")  # libraries' remarks, on a damaged EXIF block, say
 
 
 app.command("score", epilog=score.EPILOG)(score.score)

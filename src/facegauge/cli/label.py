@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from facegauge.cli.score import SOME_FAILED
-from facegauge.cli.terminal import say, watched
+from facegauge.cli.terminal import counted, say, watched
 
 EPILOG = (
     "Exit codes: 0 every picture of this run has a label; 3 some have another status than ok "
@@ -90,7 +90,7 @@ def label(
     if resume and not counts:
         say(f"nothing left to do: {output} holds every picture")
     else:
-        more = " more" if resume else ""
-        say(f"{labelled} pictures{more} labelled, {faceless} without a face, {failed} failed")
+        pictures = counted(labelled, "picture") + (" more" if resume else "")
+        say(f"{pictures} labelled, {faceless} without a face, {failed} failed")
     if faceless or failed:
         raise typer.Exit(SOME_FAILED)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Protocol, Self
 
 import typer
 
-from facegauge.cli.terminal import find_some, named_paths, printable, say, watched
+from facegauge.cli.terminal import counted, find_some, named_paths, printable, say, watched
 from facegauge.errors import UsageError
 
 if TYPE_CHECKING:
@@ -184,8 +184,9 @@ class Tally:
     def summary(self, *, resumed: bool = False) -> str:
         if resumed and not self.pictures:
             return "nothing left to do: the table holds every picture"
+        pictures, faces = counted(self.pictures, "picture"), counted(self.faces, "face")
         return (
-            f"{self.pictures} pictures{' more' if resumed else ''}, {self.faces} faces, "
+            f"{pictures}{' more' if resumed else ''}, {faces}, "
             f"{self.faceless} without a face, {self.failed} failed"
         )
 

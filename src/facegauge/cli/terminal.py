@@ -26,6 +26,11 @@ def printable(text: str) -> str:
     )
 
 
+def counted(number: int, thing: str) -> str:
+    """1 face, 2 faces."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
 def say(message: str) -> None:
     """A line for a person on stderr, or a few where the message itself has several."""
     lines = [printable(line) for line in message.split("\n")]
