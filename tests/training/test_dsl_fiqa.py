@@ -20,6 +20,7 @@ from facegauge.results import Box, Face
 from facegauge.scorer import Scorer
 from facegauge.training import evaluate, networks
 from facegauge.training.export import Shipped, check_onnx, export_run, write_onnx
+from facegauge.training.judge import open_judge
 from facegauge.training.manifests import load_manifest
 from facegauge.training.networks import tokens
 from facegauge.training.networks.degradation_encoder import DegradationEncoder
@@ -203,7 +204,7 @@ def test_a_run_folder_can_describe_it(system: DslFiqa) -> None:
 def test_the_heat_map_has_the_score_as_its_mean(system: DslFiqa) -> None:
     x = inputs()[0]
     with torch.no_grad():
-        heat, score = system.explain(x), system(x)
+        heat, score = system.assess(x).heat_map, system(x)
     assert heat.shape == (2, 5, 4)
     assert torch.allclose(heat.mean((1, 2)), score, atol=1e-6)
 
@@ -242,6 +243,9 @@ def test_landmarks_reach_the_shipped_scorer(
         data.paths[0]
     ).score == pytest.approx(blind, abs=1e-5)
     assert abs(expected - blind) > 1e-4
+    for place in ("run", "scorer"):
+        with pytest.raises(UsageError, match="guided by landmarks"):
+            open_judge(tmp_path / place)
     shown = scorer.heat_map(data.paths[0])
     assert shown.quality is not None and shown.confidence is not None
     mean = np.average(shown.quality, weights=shown.confidence)

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from facegauge import zoo
+from facegauge.errors import UsageError
 from facegauge.preprocess import PreprocessSpec, Tensor
 from facegauge.scorer import default_threads
 from facegauge.training.evaluate import open_run
@@ -47,7 +48,7 @@ def open_judge(name_or_folder: str | os.PathLike[str]) -> Judge:
     A folder with a card is run as it ships, by onnxruntime; a run folder by torch.
 
     Raises:
-        UsageError, ScorerError: there is neither.
+        UsageError, ScorerError: there is neither, or landmarks guide the network.
         MissingExtra: a run folder without torch.
     """
     folder = Path(name_or_folder)
@@ -56,13 +57,19 @@ def open_judge(name_or_folder: str | os.PathLike[str]) -> Judge:
         return network_judge(folder.resolve().name, run.network, run.spec)
     folder = zoo.open_folder(name_or_folder)
     card, model = zoo.load_card(folder), Model(folder, default_threads())
+    _refuse_guided(card.name, model.guided)
     return Judge(card.name, card.sha256, model.spec, model)
 
 
 def network_judge(name: str, network: nn.Module, spec: PreprocessSpec) -> Judge:
-    """A torch network as a judge, on the device that it is on; scoring puts it in eval mode."""
+    """A torch network as a judge, on the device that it is on; scoring puts it in eval mode.
+
+    Raises:
+        UsageError: landmarks guide the network.
+    """
     import torch
 
+    _refuse_guided(name, bool(getattr(network, "guided", False)))
     device = next(network.parameters()).device
     digest = sha256(spec.to_json().encode())
     for key, value in sorted(network.state_dict().items()):
@@ -76,3 +83,12 @@ def network_judge(name: str, network: nn.Module, spec: PreprocessSpec) -> Judge:
         return np.asarray(scores, np.float64)
 
     return Judge(name, digest.hexdigest(), spec, score)
+
+
+def _refuse_guided(name: str, guided: bool) -> None:
+    """A judge sees faces alone; without their landmarks such a network would say something else."""
+    if guided:
+        raise UsageError(
+            f"{name} cannot label pictures: it is guided by landmarks, which labelling does not "
+            "look for; train it with --set core.landmarks=0"
+        )

@@ -286,10 +286,6 @@ class DslFiqa(nn.Module):
         """(N, 3, H, W), normalised, to scores (N,)."""
         return self.assess(x, landmarks).score
 
-    def explain(self, x: Tensor) -> Tensor:
-        """(N, 3, H, W), normalised, to heat maps (N, h, w), whose means are the scores."""
-        return self.assess(x).heat_map
-
 
 def _stages(channels: int, grid: Sequence[int], settings: CoreSettings) -> nn.Sequential:
     """Tokens (N, channels, h, w) to (N, decoder_width, h, w)."""
