@@ -1,12 +1,15 @@
-"""A toy scorer, made in code: its score is the mean of the pixels."""
+"""Toys, made in code: a scorer whose score is the mean of the pixels, pictures to learn from."""
 
 from __future__ import annotations
 
 import hashlib
+import json
+from pathlib import Path
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
 
 from facegauge.calibration import Calibration
 from facegauge.preprocess import PreprocessSpec
@@ -63,3 +66,17 @@ def toy_card(model: bytes) -> Card:
         ),
         calibration=TOY_CALIBRATION,
     )
+
+
+def grain(path: Path, rng: np.random.Generator, sharpness: float) -> Path:
+    """Blurred noise, framed like a face: sharper with `sharpness`, 0..1."""
+    size = max(2, round(48 * sharpness))
+    noise = rng.integers(0, 256, (round(size * 4 / 3), size, 3), np.uint8)
+    Image.fromarray(noise).resize((48, 64), Image.Resampling.BICUBIC).save(path)
+    return path
+
+
+def first_losses(folder: Path) -> dict[str, float]:
+    """What a fit logged first, without its step, rate and speed."""
+    row = json.loads((folder / "log.jsonl").read_text().splitlines()[0])
+    return {name: row[name] for name in row if name not in ("step", "lr", "steps_per_s")}

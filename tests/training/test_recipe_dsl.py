@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from facegauge.errors import UsageError
 from facegauge.preprocess import Pixels, PreprocessSpec
@@ -21,6 +19,7 @@ from facegauge.training.networks.regressor import Regressor
 from facegauge.training.recipes import dsl
 from facegauge.training.runs import load_run, save_run
 from facegauge.training.settings import apply_overrides, load_preset
+from toys import first_losses, grain
 
 SHORT = {"steps": 4, "warmup": 2, "validate_every": 2, "save_every": 1, "log_every": 1}
 SMALL = [
@@ -61,14 +60,6 @@ def detector(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pictures, "CenterFace", CentreFace)
 
 
-def grain(path: Path, rng: np.random.Generator, sharpness: float) -> Path:
-    """Blurred noise, framed like a face: sharper with `sharpness`, 0..1."""
-    size = max(2, round(48 * sharpness))
-    noise = rng.integers(0, 256, (round(size * 4 / 3), size, 3), np.uint8)
-    Image.fromarray(noise).resize((48, 64), Image.Resampling.BICUBIC).save(path)
-    return path
-
-
 @pytest.fixture
 def data(tmp_path: Path) -> Manifest:
     rng = np.random.default_rng(0)
@@ -97,11 +88,6 @@ def sets(tmp_path: Path) -> tuple[list[Manifest], list[Manifest]]:
 
 def settings(*changes: str) -> dsl.Settings:
     return apply_overrides(load_preset("dsl", "cpu"), [*SMALL, *changes])
-
-
-def first_losses(folder: Path) -> dict[str, float]:
-    row = json.loads((folder / "log.jsonl").read_text().splitlines()[0])
-    return {name: row[name] for name in row if name not in ("step", "lr", "steps_per_s")}
 
 
 Sets = tuple[list[Manifest], list[Manifest]]

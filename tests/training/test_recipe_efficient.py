@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from facegauge.training import fit as fitting
 from facegauge.training.label_table import load_labels
@@ -16,6 +14,7 @@ from facegauge.training.manifests import Manifest, load_manifest
 from facegauge.training.recipes import efficient
 from facegauge.training.runs import load_run
 from facegauge.training.settings import apply_overrides, load_preset
+from toys import first_losses, grain
 
 FITS = ("teacher", "teacher_plus", "student")
 SHORT = {"steps": 4, "warmup": 2, "validate_every": 2, "save_every": 1, "log_every": 1}
@@ -32,14 +31,6 @@ SMALL = [
     "pool.plan.free=2",
     "student.plan.labelled=6",
 ]
-
-
-def grain(path: Path, rng: np.random.Generator, sharpness: float) -> Path:
-    """Blurred noise, framed like a face: sharper with `sharpness`, 0..1."""
-    size = max(2, round(48 * sharpness))
-    noise = rng.integers(0, 256, (round(size * 4 / 3), size, 3), np.uint8)
-    Image.fromarray(noise).resize((48, 64), Image.Resampling.BICUBIC).save(path)
-    return path
 
 
 @pytest.fixture
@@ -70,11 +61,6 @@ def sets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Manifest, Man
 
 def settings() -> efficient.Settings:
     return apply_overrides(load_preset("efficient", "cpu"), SMALL)
-
-
-def first_losses(folder: Path) -> dict[str, float]:
-    row = json.loads((folder / "log.jsonl").read_text().splitlines()[0])
-    return {name: row[name] for name in row if name not in ("step", "lr", "steps_per_s")}
 
 
 def test_every_step_leaves_its_part(
