@@ -8,18 +8,19 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from facegauge.preprocess import PreprocessSpec
 from facegauge.zoo import card_to_toml
-from toys import toy_card, toy_model
+from toys import TOY_SPEC, toy_card, toy_model
 
 
 @pytest.fixture
 def make_scorer(tmp_path: Path) -> Callable[..., Path]:
-    """Writes a scorer folder: make_scorer(name="toy-scorer", scale=1.0)."""
+    """Writes a scorer folder: make_scorer(name="toy-scorer", scale=1.0, spec=TOY_SPEC)."""
 
-    def make(name: str = "toy-scorer", scale: float = 1.0) -> Path:
+    def make(name: str = "toy-scorer", scale: float = 1.0, spec: PreprocessSpec = TOY_SPEC) -> Path:
         folder = tmp_path / name
         folder.mkdir()
-        model = toy_model(scale)
+        model = toy_model(scale, spec)
         (folder / "model.onnx").write_bytes(model)
         (folder / "card.toml").write_text(card_to_toml(toy_card(model)), encoding="utf-8")
         return folder

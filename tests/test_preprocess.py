@@ -7,7 +7,15 @@ import math
 import numpy as np
 import pytest
 
-from facegauge.preprocess import PreprocessSpec, frame_around, is_framed, sample, to_tensor
+from facegauge.errors import UsageError
+from facegauge.preprocess import (
+    PreprocessSpec,
+    crop_frames,
+    frame_around,
+    is_framed,
+    sample,
+    to_tensor,
+)
 from facegauge.results import Box, Face
 
 RNG = np.random.default_rng(11)
@@ -111,6 +119,31 @@ def test_is_framed_has_its_tolerance_on_every_side() -> None:
     assert is_framed(Box(-9.9, 19.9, 90.1, 219.9), 100, 200, spec)
     for off in (Box(-10.1, 0, 89.9, 200), Box(0, 20.1, 100, 220.1), Box(0, 0, 100, 175)):
         assert not is_framed(off, 100, 200, spec)
+
+
+def test_crops_of_a_large_face_lie_close_around_its_frame_and_never_move() -> None:
+    spec = PreprocessSpec(width=100, height=200, crops=4)
+    frame = Box(-10, 20, 140, 320)  # 1.5 times the input
+    crops = crop_frames(frame, spec)
+    assert crops[0] == frame
+    assert len(set(crops)) == 4
+    for crop in crops:
+        assert (crop.width, crop.height) == pytest.approx((150, 300))
+        assert abs(crop.left - frame.left) <= 0.03 * 150
+        assert abs(crop.top - frame.top) <= 0.03 * 300
+    # the second place is (0.5 + 0.75487767, 0.5 + 0.56984029) modulo 1, of a square from -1 to 1
+    assert crops[1].left == pytest.approx(-10 + (2 * 0.25487767 - 1) * 4.5)
+    assert crops[1].top == pytest.approx(20 + (2 * 0.06984029 - 1) * 9)
+
+
+def test_only_large_faces_have_crops_and_only_if_asked() -> None:
+    spec = PreprocessSpec(width=100, height=200, crops=4)
+    for small in (Box(0, 0, 149, 400), Box(0, 0, 200, 299)):
+        assert crop_frames(small, spec) == (small,)
+    large = Box(0, 0, 1000, 2000)
+    assert crop_frames(large, PreprocessSpec(width=100, height=200)) == (large,)
+    with pytest.raises(UsageError, match="crops to be 1 or more, got 0"):
+        PreprocessSpec(crops=0)
 
 
 def test_to_tensor_by_hand() -> None:

@@ -5,6 +5,7 @@ import pickle
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from PIL import Image
 import facegauge
 from facegauge import scorer as scorer_module
 from facegauge.errors import PictureError, ScorerError, UsageError
-from facegauge.preprocess import frame_around, sample, to_tensor
+from facegauge.preprocess import crop_frames, frame_around, sample, to_tensor
 from facegauge.results import Box, Face, Status
 from facegauge.scorer import Scorer
 from facegauge.zoo import card_to_toml
@@ -96,6 +97,23 @@ def test_a_framed_picture_is_taken_whole_except_by_all(toy_scorer: Path) -> None
 
 def as_tuple(box: Box) -> tuple[float, float, float, float]:
     return box.left, box.top, box.right, box.bottom
+
+
+def test_a_large_face_has_the_mean_of_its_crops(make_scorer: Callable[..., Path]) -> None:
+    spec = replace(TOY_SPEC, crops=3)
+    pixels = picture()
+    scorer = Scorer(make_scorer(spec=spec), detector=finds(MID, SMALL), batch_size=2)
+    for scored, face in zip(scorer.score(pixels).faces, (MID, SMALL), strict=True):
+        crops = crop_frames(frame_around(face, TOY_SPEC), spec)
+        means = [by_hand(pixels, crop) for crop in crops]
+        assert len(means) == 3
+        assert scored.score == pytest.approx(np.mean(means), abs=1e-6) != means[0]
+    again = list(scorer.score_iter([pixels, picture(1), pixels]))
+    assert [one.score for one in again[::2]] == [scorer.score(pixels).score] * 2
+    whole = Scorer(scorer.folder, faces="whole", detector=finds()).score(pixels)
+    assert whole.score == pytest.approx(
+        np.mean([by_hand(pixels, crop) for crop in crop_frames(WHOLE, spec)]), abs=1e-6
+    )
 
 
 def test_small_faces_are_left_out(toy_scorer: Path) -> None:

@@ -18,6 +18,8 @@ Tensor = npt.NDArray[np.float32]
 Vector = npt.NDArray[np.float32]
 
 FIVE = 10  # numbers in the vector of five points
+LARGE = 1.5  # a frame that is this many times the input's size is scored in several crops, if asked
+REACH = 0.03  # the most that a crop is moved, as a share of the frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,10 @@ class PreprocessSpec:
             face, as a share of the frame's size on every side, counts as already framed.
         antialias: shrink with a filter that grows with the factor (True), or sample points (False).
         mean, std: per RGB channel, for pixels scaled to 0..1.
+        crops: a large face's score is the mean over so many crops, see `crop_frames`.
+
+    Raises:
+        UsageError: crops below 1.
     """
 
     width: int = 178
@@ -49,6 +55,11 @@ class PreprocessSpec:
     antialias: bool = False
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    crops: int = 1
+
+    def __post_init__(self) -> None:
+        if self.crops < 1:
+            raise UsageError(f"expected crops to be 1 or more, got {self.crops}")
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -90,6 +101,27 @@ def main_frame(largest: Face, width: int, height: int, spec: PreprocessSpec) -> 
     """The frame of a picture's largest face: the whole picture when it is framed already."""
     frame = frame_around(largest, spec)
     return Box(0, 0, width, height) if is_framed(frame, width, height, spec) else frame
+
+
+def crop_frames(frame: Box, spec: PreprocessSpec) -> tuple[Box, ...]:
+    """What of a face is scored: its frame; of a large face the frame moved a little, several times.
+
+    Sampling without anti-aliasing reads a few of a large face's pixels, so that its score depends
+    on which. DSL-FIQA (arXiv 2406.09622) averages over 20 crops at random places; here they are
+    fixed shares of the frame's size, so that the same picture always has the same score, and the
+    first is the frame itself (our choice).
+
+    Returns:
+        `spec.crops` frames where the frame is at least `LARGE` times the input's size, else one.
+    """
+    if spec.crops == 1 or frame.width < LARGE * spec.width or frame.height < LARGE * spec.height:
+        return (frame,)
+    places = (0.5 + np.outer(np.arange(spec.crops), (0.75487767, 0.56984029))) % 1  # spread evenly
+    moves = (2 * places - 1) * REACH * (frame.width, frame.height)
+    return tuple(
+        Box(frame.left + x, frame.top + y, frame.right + x, frame.bottom + y)
+        for x, y in moves.tolist()
+    )
 
 
 def sample(pixels: Pixels, frame: Box, spec: PreprocessSpec) -> Pixels:

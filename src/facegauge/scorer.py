@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 import numpy as np
@@ -22,6 +23,7 @@ from facegauge.preprocess import (
     Pixels,
     PreprocessSpec,
     Vector,
+    crop_frames,
     five_points,
     frame_around,
     is_framed,
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
 
 Source: TypeAlias = "str | os.PathLike[str] | Image | npt.NDArray[Any]"
 
+Crop: TypeAlias = tuple[Pixels, Vector]  # as the network sees it, and where five points lie in it
+
 MODES = ("auto", "all", "largest", "whole")
 MIN_FACE = 24  # pixels; a smaller face has fewer pixels than the network's finest features
 
@@ -43,6 +47,8 @@ MIN_FACE = 24  # pixels; a smaller face has fewer pixels than the network's fine
 @dataclass(frozen=True, slots=True, eq=False)
 class HeatMap:
     """Where in a face's frame its score comes from.
+
+    Of a large face whose score is a mean over crops, the maps are those of the first, its frame.
 
     Attributes:
         values: (h, w) float32, what each place of an even grid would score by itself; not bounded.
@@ -144,7 +150,7 @@ class Scorer:
         faces = 0
         for picture in self._sample_ahead(sources):
             waiting.append(picture)
-            faces += len(picture.samples)
+            faces += sum(map(len, picture.crops))
             if max(faces, len(waiting)) >= self.batch_size:
                 yield from self._finish(waiting)
                 waiting, faces = [], 0
@@ -165,12 +171,12 @@ class Scorer:
         picture = self._sample(source, 0)
         if picture.status is not Status.OK:
             raise PictureError(picture.message, picture.status.value)
-        if not 0 <= face < len(picture.samples):
+        if not 0 <= face < len(picture.crops):
             raise UsageError(
-                f"expected face to be a number from 0 to {len(picture.samples) - 1}, got {face}"
+                f"expected face to be a number from 0 to {len(picture.crops) - 1}, got {face}"
             )
-        images = to_tensor(picture.samples[face], self.spec)[None]
-        maps = self._model.maps(images, picture.marks[face][None])
+        pixels, marks = picture.crops[face][0]
+        maps = self._model.maps(to_tensor(pixels, self.spec)[None], marks[None])
         return HeatMap(
             maps["heat_map"],
             picture.frames[face],
@@ -213,9 +219,8 @@ class Scorer:
         """Find the faces of an open picture and sample them."""
         whole = Box(0, 0, picture.width, picture.height)
         if self.faces == "whole":
-            taken = sample(pixels, whole, self.spec)
-            mark = five_points(self._points(pixels), whole)
-            return replace(picture, faces=(None,), frames=(whole,), samples=(taken,), marks=(mark,))
+            only = self._crops(pixels, whole, self._points(pixels))
+            return replace(picture, faces=(None,), frames=(whole,), crops=(only,))
         found = sorted(self.detector(pixels), key=_area, reverse=True)
         if not found:
             return replace(picture, status=Status.NO_FACE, message="no face found")
@@ -229,12 +234,17 @@ class Scorer:
             faces, frames = faces[:1], [whole]
         elif self.faces == "largest":
             faces, frames = faces[:1], frames[:1]
-        samples = tuple(sample(pixels, frame, self.spec) for frame in frames)
-        marks = tuple(
-            five_points(face.points, frame) for face, frame in zip(faces, frames, strict=True)
+        crops = tuple(
+            self._crops(pixels, frame, face.points)
+            for face, frame in zip(faces, frames, strict=True)
         )
-        return replace(
-            picture, faces=tuple(faces), frames=tuple(frames), samples=samples, marks=marks
+        return replace(picture, faces=tuple(faces), frames=tuple(frames), crops=crops)
+
+    def _crops(self, pixels: Pixels, frame: Box, points: Sequence[Point]) -> tuple[Crop, ...]:
+        """What the network sees of one face."""
+        return tuple(
+            (sample(pixels, crop, self.spec), five_points(points, crop))
+            for crop in crop_frames(frame, self.spec)
         )
 
     def _points(self, pixels: Pixels) -> tuple[Point, ...]:
@@ -246,16 +256,17 @@ class Scorer:
 
     def _finish(self, pictures: Sequence[_Picture]) -> list[ImageScore]:
         """Run the network on all faces of some sampled pictures."""
-        samples = [image for picture in pictures for image in picture.samples]
-        marks = [vector for picture in pictures for vector in picture.marks]
-        scores: list[float] = []
-        for start in range(0, len(samples), self.batch_size):
-            batch = samples[start : start + self.batch_size]
-            tensors = np.stack([to_tensor(image, self.spec) for image in batch])
-            guides = np.stack(marks[start : start + self.batch_size])
-            scores.extend(self._model(tensors, guides).tolist())
-        remaining = iter(scores)
-        return [self._result(p, [next(remaining) for _ in p.samples]) for p in pictures]
+        crops = [crop for picture in pictures for face in picture.crops for crop in face]
+        given: list[float] = []
+        for start in range(0, len(crops), self.batch_size):
+            batch = crops[start : start + self.batch_size]
+            tensors = np.stack([to_tensor(pixels, self.spec) for pixels, _ in batch])
+            given.extend(self._model(tensors, np.stack([marks for _, marks in batch])).tolist())
+        remaining = iter(given)
+        return [
+            self._result(p, [sum(islice(remaining, len(face))) / len(face) for face in p.crops])
+            for p in pictures
+        ]
 
     def _result(self, picture: _Picture, scores: Sequence[float]) -> ImageScore:
         size = picture.width, picture.height
@@ -275,7 +286,7 @@ class Scorer:
 class _Picture:
     """What is left of a picture once its pixels are gone: faces, and what the network reads.
 
-    `marks` say where each face's five points lie in its frame.
+    `crops` has one tuple for each face, see `crop_frames`.
     """
 
     path: str
@@ -285,8 +296,7 @@ class _Picture:
     height: int = 0
     faces: tuple[Face | None, ...] = ()
     frames: tuple[Box, ...] = ()
-    samples: tuple[Pixels, ...] = ()
-    marks: tuple[Vector, ...] = ()
+    crops: tuple[tuple[Crop, ...], ...] = ()
 
 
 @overload

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import onnxruntime
 import pytest
+from PIL import Image
 
 torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
@@ -265,6 +268,31 @@ def test_unreadable_pictures_are_named_and_left_out(data, tmp_path):
     judged = report(manifest, found, resamples=50)
     assert judged.figures["score"].n == 90 and judged.figures["score"].srcc.value > 0.8
     assert list(judged.unscored) == [str(tmp_path / "bad.png")]
+
+
+def test_a_run_and_its_scorer_take_the_same_crops(make_scorer, tmp_path):
+    spec = PreprocessSpec(width=24, height=32, mean=(0, 0, 0), std=(1, 1, 1), crops=3)
+    rng = np.random.default_rng(0)
+    for number, size in enumerate([(48, 64), (60, 80), (24, 32)]):
+        Image.fromarray(rng.integers(0, 256, (*size[::-1], 3), np.uint8)).save(
+            tmp_path / f"{number}.png"
+        )
+    (tmp_path / "list.csv").write_text("image,score\n0.png,0.1\n1.png,0.2\n2.png,0.3\n")
+    manifest = load_manifest(tmp_path / "list.csv")
+
+    class Mean(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.scale = torch.nn.Parameter(torch.ones(()))
+
+        def forward(self, x):
+            return self.scale * x.mean((1, 2, 3))
+
+    by_torch = predict_network(Mean(), spec, manifest, 2).scores
+    shipped = predict(make_scorer(spec=spec), manifest).scores
+    plain = predict_network(Mean(), replace(spec, crops=1), manifest).scores
+    np.testing.assert_allclose(by_torch, shipped, atol=1e-6)
+    assert by_torch[2] == plain[2] and (by_torch[:2] != plain[:2]).all()
 
 
 def test_a_report_holds_groups_and_differences(data, toy_run):

@@ -30,6 +30,7 @@ from facegauge.preprocess import (
     PreprocessSpec,
     Tensor,
     Vector,
+    crop_frames,
     five_points,
     main_frame,
     sample,
@@ -237,18 +238,19 @@ def _predict(
             images, marks = (torch.from_numpy(part).to(device) for part in given)
             for name, network in networks.items():
                 scores = network(images, *([marks] if guided else [])).float().cpu().numpy()
-                columns[name][rows] = np.clip(scores, 0, 1)
+                for row in set(rows):
+                    columns[name][row] = np.clip(scores[np.equal(rows, row)].mean(), 0, 1)
     networks[""].train(training)
     return columns, unscored
 
 
 def _batches(
     manifest: Manifest,
-    look: Callable[[Path], tuple[Tensor, Vector]],
+    look: Callable[[Path], list[tuple[Tensor, Vector]]],
     batch_size: int,
     unscored: dict[int, str],
 ) -> Iterator[tuple[list[int], Tensor, Vector]]:
-    """Row numbers, tensors (n, 3, H, W) and points (n, 10).
+    """Row numbers, tensors (n, 3, H, W) and points (n, 10); a row for every crop of a picture.
 
     What has no tensor is noted in `unscored`.
     """
@@ -256,19 +258,20 @@ def _batches(
     seen: list[tuple[Tensor, Vector]] = []
     for row, path in enumerate(manifest.paths):
         try:
-            seen.append(look(path))
-            rows.append(row)
+            crops = look(path)
+            seen += crops
+            rows += [row] * len(crops)
         except PictureError as error:
             unscored[row] = str(error)
-        if len(rows) == batch_size or (rows and row == len(manifest) - 1):
+        if len(rows) >= batch_size or (rows and row == len(manifest) - 1):
             yield rows, np.stack([image for image, _ in seen]), np.stack([each for _, each in seen])
             rows, seen = [], []
 
 
 def _look(
     path: Path, *, spec: PreprocessSpec, detector: Detector | None, whole: bool
-) -> tuple[Tensor, Vector]:
-    """One picture as the network wants it, (3, H, W), and where the face's points lie in it."""
+) -> list[tuple[Tensor, Vector]]:
+    """One picture's crops as the network wants them: (3, H, W), and where the face's points lie."""
     pixels = open_picture(path)
     height, width = pixels.shape[:2]
     frame = Box(0, 0, width, height)
@@ -277,8 +280,11 @@ def _look(
         if not found:
             raise PictureError("no face found", "no_face")
         frame = main_frame(found[0], width, height, spec)
-    points = five_points(found[0].points if found else (), frame)
-    return to_tensor(sample(pixels, frame, spec), spec), points
+    points = found[0].points if found else ()
+    return [
+        (to_tensor(sample(pixels, crop, spec), spec), five_points(points, crop))
+        for crop in crop_frames(frame, spec)
+    ]
 
 
 def _check_faces(faces: str) -> None:

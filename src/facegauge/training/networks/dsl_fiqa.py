@@ -12,7 +12,7 @@ Bugs of the reference that are not reproduced: its mirroring turns pictures upsi
 the landmarks (see `landmarks.mirrored`); labels are scaled by each split's own range (see
 `datasets`: one scale); the learning rate swings every 100 steps (see `fit.rate`); the frozen
 encoder's batch norms move during the first epoch (see `DslFiqa.train`); crops of exactly the
-picture's size fail, and positions change from run to run (see `crops`).
+picture's size fail, and positions change from run to run (see `preprocess.crop_frames`).
 """
 
 from __future__ import annotations
