@@ -16,9 +16,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from page import RESULTS, Table, name_of, publish
+from rows import named, shown
 
 from facegauge.errors import UsageError
-from facegauge.intervals import Interval
 from facegauge.training.evaluate import COMPARED, Predictions, predict, report
 from facegauge.training.manifests import Manifest, load_manifest
 from facegauge.training.profile import profile_folder
@@ -54,7 +54,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--name", default="compare", help="of the page (default: compare)")
     add("--results", type=Path, default=RESULTS, help="folder for the page")
     options = parser.parse_args(arguments)
-    options.rows = dict(row.split("=", 1) if "=" in row else (row, row) for row in options.rows)
+    options.rows = named(options.rows, "a row")
     if options.reference and options.reference not in options.rows:
         raise UsageError(f"--reference {options.reference}: the rows are {', '.join(options.rows)}")
     return options
@@ -84,10 +84,6 @@ def cost(folders: dict[str, str]) -> Table:
         found = profile_folder(folder)
         rows.append([name, f"{found.parameters / 1e6:.3f} M", f"{found.gflops:.4f}"])
     return Table("Cost", ["", "parameters", "GFLOPs (fvcore)"], rows)
-
-
-def shown(value: Interval, sign: str = "") -> str:
-    return f"{value.value:{sign}.3f} [{value.low:{sign}.3f}, {value.high:{sign}.3f}]"
 
 
 if __name__ == "__main__":

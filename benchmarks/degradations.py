@@ -18,8 +18,8 @@ from pathlib import Path
 
 import torch
 from page import RESULTS, Table, name_of, publish
+from rows import named, shown
 
-from facegauge.intervals import Interval
 from facegauge.preprocess import PreprocessSpec
 from facegauge.training.manifests import load_manifest
 from facegauge.training.networks.degradation_encoder import DegradationEncoder
@@ -64,7 +64,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--name", default="degradations", help="of the page (default: degradations)")
     add("--results", type=Path, default=RESULTS, help="folder for the page")
     options = parser.parse_args(arguments)
-    options.rows = dict(row.split("=", 1) if "=" in row else (row, row) for row in options.rows)
+    options.rows = named(options.rows, "a row")
     return options
 
 
@@ -74,14 +74,14 @@ def row(
     cells = embed(encoder, faces.views, spec)
     found = retrieval(cells, faces.kinds, faces.identities)
     read = linear_probe(cells, faces.kinds, faces.severities, faces.identities)
-    figures = (found.precision, found.chance, read.accuracy, read.chance, read.severity)
-    return [name, *map(shown, figures)]
-
-
-def shown(figure: Interval | float) -> str:
-    if isinstance(figure, float):
-        return f"{figure:.3f}"
-    return f"{figure.value:.3f} [{figure.low:.3f}, {figure.high:.3f}]"
+    return [
+        name,
+        shown(found.precision),
+        f"{found.chance:.3f}",
+        shown(read.accuracy),
+        f"{read.chance:.3f}",
+        shown(read.severity),
+    ]
 
 
 if __name__ == "__main__":

@@ -24,7 +24,8 @@ from pathlib import Path
 
 import numpy as np
 from page import RESULTS, Table, name_of, publish
-from pictures import Scores, figure
+from pictures import Scores
+from rows import figure, named
 
 from facegauge.errors import UsageError
 from facegauge.metrics import challenge, plcc, srcc
@@ -90,14 +91,6 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--name", default="forgetting", help="of the page (default: %(default)s)")
     add("--results", type=Path, default=RESULTS, help="folder for the page")
     return parser.parse_args(arguments)
-
-
-def named(pairs: Sequence[str], option: str) -> dict[str, str]:
-    """NAME=PATH, by name."""
-    for pair in pairs:
-        if not all(pair.partition("=")):
-            raise UsageError(f"{option} expects NAME=PATH, got {pair!r}")
-    return dict(pair.split("=", 1) for pair in pairs)
 
 
 def labelled(path: str, split: str) -> Manifest:

@@ -20,7 +20,8 @@ from pathlib import Path
 
 import numpy as np
 from page import RESULTS, Table, name_of, publish
-from pictures import Scores, chosen, figure, main_score
+from pictures import Scores, chosen, main_score
+from rows import figure
 
 from facegauge import Scorer, zoo
 from facegauge.metrics import plcc, srcc
