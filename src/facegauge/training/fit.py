@@ -33,7 +33,7 @@ class FitSettings:
         lr: peak learning rate of AdamW; linear warm-up, then cosine to a hundredth of it.
         warmup: steps of warm-up.
         average: decay of the exponential weight average that is validated and kept; 0: none.
-        precision: "no" or "bf16", as accelerate takes it.
+        precision: "no", float32 throughout; or "bf16", bfloat16 where torch's autocast takes it.
         validate_every, save_every: steps; the last step always validates.
     """
 
@@ -94,7 +94,8 @@ def fit(  # noqa: PLR0915  one flat loop
         return dict(json.loads(done_file.read_text()))
 
     torch.manual_seed(settings.seed)
-    accelerator = Accelerator(mixed_precision=settings.precision)
+    accelerator = Accelerator()
+    low = settings.precision == "bf16"
     network.to(accelerator.device).to(memory_format=torch.channels_last)
     objective.to(accelerator.device)
     weights = [p for p in (*network.parameters(), *objective.parameters()) if p.requires_grad]
@@ -132,7 +133,8 @@ def fit(  # noqa: PLR0915  one flat loop
             group["lr"] = rate(step, settings)
         torch.manual_seed(settings.seed * 1_000_003 + step)  # dropout, if the network has any
         batch = {name: value.to(accelerator.device) for name, value in views.items()}
-        with accelerator.autocast():
+        # not accelerate's own, which one process cannot have in two precisions
+        with torch.autocast(accelerator.device.type, torch.bfloat16, enabled=low):
             losses = task(batch)
         loss = torch.stack(list(losses.values())).sum()
         if not torch.isfinite(loss):
