@@ -103,3 +103,27 @@ def test_log_drops_what_comes_after_the_resume_and_cut_lines(tmp_path: Path) -> 
     file.write_text('{"step": 10}\n{"step": 20}\n{"step": 30}\n{"st')
     Log(file, first=20, writes=True).write({"step": 25})
     assert [json.loads(line)["step"] for line in file.read_text().splitlines()] == [10, 20, 25]
+
+
+class Layer(Brightness):
+    """Brightness by way of a linear layer, which autocast runs in bfloat16."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: set[torch.dtype] = set()
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        means = pixels.float().mean((1, 2, 3))[:, None] / 255
+        scores = nn.functional.linear(means, self.weight[:, None])
+        if self.training:
+            self.seen.add(scores.dtype)
+        return scores.float().squeeze(1)
+
+
+def test_fits_of_one_process_may_differ_in_precision(tmp_path: Path) -> None:
+    for precision, kind in (("no", torch.float32), ("bf16", torch.bfloat16)) * 2:
+        network = Layer()
+        run(tmp_path / f"{precision}{len(list(tmp_path.iterdir()))}", Squared(), network,
+            precision=precision)  # fmt: skip
+        assert network.seen == {kind}
+        assert network.weight.item() == pytest.approx(1, abs=0.05)

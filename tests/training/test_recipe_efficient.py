@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from facegauge.training import fit as fitting
+from facegauge.training import job as jobs
 from facegauge.training.label_table import load_labels
 from facegauge.training.manifests import Manifest, load_manifest
 from facegauge.training.recipes import efficient
@@ -140,7 +141,7 @@ def test_killed_and_resumed_ends_the_same(
 ) -> None:
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     efficient.run(settings(), data, *sets, whole)
-    update, label_into = fitting.update_average, efficient.label_into
+    update, label_into = fitting.update_average, jobs.label_into
     calls = {"left": 6}  # the teacher takes 4: the kill falls into T+
 
     def dying(*args: object) -> None:
@@ -156,10 +157,10 @@ def test_killed_and_resumed_ends_the_same(
     with pytest.raises(KeyboardInterrupt):
         efficient.run(settings(), data, *sets, cut)
     monkeypatch.setattr(fitting, "update_average", update)
-    monkeypatch.setattr(efficient, "label_into", dying_label)
+    monkeypatch.setattr(jobs, "label_into", dying_label)
     with pytest.raises(KeyboardInterrupt):
         efficient.run(settings(), data, *sets, cut, resume=True)
-    monkeypatch.setattr(efficient, "label_into", label_into)
+    monkeypatch.setattr(jobs, "label_into", label_into)
     efficient.run(settings(), data, *sets, cut, resume=True)
 
     expected, got = (load_run(folder).network.state_dict() for folder in (whole, cut))

@@ -19,6 +19,9 @@ from facegauge.errors import UsageError
 from facegauge.metrics import plcc, srcc
 from facegauge.preprocess import Pixels, PreprocessSpec, Vector, five_points
 from facegauge.training.fit import FitSettings, Validate, fit
+from facegauge.training.judge import Judge
+from facegauge.training.label import label_into
+from facegauge.training.label_table import load_labels
 from facegauge.training.losses import LOSSES
 from facegauge.training.manifests import Manifest
 from facegauge.training.networks.degradation_encoder import DegradationEncoder
@@ -115,6 +118,35 @@ class Job:
         )
         if not (folder / "run.json").exists():
             self.save(name, system, network, network.config)
+
+    def pseudo_labelled(
+        self, table: Path, judge: Judge, pictures: Manifest, faces: str
+    ) -> tuple[list[Framed], tuple[Path, ...]]:
+        """Pictures with what a judge says of them, and their files; gone on from, if begun.
+
+        The settings' `label` says how many views are scored, and whether labels whose scores
+        spread over the views count for less.
+
+        Args:
+            table: the pseudo-labels are kept there; on the labels' scale by a curve fitted to val.
+            faces: as for `load_framed`.
+        """
+        numbers = self.settings["label"]
+        label_into(
+            table,
+            judge,
+            pictures,
+            faces=faces,
+            views=numbers["views"],
+            held_out=self.val,
+            resume=True,
+            say=self.say,
+        )
+        labelled, weights = load_labels(table)
+        found = load_framed(labelled, self.maker.spec, faces, self.say)
+        if numbers["weighted"]:
+            found = [replace(one, trust=float(w)) for one, w in zip(found, weights, strict=True)]
+        return found, labelled.paths
 
     def save(self, name: str, system: str, network: nn.Module, config: Settings) -> None:
         save_run(

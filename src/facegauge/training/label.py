@@ -15,7 +15,6 @@ from functools import partial
 from importlib.util import find_spec
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -31,9 +30,6 @@ from facegauge.training.judge import Judge
 from facegauge.training.label_table import Label, Table
 from facegauge.training.looks import Seen, look, look_ahead
 from facegauge.training.manifests import Manifest
-
-if TYPE_CHECKING:
-    pass
 
 Scores = npt.NDArray[np.float64]
 Watch = Callable[[Iterator["Label"], Sequence[Path]], Iterable["Label"]]

@@ -16,7 +16,6 @@ without ImageNet weights. For comparison, `student.learns` can stop short of B o
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -26,12 +25,9 @@ from torch.utils.data import Dataset
 from facegauge.training.distil import distilled, fill_pool
 from facegauge.training.job import Job, Settings, open_job, score_loss
 from facegauge.training.judge import network_judge
-from facegauge.training.label import label_into
-from facegauge.training.label_table import load_labels
 from facegauge.training.manifests import Manifest
 from facegauge.training.networks.regressor import Regressor
 from facegauge.training.objectives import Supervised
-from facegauge.training.pictures import load_framed
 from facegauge.training.pool import PoolBatches
 from facegauge.training.views import Batch, BatchPlan, Framed, ViewBatches
 
@@ -65,13 +61,12 @@ def run(
         UsageError: no train or val rows, or `out` is in use and `resume` is off.
     """
     job = open_job(settings, data, [], out, resume=resume, say=say)
-    held_out = data.where(split="val")
     labelled = list(job.maker.pictures)
 
     teacher = train_teacher(job, "teacher", labelled, None)
-    set_a = pseudo_label(job, "a", teacher, a, held_out)
+    set_a = pseudo_label(job, "a", teacher, a)
     plus = train_teacher(job, "teacher_plus", [*labelled, *set_a], teacher)
-    set_b = pseudo_label(job, "b", plus, b, held_out)
+    set_b = pseudo_label(job, "b", plus, b)
     lessons = {
         "labels": (labelled, None),
         "a": ([*labelled, *set_a], teacher),
@@ -104,30 +99,11 @@ def train_teacher(
     return teacher.eval()
 
 
-def pseudo_label(
-    job: Job, name: str, teacher: Regressor, pictures: Manifest, held_out: Manifest
-) -> list[Framed]:
+def pseudo_label(job: Job, name: str, teacher: Regressor, pictures: Manifest) -> list[Framed]:
     """Steps 2 and 4: the table `labels_<name>.csv`, and its pictures with their new labels."""
-    numbers = job.settings["label"]
-    table = job.out / f"labels_{name}.csv"
-    label_into(
-        table,
-        network_judge(f"teacher of {name}", teacher, job.at("teacher").maker.spec),
-        pictures,
-        faces=FACES,
-        views=numbers["views"],
-        held_out=held_out,
-        resume=True,
-        say=job.say,
-    )
-    labelled, weights = load_labels(table)
-    found = load_framed(labelled, job.maker.spec, FACES, job.say)
-    if not numbers["weighted"]:
-        return found
-    return [
-        replace(picture, trust=float(weight))
-        for picture, weight in zip(found, weights, strict=True)
-    ]
+    judge = network_judge(f"teacher of {name}", teacher, job.at("teacher").maker.spec)
+    found, _ = job.pseudo_labelled(job.out / f"labels_{name}.csv", judge, pictures, FACES)
+    return found
 
 
 def train_student(job: Job, pictures: list[Framed], guide: Regressor | None) -> Regressor:

@@ -26,8 +26,6 @@ from facegauge.errors import UsageError
 from facegauge.preprocess import PreprocessSpec
 from facegauge.training.job import Job, Settings, open_job, score_loss
 from facegauge.training.judge import Judge
-from facegauge.training.label import label_into
-from facegauge.training.label_table import load_labels
 from facegauge.training.manifests import Manifest
 from facegauge.training.networks.regressor import Regressor
 from facegauge.training.objectives import Supervised
@@ -163,16 +161,7 @@ def gather(
     def told(name: str, pictures: Manifest, faces: str) -> tuple[list[Framed], tuple[Path, ...]]:
         """Pictures with what the teacher says of them, and their files."""
         table = job.out / "sources" / f"{name}.csv"
-        views = job.settings["label"]["views"]
-        label_into(
-            table, teacher, pictures, faces=faces, views=views, held_out=job.val, resume=True,
-            say=job.say,
-        )  # fmt: skip
-        labelled, weights = load_labels(table)
-        found = load_framed(labelled, job.maker.spec, faces, job.say)
-        if job.settings["label"]["weighted"]:
-            found = [replace(one, trust=float(w)) for one, w in zip(found, weights, strict=True)]
-        return found, labelled.paths
+        return job.pseudo_labelled(table, teacher, pictures, faces)
 
     def cut(name: str, pictures: Manifest) -> Manifest:
         settings = CopySettings(**copying)
