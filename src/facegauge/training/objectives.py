@@ -111,7 +111,8 @@ class Distilled(nn.Module):
     def forward(self, network: Regressor, batch: Batch) -> dict[str, Tensor]:
         views = self.normalise(all_views(batch)).contiguous(memory_format=torch.channels_last)
         maps = network.features(views)
-        scores = network.score(maps).float()
+        with torch.autocast(views.device.type, enabled=False):  # bfloat16 knows steps of 0.002 only
+            scores = network.score({name: map_.float() for name, map_ in maps.items()})
 
         target = batch["goal"].clone()
         count = len(batch.get("labelled", ()))

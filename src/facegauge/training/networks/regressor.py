@@ -183,7 +183,9 @@ def _classifier(backbone: str, trained: bool = False) -> nn.Module:
     if backbone in TIMM:
         import timm
 
-        built = timm.create_model(backbone, pretrained=trained)
+        # layer scales of 1e-6, timm's own, let a network without weights learn too slowly
+        scales = {"ls_init_value": 1.0} if backbone == "edgenext_xx_small" else {}
+        built = timm.create_model(backbone, pretrained=trained, **scales)
         return built
     from torchvision.models import get_model
 
