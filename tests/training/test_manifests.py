@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,8 +11,9 @@ from PIL import Image, ImageFilter
 
 from facegauge.errors import UsageError
 from facegauge.preprocess import PreprocessSpec
+from facegauge.training.job import describe
 from facegauge.training.leakage import check_leakage, thumbnail
-from facegauge.training.manifests import load_manifest
+from facegauge.training.manifests import joined, load_manifest
 from facegauge.training.pictures import load_framed
 
 CSV = "image,score,split,identity\n000012.png,0.25,train,7\nb.png,1,val,8\n"
@@ -208,3 +210,15 @@ def test_thumbnails_correlate():
     assert thumbnail(a) @ thumbnail(b) == pytest.approx(np.corrcoef(*grey)[0, 1], abs=0.01)
     assert thumbnail(a) @ thumbnail(a) == pytest.approx(1)
     assert not thumbnail(np.full((9, 9, 3), 7, np.uint8)).any()
+
+
+def test_joined_lists_remember_where_a_picture_is_from(folder):
+    one = load(folder, "image,split\n000012.png,train\nb.png,val\n")
+    two = replace(load(folder, "image\nb.png\n000012.png\n"), source=folder / "two.csv")
+    both = joined([one, two])
+    assert [path.name for path in both.paths] == ["000012.png", "b.png"]
+    assert both.groups["manifest"] == (one.name, f"{folder.name}/two.csv")
+    assert describe([both, two.take([0])]) == [
+        {"manifest": one.name, "pictures": 1},
+        {"manifest": two.name, "pictures": 2},
+    ]

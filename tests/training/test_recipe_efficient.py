@@ -76,6 +76,9 @@ def test_every_step_leaves_its_part(
     assert run.system == "efficient" and run.config["backbone"] == "edgenext_xx_small"
     assert sum(p.numel() for p in run.network.parameters()) == 1_179_641
 
+    learned = {row["manifest"]: row["pictures"] for row in run.settings["data"]}
+    assert sum(learned.values()) == len(data.where(split="train")) + sum(map(len, sets))
+
     labels_a, weights = load_labels(out / "labels_a.csv")
     assert len(labels_a) == len(weights) == 7 and (weights <= 1).all()
     with torch.no_grad():

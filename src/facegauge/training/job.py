@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -192,7 +193,7 @@ def open_job(
         pictures += load_framed(manifest, spec, "auto", say)
     val = data.where(split="val")
     return Job(
-        settings={**settings, **provenance(), "data": _describe([train, *more])},
+        settings={**settings, **provenance(), "data": describe([train, *more])},
         maker=ViewMaker(pictures, spec, ViewSettings(**settings["views"])),
         val=val,
         validate=make_validation(val, spec, points=points),
@@ -272,9 +273,9 @@ def predict(
     return array
 
 
-def _describe(manifests: list[Manifest]) -> list[dict[str, Any]]:
-    """What was trained on, for cards."""
-    return [
-        {"manifest": f"{m.source.parent.name}/{m.source.name}", "pictures": len(m)}
-        for m in manifests
+def describe(manifests: Iterable[Manifest]) -> list[dict[str, Any]]:
+    """What was trained on, for cards: lists, and how many pictures of each; see also `joined`."""
+    names = [
+        name for one in manifests for name in one.groups.get("manifest", [one.name] * len(one))
     ]
+    return [{"manifest": name, "pictures": count} for name, count in Counter(names).items()]

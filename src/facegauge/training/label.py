@@ -190,10 +190,8 @@ def _check(faces: str, views: int, batch_size: int) -> None:
 
 
 def _describe(held_out: Manifest) -> str:
-    source = held_out.source.resolve()
     splits = ", ".join(sorted(set(held_out.splits or ())))
-    named = f"{source.parent.name}/{source.name}" + (f", split {splits}" if splits else "")
-    return f"{len(held_out)} pictures of {named}"
+    return f"{len(held_out)} pictures of {held_out.name}" + (f", split {splits}" if splits else "")
 
 
 def _score(

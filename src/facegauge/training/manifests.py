@@ -42,6 +42,11 @@ class Manifest:
     def __len__(self) -> int:
         return len(self.paths)
 
+    @property
+    def name(self) -> str:
+        """The last two parts of the source: enough to know it by, nothing of the machine."""
+        return "/".join(self.source.absolute().parts[-2:])
+
     def take(self, rows: npt.ArrayLike) -> Manifest:
         """The rows of a boolean mask (N,), or of indices, in the order given."""
         picked = np.asarray(rows)
@@ -134,14 +139,16 @@ def load_manifest(
 
 
 def joined(manifests: Sequence[Manifest]) -> Manifest:
-    """Several manifests as one list of pictures, without labels, splits and groups.
+    """Several manifests as one list of pictures, without labels and splits.
 
     Of those with a `split` column only the train rows are taken; a picture listed twice is kept
-    once.
+    once. The one group, `manifest`, says where each picture is from.
     """
     parts = [part if part.splits is None else part.where(split="train") for part in manifests]
+    found = {path: part.name for part in reversed(parts) for path in part.paths}
     paths = tuple(dict.fromkeys(path for part in parts for path in part.paths))
-    return Manifest(paths, None, None, {}, manifests[0].source)
+    groups = {"manifest": tuple(found[path] for path in paths)}
+    return Manifest(paths, None, None, groups, manifests[0].source)
 
 
 def _from_folder(folder: Path) -> Manifest:

@@ -16,6 +16,7 @@ without ImageNet weights. For comparison, `student.learns` can stop short of B o
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from facegauge.training.distil import distilled, fill_pool
-from facegauge.training.job import Job, Settings, open_job, score_loss
+from facegauge.training.job import Job, Settings, describe, open_job, score_loss
 from facegauge.training.judge import network_judge
 from facegauge.training.manifests import Manifest
 from facegauge.training.networks.regressor import Regressor
@@ -61,6 +62,9 @@ def run(
         UsageError: no train or val rows, or `out` is in use and `resume` is off.
     """
     job = open_job(settings, data, [], out, resume=resume, say=say)
+    job = replace(
+        job, settings={**job.settings, "data": describe([data.where(split="train"), a, b])}
+    )
     labelled = list(job.maker.pictures)
 
     teacher = train_teacher(job, "teacher", labelled, None)

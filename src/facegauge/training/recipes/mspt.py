@@ -24,7 +24,7 @@ from typing import NoReturn
 
 from facegauge.errors import UsageError
 from facegauge.preprocess import PreprocessSpec
-from facegauge.training.job import Job, Settings, open_job, score_loss
+from facegauge.training.job import Job, Settings, describe, open_job, score_loss
 from facegauge.training.judge import Judge
 from facegauge.training.manifests import Manifest
 from facegauge.training.networks.regressor import Regressor
@@ -77,7 +77,7 @@ def run(
         **job.settings,
         "input": last["input"],
         "stages": stages,
-        "data": [*job.settings["data"], *map(_described, [*unlabelled, *portraits])],
+        "data": [*job.settings["data"], *describe([*unlabelled, *portraits])],
         "teacher": teacher.name,
     }
     job = replace(job, settings=record)
@@ -236,11 +236,6 @@ def _moved(counts: Mapping[str, int], new: Sequence[str]) -> dict[str, int]:
     if kept:
         kept[new[0]] += sum(counts.values()) - sum(kept.values())
     return kept
-
-
-def _described(manifest: Manifest) -> dict[str, object]:
-    name = f"{manifest.source.parent.name}/{manifest.source.name}"
-    return {"manifest": name, "pictures": len(manifest)}
 
 
 def _shown(figures: Mapping[str, float]) -> str:
