@@ -270,6 +270,11 @@ def test_unreadable_pictures_are_named_and_left_out(data, tmp_path):
     assert list(judged.unscored) == [str(tmp_path / "bad.png")]
 
 
+def test_others_may_read_what_is_shipped(toy_run):
+    modes = {file.stat().st_mode for file in toy_run.iterdir() if file.is_file()}
+    assert len(modes) == 1
+
+
 def test_a_run_and_its_scorer_take_the_same_crops(make_scorer, tmp_path):
     spec = PreprocessSpec(width=24, height=32, mean=(0, 0, 0), std=(1, 1, 1), crops=3)
     rng = np.random.default_rng(0)

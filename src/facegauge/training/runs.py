@@ -53,11 +53,12 @@ def save_run(
     settings: dict[str, Any],
 ) -> None:
     """Write `model.safetensors` and `run.json`."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     folder.mkdir(parents=True, exist_ok=True)
     weights = {name: value.contiguous().cpu() for name, value in network.state_dict().items()}
-    save_file(weights, folder / "model.safetensors")
+    # save_file would make a file that others cannot read
+    (folder / "model.safetensors").write_bytes(save(weights))
     described = {
         "system": system,
         "network": config,
