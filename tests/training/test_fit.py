@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from facegauge.errors import FacegaugeError
+from facegauge.errors import FacegaugeError, UsageError
 from facegauge.preprocess import PreprocessSpec
 from facegauge.results import Box
 from facegauge.training.fit import FitSettings, Log, fit, rate, update_average
@@ -127,3 +127,8 @@ def test_fits_of_one_process_may_differ_in_precision(tmp_path: Path) -> None:
             precision=precision)  # fmt: skip
         assert network.seen == {kind}
         assert network.weight.item() == pytest.approx(1, abs=0.05)
+
+
+def test_an_unknown_precision_is_refused() -> None:
+    with pytest.raises(UsageError, match="precision to be no or bf16, got 'fp16'"):
+        FitSettings(steps=1, lr=0.1, precision="fp16")

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from facegauge.errors import FacegaugeError
+from facegauge.errors import FacegaugeError, UsageError
 from facegauge.training.views import Batch, loader
 
 Validate = Callable[[nn.Module], dict[str, float]]
@@ -49,6 +49,10 @@ class FitSettings:
     seed: int = 0
     workers: int = 1
     clip: float = 5.0
+
+    def __post_init__(self) -> None:
+        if self.precision not in ("no", "bf16"):
+            raise UsageError(f"expected precision to be no or bf16, got {self.precision!r}")
 
 
 def rate(step: int, settings: FitSettings) -> float:
