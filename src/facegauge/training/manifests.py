@@ -145,10 +145,12 @@ def joined(manifests: Sequence[Manifest]) -> Manifest:
     once. The one group, `manifest`, says where each picture is from.
     """
     parts = [part if part.splits is None else part.where(split="train") for part in manifests]
-    found = {path: part.name for part in reversed(parts) for path in part.paths}
-    paths = tuple(dict.fromkeys(path for part in parts for path in part.paths))
-    groups = {"manifest": tuple(found[path] for path in paths)}
-    return Manifest(paths, None, None, groups, manifests[0].source)
+    homes: dict[Path, str] = {}
+    for part in parts:
+        for path in part.paths:
+            homes.setdefault(path, part.name)
+    groups = {"manifest": tuple(homes.values())}
+    return Manifest(tuple(homes), None, None, groups, manifests[0].source)
 
 
 def _from_folder(folder: Path) -> Manifest:
