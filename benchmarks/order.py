@@ -25,10 +25,10 @@ from pictures import Scores, chosen, main_score
 from rows import figure
 
 from facegauge import Scorer, zoo
+from facegauge.cutting import MODES
 from facegauge.images import open_picture
 from facegauge.metrics import srcc
 from facegauge.preprocess import Pixels
-from facegauge.scorer import MODES
 from facegauge.training.degradations import DEGRADATIONS, degrade
 from facegauge.training.manifests import Manifest, load_manifest
 

@@ -16,6 +16,7 @@ from facegauge.results import Box, Face, Point
 Pixels = npt.NDArray[np.uint8]
 Tensor = npt.NDArray[np.float32]
 Vector = npt.NDArray[np.float32]
+Crop = tuple[Pixels, Vector]  # a face as the network sees it, and where its five points lie in it
 
 FIVE = 10  # numbers in the vector of five points
 LARGE = 1.5  # a frame that is this many times the input's size is scored in several crops, if asked
@@ -171,6 +172,15 @@ def five_points(points: Sequence[Point], frame: Box) -> Vector:
         raise UsageError(f"expected five points or none, got {len(points)}")
     places = np.asarray(points, float) - (frame.left, frame.top)
     return (2 * places / (frame.width, frame.height) - 1).astype(np.float32).reshape(FIVE)
+
+
+def face_crops(
+    pixels: Pixels, frame: Box, points: Sequence[Point], spec: PreprocessSpec
+) -> tuple[Crop, ...]:
+    """What the network sees of one face: a crop for each of its `crop_frames`."""
+    return tuple(
+        (sample(pixels, crop, spec), five_points(points, crop)) for crop in crop_frames(frame, spec)
+    )
 
 
 def _taps(

@@ -7,41 +7,28 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeAlias, overload
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from facegauge import zoo
+from facegauge.cutting import MIN_FACE, MODES, Cutter, Picture, Source
 from facegauge.detection import CenterFace, Detector
-from facegauge.errors import PictureError, ScorerError, UsageError
-from facegauge.images import MAX_PIXELS, find_pictures, open_picture
+from facegauge.errors import PictureError, UsageError
+from facegauge.images import MAX_PIXELS, find_pictures
 from facegauge.preprocess import (
-    Pixels,
     PreprocessSpec,
-    Vector,
-    crop_frames,
-    five_points,
-    frame_around,
-    is_framed,
-    sample,
     to_tensor,
 )
-from facegauge.results import Box, Face, FaceScore, ImageScore, Point, Status
+from facegauge.results import Box, Face, FaceScore, ImageScore, Status
 from facegauge.zoo.models import Model
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
-
-Source: TypeAlias = "str | os.PathLike[str] | Image | npt.NDArray[Any]"
-
-Crop: TypeAlias = tuple[Pixels, Vector]  # as the network sees it, and where five points lie in it
-
-MODES = ("auto", "all", "largest", "whole")
-MIN_FACE = 24  # pixels; a smaller face has fewer pixels than the network's finest features
+    pass
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,6 +110,9 @@ class Scorer:
         self.max_pixels = max_pixels
         self._model = Model(self.folder, self.threads)
         self.spec: PreprocessSpec = self._model.spec
+        self._cut = Cutter(
+            self.spec, self.detector, faces, min_face, max_pixels, self._model.guided
+        )
 
     def score(self, source: Source) -> ImageScore:
         """The scores of one picture: a path, a PIL image or an array as `open_picture` takes it.
@@ -132,7 +122,7 @@ class Scorer:
         Raises:
             ScorerError: the scorer or the detector itself is damaged.
         """
-        return self._finish([self._sample(source, 0)])[0]
+        return self._finish([self._cut(source, 0)])[0]
 
     def score_iter(self, sources: Iterable[Source]) -> Iterator[ImageScore]:
         """One result a source, in the same order, while they come in.
@@ -146,14 +136,14 @@ class Scorer:
         """
         if isinstance(sources, str | bytes | os.PathLike):
             raise UsageError(f"expected a list of pictures, got the one path {sources!r}")
-        waiting: list[_Picture] = []
-        faces = 0
-        for picture in self._sample_ahead(sources):
+        waiting: list[Picture] = []
+        crops = 0
+        for picture in self._cut_ahead(sources):
             waiting.append(picture)
-            faces += sum(map(len, picture.crops))
-            if max(faces, len(waiting)) >= self.batch_size:
+            crops += sum(map(len, picture.crops))
+            if max(crops, len(waiting)) >= self.batch_size:
                 yield from self._finish(waiting)
-                waiting, faces = [], 0
+                waiting, crops = [], 0
         yield from self._finish(waiting)
 
     def heat_map(self, source: Source, face: int = 0) -> HeatMap:
@@ -168,7 +158,7 @@ class Scorer:
             PictureError: the picture cannot be scored; its status says why, as in `score`.
             ScorerError: the scorer or the detector itself is damaged.
         """
-        picture = self._sample(source, 0)
+        picture = self._cut(source, 0)
         if picture.status is not Status.OK:
             raise PictureError(picture.message, picture.status.value)
         if not 0 <= face < len(picture.crops):
@@ -185,13 +175,13 @@ class Scorer:
             maps.get("confidence"),
         )
 
-    def _sample_ahead(self, sources: Iterable[Source]) -> Iterator[_Picture]:
-        """Sampled pictures in order, prepared by threads a few pictures ahead."""
+    def _cut_ahead(self, sources: Iterable[Source]) -> Iterator[Picture]:
+        """Cut pictures in order, prepared by threads a few pictures ahead."""
         pool = ThreadPoolExecutor(self.threads, thread_name_prefix="facegauge")
-        running: deque[Future[_Picture]] = deque()
+        running: deque[Future[Picture]] = deque()
         try:
             for place, source in enumerate(sources):
-                running.append(pool.submit(self._sample, source, place))
+                running.append(pool.submit(self._cut, source, place))
                 if len(running) > 2 * self.threads:
                     yield running.popleft().result()
             while running:
@@ -199,63 +189,8 @@ class Scorer:
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def _sample(self, source: Source, place: int) -> _Picture:
-        """Open a picture, find its faces and keep only what the network reads of it."""
-        path = os.fsdecode(source) if isinstance(source, str | os.PathLike) else f"<image {place}>"
-        picture = _Picture(path)
-        try:
-            pixels = open_picture(source, max_pixels=self.max_pixels)
-            picture = replace(picture, height=pixels.shape[0], width=pixels.shape[1])
-            return self._cut(picture, pixels)
-        except PictureError as error:
-            return replace(picture, status=Status(error.status), message=str(error))
-        except ScorerError:
-            raise
-        except Exception as error:
-            message = " ".join(f"{type(error).__name__}: {error}".split())
-            return replace(picture, status=Status.ERROR, message=message)
-
-    def _cut(self, picture: _Picture, pixels: Pixels) -> _Picture:
-        """Find the faces of an open picture and sample them."""
-        whole = Box(0, 0, picture.width, picture.height)
-        if self.faces == "whole":
-            only = self._crops(pixels, whole, self._points(pixels))
-            return replace(picture, faces=(None,), frames=(whole,), crops=(only,))
-        found = sorted(self.detector(pixels), key=_area, reverse=True)
-        if not found:
-            return replace(picture, status=Status.NO_FACE, message="no face found")
-        faces = [face for face in found if _shorter_side(face) >= self.min_face]
-        if not faces:
-            least = max(map(_shorter_side, found))
-            message = f"the largest face is {least:.0f} px, the least that counts {self.min_face:g}"
-            return replace(picture, status=Status.TOO_SMALL, message=message)
-        frames = [frame_around(face, self.spec) for face in faces]
-        if self.faces != "all" and is_framed(frames[0], picture.width, picture.height, self.spec):
-            faces, frames = faces[:1], [whole]
-        elif self.faces == "largest":
-            faces, frames = faces[:1], frames[:1]
-        crops = tuple(
-            self._crops(pixels, frame, face.points)
-            for face, frame in zip(faces, frames, strict=True)
-        )
-        return replace(picture, faces=tuple(faces), frames=tuple(frames), crops=crops)
-
-    def _crops(self, pixels: Pixels, frame: Box, points: Sequence[Point]) -> tuple[Crop, ...]:
-        """What the network sees of one face."""
-        return tuple(
-            (sample(pixels, crop, self.spec), five_points(points, crop))
-            for crop in crop_frames(frame, self.spec)
-        )
-
-    def _points(self, pixels: Pixels) -> tuple[Point, ...]:
-        """The five points of a whole picture's face, for a network that they guide."""
-        if not self._model.guided:
-            return ()
-        found = self.detector(pixels)
-        return max(found, key=_area).points if found else ()
-
-    def _finish(self, pictures: Sequence[_Picture]) -> list[ImageScore]:
-        """Run the network on all faces of some sampled pictures."""
+    def _finish(self, pictures: Sequence[Picture]) -> list[ImageScore]:
+        """Run the network on all faces of some cut pictures."""
         crops = [crop for picture in pictures for face in picture.crops for crop in face]
         given: list[float] = []
         for start in range(0, len(crops), self.batch_size):
@@ -268,7 +203,7 @@ class Scorer:
             for p in pictures
         ]
 
-    def _result(self, picture: _Picture, scores: Sequence[float]) -> ImageScore:
+    def _result(self, picture: Picture, scores: Sequence[float]) -> ImageScore:
         size = picture.width, picture.height
         if not np.isfinite(scores).all():
             message = "the scorer's network gave something that is not a number"
@@ -280,23 +215,6 @@ class Scorer:
         score = min(max(score, 0.0), 1.0)
         low, high, percentile, band = self.card.calibration.describe(score)
         return FaceScore(score, low, high, percentile, band, face)
-
-
-@dataclass(frozen=True, slots=True)
-class _Picture:
-    """What is left of a picture once its pixels are gone: faces, and what the network reads.
-
-    `crops` has one tuple for each face, see `crop_frames`.
-    """
-
-    path: str
-    status: Status = Status.OK
-    message: str = ""
-    width: int = 0
-    height: int = 0
-    faces: tuple[Face | None, ...] = ()
-    frames: tuple[Box, ...] = ()
-    crops: tuple[tuple[Crop, ...], ...] = ()
 
 
 @overload
@@ -348,11 +266,3 @@ def default_threads() -> int:
 @cache
 def _default_scorer() -> Scorer:
     return Scorer()
-
-
-def _area(face: Face) -> float:
-    return face.box.width * face.box.height
-
-
-def _shorter_side(face: Face) -> float:
-    return min(face.box.width, face.box.height)

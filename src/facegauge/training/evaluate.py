@@ -30,10 +30,8 @@ from facegauge.preprocess import (
     PreprocessSpec,
     Tensor,
     Vector,
-    crop_frames,
-    five_points,
+    face_crops,
     main_frame,
-    sample,
     to_tensor,
 )
 from facegauge.results import Box
@@ -258,9 +256,9 @@ def _batches(
     seen: list[tuple[Tensor, Vector]] = []
     for row, path in enumerate(manifest.paths):
         try:
-            crops = look(path)
-            seen += crops
-            rows += [row] * len(crops)
+            found = look(path)
+            seen += found
+            rows += [row] * len(found)
         except PictureError as error:
             unscored[row] = str(error)
         if len(rows) >= batch_size or (rows and row == len(manifest) - 1):
@@ -282,8 +280,7 @@ def _look(
         frame = main_frame(found[0], width, height, spec)
     points = found[0].points if found else ()
     return [
-        (to_tensor(sample(pixels, crop, spec), spec), five_points(points, crop))
-        for crop in crop_frames(frame, spec)
+        (to_tensor(seen, spec), marks) for seen, marks in face_crops(pixels, frame, points, spec)
     ]
 
 

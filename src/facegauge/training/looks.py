@@ -10,12 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
+from facegauge.cutting import MIN_FACE
 from facegauge.detection import Detector
 from facegauge.errors import PictureError, ScorerError
 from facegauge.images import open_picture
 from facegauge.preprocess import Pixels, PreprocessSpec, main_frame, sample
 from facegauge.results import Box, Status
-from facegauge.scorer import MIN_FACE, default_threads
+from facegauge.scorer import default_threads
 from facegauge.training.label_table import Label
 
 SHIFT = 0.03  # the most that a view is shifted, as a share of the frame

@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from facegauge.cutting import MIN_FACE
 from facegauge.detection import CenterFace, Detector
 from facegauge.errors import PictureError, UsageError
 from facegauge.images import open_picture
 from facegauge.preprocess import Pixels, PreprocessSpec, main_frame, sample
 from facegauge.results import Box
-from facegauge.scorer import MIN_FACE
 from facegauge.training.degradations import DEGRADATIONS, degrade
 from facegauge.training.manifests import Manifest, load_manifest
 
