@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -169,9 +170,18 @@ def test_without_the_rule_r_may_lack_good_ones() -> None:
     assert not all(has)
 
 
+def test_a_share_of_r_is_degraded_too() -> None:
+    plain = batches(PLAN)[0]["real"]
+    spoilt = batches(replace(PLAN, spoilt=0.5))[0]["real"]
+    assert [torch.equal(a, b) for a, b in zip(plain, spoilt, strict=True)] == [True] * 2 + [
+        False
+    ] * 2
+
+
 @pytest.mark.parametrize(
     ("plan", "words"),
     [
+        (DualSetPlan(real=4, good=0, spoilt=1.5), r"0\.\.1, got 1\.5"),
         (DualSetPlan(degraded=17, real=4), "2 to 16 members, got 17"),
         (DualSetPlan(real=11), "11 were asked for, there are 10"),
         (DualSetPlan(real=4, good=0.95), r"label of 0\.95 or more; lower `good`"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,12 @@ from facegauge.preprocess import PreprocessSpec
 from facegauge.training import export, networks
 from facegauge.training.networks import heatmap, regressor
 from facegauge.training.networks.ensemble import Ensemble
-from facegauge.training.networks.regressor import TAPS, Regressor
+from facegauge.training.networks.regressor import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    TAPS,
+    Regressor,
+)
 from facegauge.training.profile import profile_network
 
 
@@ -27,6 +33,7 @@ from facegauge.training.profile import profile_network
         ("edgenext_xx_small", "factorised", 1_179_641),
         ("swin_b", "factorised", 86_874_553),
         ("mobilenetv3_small_100", "linear", 1_518_881),
+        ("inception_v3", "linear", 21_787_617),
     ],
 )
 def test_published_parameter_counts(backbone: str, head: str, parameters: int) -> None:
@@ -79,12 +86,12 @@ def test_mspts_network_is_timms_and_costs_what_was_published() -> None:
 def test_taps_halve_and_the_head_sees_all(backbone: str) -> None:
     with torch.device("meta"):
         network = Regressor(backbone, depths="all").eval()
-        maps = network.features(torch.zeros(1, 3, 64, 96))
-        strides = [64 // maps[name].shape[2] for name in network.taps]
-        assert strides[:4] == [96 // maps[name].shape[3] for name in network.taps[:4]]
-        assert strides[:4] == [4, 8, 16, 32]
+        maps = network.features(torch.zeros(1, 3, 320, 480))
+        for axis, side in ((2, 320), (3, 480)):  # Inception-v3 pads little: no more than nearly
+            strides = [side / maps[name].shape[axis] for name in network.taps[:4]]
+            assert np.round(np.log2(strides)).tolist() == [2, 3, 4, 5]
         assert network.head.in_features == sum(m.shape[1] for m in maps.values())
-        assert network(torch.zeros(2, 3, 64, 96)).shape == (2,)
+        assert network(torch.zeros(2, 3, 320, 480)).shape == (2,)
 
 
 def test_starts_at_the_mean_label() -> None:
@@ -105,6 +112,51 @@ def test_start_from_a_file_in_torchvisions_layout(tmp_path: Path) -> None:
         Regressor("mobilenet_v3_small").start_from(tmp_path / "weights.pth")
     with pytest.raises(UsageError, match="cannot get"):
         network.start_from(tmp_path / "missing.pth")
+
+
+class Ported(torch.nn.Module):
+    """One convolution of the Inception-v3 files for the FID: weight, beta, mean, var."""
+
+    def __init__(self, weight: torch.Tensor) -> None:
+        super().__init__()
+        self.register_buffer("weight", weight)
+        for name in ("beta", "mean"):
+            self.register_buffer(name, 0.1 * torch.randn(len(weight)))
+        self.register_buffer("var", torch.rand(len(weight)) + 0.5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x
+
+
+def test_inception_starts_from_a_torchscript_file_for_the_fid(tmp_path: Path) -> None:
+    network = Regressor("inception_v3").eval()
+    stems = [value for name, value in network.body.state_dict().items() if ".conv." in name]
+    ported = torch.nn.Module()
+    ported.net = torch.nn.Module()
+    names = ("conv", *(f"conv_{i}" for i in range(1, len(stems))))
+    ported.net.layers = torch.nn.ModuleDict(
+        {name: Ported(torch.randn_like(weight)) for name, weight in zip(names, stems, strict=True)}
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.jit.script(ported).save(str(tmp_path / "weights.pt"))
+    network.start_from(tmp_path / "weights.pt")
+    x, first = torch.rand(1, 3, 40, 40), ported.net.layers["conv"]
+    mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_STD))
+    theirs = torch.nn.functional.conv2d((x * 255 - 128) / 128, first.weight, stride=2)
+    theirs = torch.nn.functional.batch_norm(
+        theirs, first.mean, first.var, bias=first.beta, eps=1e-3
+    )
+    with torch.no_grad():
+        conv, bn = network.body.Conv2d_1a_3x3.conv, network.body.Conv2d_1a_3x3.bn
+        ours = conv((x - mean) / std)
+        ours = torch.nn.functional.batch_norm(
+            ours, bn.running_mean, bn.running_var, bn.weight, bn.bias, eps=1e-3
+        )
+        assert torch.allclose(ours.relu(), theirs.relu(), atol=1e-4)
+    last = network.body.get_submodule("Mixed_7c.branch_pool")
+    assert torch.equal(last.conv.weight, ported.net.layers[names[-1]].weight)
+    assert torch.equal(last.bn.running_mean, ported.net.layers[names[-1]].mean)
 
 
 def test_the_student_is_timms_backbone_pooled_and_two_linear_layers(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from torch.utils.data import Dataset
 
 from facegauge.errors import UsageError
-from facegauge.preprocess import PreprocessSpec
+from facegauge.preprocess import Pixels, PreprocessSpec
 from facegauge.training.degradations import degrade
 from facegauge.training.objectives import Normalise
 from facegauge.training.views import Batch, ViewMaker
@@ -139,13 +139,16 @@ class DualSetPlan:
         degraded: members of S, the clean face among them: 2 to 16.
         real: members of R.
         good: one of R has at least this label; 0 for no such rule.
-        least: the lowest severity in S; the highest is 5.
+        least: the lowest severity of what is degraded; the highest is 5.
+        spoilt: share of R that is degraded too, each member once; for real faces that are too
+            much alike to hold what S is degraded by.
     """
 
     degraded: int = 16
     real: int = 256
     good: float = 0.9
     least: float = 1.0
+    spoilt: float = 0.0
 
 
 class DualSetBatches(Dataset[Batch]):
@@ -153,7 +156,8 @@ class DualSetBatches(Dataset[Batch]):
 
     A batch holds `degraded` (M, H, W, 3), S, and `real` (N, H, W, 3), R, both uint8. The first of S
     is the clean face, the others are one degradation each, at the network's input size, no kind
-    twice. Faces of R are moved and mirrored only, none twice in a batch.
+    twice. Faces of R are moved and mirrored, none twice in a batch; the last of them are degraded
+    once where the plan says so.
 
     Args:
         clean: makes the faces of S: sharp ones, better not among those of R.
@@ -178,6 +182,8 @@ class DualSetBatches(Dataset[Batch]):
             raise UsageError(f"S and R need one input spec, got {clean.spec} and {real.spec}")
         if not 2 <= plan.degraded <= len(KINDS) + 1:
             raise UsageError(f"S has 2 to {len(KINDS) + 1} members, got {plan.degraded}")
+        if not 0 <= plan.spoilt <= 1:
+            raise UsageError(f"the spoilt share of R must be 0..1, got {plan.spoilt}")
         if not 0 < plan.least <= 5:
             raise UsageError(f"the lowest severity must be above 0, up to 5, got {plan.least}")
         if not clean.pictures:
@@ -203,12 +209,17 @@ class DualSetBatches(Dataset[Batch]):
         plan, faces = self.plan, self.clean.pictures
         clean = self.clean.plain(faces[int(rng.integers(len(faces)))], rng)
         kinds = rng.permutation(KINDS)[: plan.degraded - 1]
-        copies = [degrade(clean, str(kind), rng.uniform(plan.least, 5), rng) for kind in kinds]
+        copies = [self._degraded(clean, str(kind), rng) for kind in kinds]
         real = [self.real.plain(self.real.pictures[place], rng) for place in self._drawn(rng)]
+        for place in range(len(real) - round(plan.spoilt * len(real)), len(real)):
+            real[place] = self._degraded(real[place], str(rng.choice(KINDS)), rng)
         return {
             "degraded": torch.from_numpy(np.stack([clean, *copies])),
             "real": torch.from_numpy(np.stack(real)),
         }
+
+    def _degraded(self, view: Pixels, kind: str, rng: np.random.Generator) -> Pixels:
+        return degrade(view, kind, rng.uniform(self.plan.least, 5), rng)
 
     def _drawn(self, rng: np.random.Generator) -> Sequence[int]:
         """Members of R; when no good one is among them, one takes the first place."""

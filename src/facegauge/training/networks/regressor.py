@@ -7,6 +7,9 @@ likely `mobilenetv3_small_100` with `depths="last"`: its size and cost are what 
 
 from __future__ import annotations
 
+import warnings
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -28,9 +31,12 @@ TAPS: dict[str, tuple[str, ...]] = {
     # timm's
     "efficientnet_lite0": ("blocks.1", "blocks.2", "blocks.4", "blocks.6", "bn2"),
     "edgenext_xx_small": ("stages.0", "stages.1", "stages.2", "stages.3"),
+    "inception_v3": ("Conv2d_4a_3x3", "Mixed_5d", "Mixed_6e", "Mixed_7c"),
     "mobilenetv3_small_100": ("blocks.0", "blocks.1", "blocks.3", "blocks.5", "act2"),
 }
-TIMM = frozenset({"efficientnet_lite0", "edgenext_xx_small", "mobilenetv3_small_100"})
+TIMM = frozenset(
+    {"efficientnet_lite0", "edgenext_xx_small", "inception_v3", "mobilenetv3_small_100"}
+)
 HIDDEN = {"mobilenetv3_small_100": "act2"}  # taps behind a hidden layer that follows the pooling
 CHANNELS_LAST = frozenset({"swin_b"})  # whose maps are (N, h, w, C)
 HEADS = ("linear", "factorised")
@@ -143,10 +149,11 @@ class Regressor(nn.Module):
         return self.heat_map(self.features(x))
 
     def start_from(self, weights: str | Path) -> None:
-        """Load backbone weights: "imagenet" through torchvision or timm, or a .pth file.
+        """Load backbone weights: "imagenet" through torchvision or timm, or a file.
 
-        The file holds the backbone under its own names or, as the ports of EfficientNet-Lite do,
-        the same tensors in the same order under others, trained on (x - 127) / 128.
+        The file holds the backbone under its own names; or, as the ports of EfficientNet-Lite and
+        the TorchScript files of Inception-v3 for the FID do, the same tensors in the same order
+        under others, trained on (x - 127) / 128 and (x - 128) / 128.
 
         Raises:
             UsageError: the file cannot be read or does not hold this backbone's weights.
@@ -155,9 +162,11 @@ class Regressor(nn.Module):
             if weights == "imagenet":
                 state = _classifier(self.backbone, trained=True).state_dict()
             else:
-                state = torch.load(weights, map_location="cpu", weights_only=True)
+                state = _read(weights)
                 if self.backbone == "efficientnet_lite0" and "_conv_stem.weight" in state:
                     state = _from_lite(state)
+                if self.backbone == "inception_v3" and "net.layers.conv.weight" in state:
+                    state = _from_slim(state)
         except Exception as error:
             raise UsageError(f"cannot get backbone weights from {weights}: {error}") from error
         own = self.body.state_dict()
@@ -172,7 +181,7 @@ class Regressor(nn.Module):
     @torch.no_grad()
     def _count_channels(self) -> dict[str, int]:
         self.body.eval()
-        maps = self.features(torch.zeros(1, 3, 64, 64))
+        maps = self.features(torch.zeros(1, 3, 96, 96))
         self.body.train()
         return {name: maps[name].shape[1] for name in self.taps}
 
@@ -232,24 +241,74 @@ def _as_one(head: nn.Module) -> tuple[Tensor, Tensor]:
     return last.weight @ first.weight, F.linear(first.bias, last.weight, last.bias)
 
 
+def _read(weights: str | Path) -> dict[str, Tensor]:
+    """The tensors of a file that torch.save or torch.jit.save wrote."""
+    if not _is_script(weights):
+        tensors: dict[str, Tensor] = torch.load(weights, map_location="cpu", weights_only=True)
+        return tensors
+    load: Callable[..., nn.Module] = torch.jit.load
+    with warnings.catch_warnings():  # there is no other way to read such a file
+        warnings.simplefilter("ignore", FutureWarning)
+        return load(str(weights), map_location="cpu").state_dict()
+
+
+def _is_script(weights: str | Path) -> bool:
+    if not zipfile.is_zipfile(weights):
+        return False
+    with zipfile.ZipFile(weights) as archive:
+        return any("/code/" in name for name in archive.namelist())
+
+
 def _from_lite(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """The weights of a port of EfficientNet-Lite0 as timm's network wants them.
 
-    The port's input is (x - 127) / 128 and its batch norms add 1e-3 to the variance; here the input
-    is standardised with ImageNet's mean and deviation, and they add 1e-5. Both differences are
-    folded into the first convolution's weights and the batch norms' statistics.
+    The port's input is (x - 127) / 128 and its batch norms add 1e-3 to the variance, ours 1e-5,
+    which is folded into their statistics.
     """
     names = _classifier("efficientnet_lite0").state_dict()
     theirs = [value for name, value in state.items() if "num_batches" not in name]
     ours = [name for name in names if "num_batches" not in name]
     renamed = dict(zip(ours, theirs, strict=True))
-    mean = torch.tensor(IMAGENET_MEAN) * 255
-    std = torch.tensor(IMAGENET_STD) * 255
-    stem = renamed["conv_stem.weight"]
-    offset = stem.sum((2, 3)) @ ((mean - 127) / 128)
-    renamed["conv_stem.weight"] = stem * (std / 128).view(1, 3, 1, 1)
-    renamed["bn1.running_mean"] = renamed["bn1.running_mean"] - offset
     for name in ours:
         if name.endswith("running_var"):
             renamed[name] = renamed[name] + (1e-3 - 1e-5)
-    return renamed
+    return _standardised(renamed, "conv_stem", "bn1", 127)
+
+
+def _from_slim(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The weights of TensorFlow's Inception-v3 of 2015, ported, as timm's network wants them.
+
+    Its batch norms have no scale, and its input is (x - 128) / 128. It leaves the border out of
+    its average pooling and ends in one maximum pooling, where timm's network does neither, so it
+    is a place to start from and not the same network.
+    """
+    theirs = [name.removesuffix(".weight") for name in state if name.endswith(".weight")]
+    names = _classifier("inception_v3").state_dict()
+    ending = ".conv.weight"
+    ours = [n.removesuffix(ending) for n in names if n.endswith(ending) and "Aux" not in n]
+    renamed = {}
+    for old, new in zip(theirs, ours, strict=True):
+        renamed[f"{new}.conv.weight"] = state[f"{old}.weight"]
+        renamed[f"{new}.bn.weight"] = torch.ones_like(state[f"{old}.beta"])
+        renamed[f"{new}.bn.bias"] = state[f"{old}.beta"]
+        renamed[f"{new}.bn.running_mean"] = state[f"{old}.mean"]
+        renamed[f"{new}.bn.running_var"] = state[f"{old}.var"]
+    return _standardised(renamed, "Conv2d_1a_3x3.conv", "Conv2d_1a_3x3.bn", 128)
+
+
+def _standardised(
+    state: dict[str, Tensor], stem: str, norm: str, centre: float
+) -> dict[str, Tensor]:
+    """Weights for (x - centre) / 128 as weights for ImageNet's mean and deviation.
+
+    The difference is folded into the first convolution and the batch norm behind it; exact but
+    where the convolution pads its input.
+    """
+    mean, std = torch.tensor(IMAGENET_MEAN) * 255, torch.tensor(IMAGENET_STD) * 255
+    weight, shift = state[f"{stem}.weight"], state[f"{norm}.running_mean"]
+    offset = weight.sum((2, 3)) @ ((mean - centre) / 128)
+    return {
+        **state,
+        f"{stem}.weight": weight * (std / 128).view(1, 3, 1, 1),
+        f"{norm}.running_mean": shift - offset,
+    }
