@@ -178,9 +178,27 @@ def test_a_share_of_r_is_degraded_too() -> None:
     ] * 2
 
 
+def test_a_window_of_s_is_one_place_of_one_face() -> None:
+    made = batches(replace(PLAN, window=0.5))
+    batch = made[0]
+    assert batch["degraded"].shape == (6, 16, 12, 3) and batch["real"].shape == (4, 16, 12, 3)
+    places = [
+        picture.pixels[top : top + 16, left : left + 12]
+        for picture in made.clean.pictures
+        for top in range(17)
+        for left in range(13)
+    ]
+    assert any(
+        np.array_equal(way, place)
+        for way in (batch["degraded"][0].numpy(), batch["degraded"][0].flip(1).numpy())
+        for place in places
+    )
+
+
 @pytest.mark.parametrize(
     ("plan", "words"),
     [
+        (DualSetPlan(real=4, good=0, window=0.0), r"above 0, up to 1, got 0\.0"),
         (DualSetPlan(real=4, good=0, spoilt=1.5), r"0\.\.1, got 1\.5"),
         (DualSetPlan(degraded=17, real=4), "2 to 16 members, got 17"),
         (DualSetPlan(real=11), "11 were asked for, there are 10"),

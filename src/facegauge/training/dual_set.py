@@ -23,7 +23,7 @@ from facegauge.errors import UsageError
 from facegauge.preprocess import Pixels, PreprocessSpec
 from facegauge.training.degradations import degrade
 from facegauge.training.objectives import Normalise
-from facegauge.training.views import Batch, ViewMaker
+from facegauge.training.views import Batch, Framed, ViewMaker
 
 KINDS = (
     # the thirteen that the paper names
@@ -142,6 +142,8 @@ class DualSetPlan:
         least: the lowest severity of what is degraded; the highest is 5.
         spoilt: share of R that is degraded too, each member once; for real faces that are too
             much alike to hold what S is degraded by.
+        window: share of a face's height and width that the encoder sees, at a random place; S is
+            one window of its face. 1 for the whole.
     """
 
     degraded: int = 16
@@ -149,12 +151,13 @@ class DualSetPlan:
     good: float = 0.9
     least: float = 1.0
     spoilt: float = 0.0
+    window: float = 1.0
 
 
 class DualSetBatches(Dataset[Batch]):
     """Maps a step to its sets, a function of (seed, step, rank) alone.
 
-    A batch holds `degraded` (M, H, W, 3), S, and `real` (N, H, W, 3), R, both uint8. The first of S
+    A batch holds `degraded` (M, h, w, 3), S, and `real` (N, h, w, 3), R, both uint8. The first of S
     is the clean face, the others are one degradation each, at the network's input size, no kind
     twice. Faces of R are moved and mirrored, none twice in a batch; the last of them are degraded
     once where the plan says so.
@@ -184,6 +187,8 @@ class DualSetBatches(Dataset[Batch]):
             raise UsageError(f"S has 2 to {len(KINDS) + 1} members, got {plan.degraded}")
         if not 0 <= plan.spoilt <= 1:
             raise UsageError(f"the spoilt share of R must be 0..1, got {plan.spoilt}")
+        if not 0 < plan.window <= 1:
+            raise UsageError(f"a window's share must be above 0, up to 1, got {plan.window}")
         if not 0 < plan.least <= 5:
             raise UsageError(f"the lowest severity must be above 0, up to 5, got {plan.least}")
         if not clean.pictures:
@@ -207,16 +212,27 @@ class DualSetBatches(Dataset[Batch]):
     def __getitem__(self, step: int) -> Batch:
         rng = np.random.default_rng([self.seed, step, self.rank])
         plan, faces = self.plan, self.clean.pictures
-        clean = self.clean.plain(faces[int(rng.integers(len(faces)))], rng)
+        clean = self._seen(self.clean, faces[int(rng.integers(len(faces)))], rng)
         kinds = rng.permutation(KINDS)[: plan.degraded - 1]
         copies = [self._degraded(clean, str(kind), rng) for kind in kinds]
-        real = [self.real.plain(self.real.pictures[place], rng) for place in self._drawn(rng)]
+        drawn = [self.real.pictures[place] for place in self._drawn(rng)]
+        real = [self._seen(self.real, picture, rng) for picture in drawn]
         for place in range(len(real) - round(plan.spoilt * len(real)), len(real)):
             real[place] = self._degraded(real[place], str(rng.choice(KINDS)), rng)
         return {
             "degraded": torch.from_numpy(np.stack([clean, *copies])),
             "real": torch.from_numpy(np.stack(real)),
         }
+
+    def _seen(self, maker: ViewMaker, picture: Framed, rng: np.random.Generator) -> Pixels:
+        """A plain view, or a window of it."""
+        view = maker.plain(picture, rng)
+        if self.plan.window == 1:
+            return view
+        height, width = (max(1, round(side * self.plan.window)) for side in view.shape[:2])
+        top = int(rng.integers(view.shape[0] - height + 1))
+        left = int(rng.integers(view.shape[1] - width + 1))
+        return view[top : top + height, left : left + width]
 
     def _degraded(self, view: Pixels, kind: str, rng: np.random.Generator) -> Pixels:
         return degrade(view, kind, rng.uniform(self.plan.least, 5), rng)
