@@ -234,6 +234,18 @@ def test_the_objective_is_the_loss_of_the_embeddings() -> None:
     assert [value.requires_grad for value in got.values()] == [True, True, False, False]
 
 
+def test_the_mean_cell_does_not_say_where() -> None:
+    network, batch = encoder().eval(), batches(PLAN)[0]
+    objective = DualSet(SPEC, temperature=0.1, distance="mean", pooled=True)
+    s, r = (
+        network.project(network.cells(objective.normalise(batch[name]))).mean(1)
+        for name in ("degraded", "real")
+    )
+    expected, got = dual_set_loss(s, r, 0.1, "mean"), objective(network, batch)
+    for name, value in expected.items():
+        assert got[name].item() == pytest.approx(value.item(), rel=1e-3)
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [({"distance": "l1"}, "sum or mean, got 'l1'"), ({"temperature": 0}, "above 0, got 0")],

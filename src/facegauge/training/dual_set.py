@@ -79,6 +79,12 @@ def _there_and_back(
     return loss, entropy(shares)
 
 
+def mean_cell(embeddings: Tensor, cells: Tensor) -> Tensor:
+    """Embeddings (N, K * C) of K `cells`, (N, K, any), to the mean over them, (N, C) float32."""
+    mean: Tensor = embeddings.float().view(len(cells), cells.shape[1], -1).mean(1)
+    return mean
+
+
 def entropy(shares: Tensor) -> Tensor:
     """Mean entropy of the rows of (M, N), each summing to 1, in nats; detached."""
     mean: Tensor = torch.special.entr(shares.detach()).sum(1).mean()
@@ -98,6 +104,8 @@ class DualSet(nn.Module):
 
     Args:
         ways: "both", as the paper ends up with, or for comparison "s_r_s" or "r_s_r" alone.
+        pooled: compare the mean of a picture's cells. The paper compares all of them, in order,
+            and so also where on the face something is.
 
     Raises:
         UsageError: an unknown distance or way, or a temperature that is not above 0.
@@ -109,6 +117,7 @@ class DualSet(nn.Module):
         temperature: float = 1.0,
         distance: str = "sum",
         ways: str = "both",
+        pooled: bool = False,
     ) -> None:
         super().__init__()
         if distance not in DISTANCES:
@@ -118,14 +127,15 @@ class DualSet(nn.Module):
         self.normalise = Normalise(spec)
         if ways not in WAYS:
             raise UsageError(f"ways must be one of {', '.join(WAYS)}, got {ways!r}")
-        self.temperature, self.distance = temperature, distance
+        self.temperature, self.distance, self.pooled = temperature, distance, pooled
         self.left_out = {"both": "", "s_r_s": "r_s_r", "r_s_r": "s_r_s"}[ways]
 
     def forward(self, network: nn.Module, batch: Batch) -> dict[str, Tensor]:
         views = self.normalise(torch.cat([batch["degraded"], batch["real"]]))
-        _, embeddings = network(views.contiguous(memory_format=torch.channels_last))
+        cells, embeddings = network(views.contiguous(memory_format=torch.channels_last))
         with torch.autocast(embeddings.device.type, enabled=False):
-            s, r = embeddings.float().tensor_split([len(batch["degraded"])])
+            compared = mean_cell(embeddings, cells) if self.pooled else embeddings.float()
+            s, r = compared.tensor_split([len(batch["degraded"])])
             losses = dual_set_loss(s, r, self.temperature, self.distance)
         losses.pop(self.left_out, None)
         return losses

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from facegauge.errors import UsageError
 from facegauge.preprocess import PreprocessSpec
-from facegauge.training.dual_set import entropy
+from facegauge.training.dual_set import entropy, mean_cell
 from facegauge.training.objectives import Normalise
 from facegauge.training.views import Batch
 
@@ -61,8 +61,7 @@ class PatchContrast(nn.Module):
         patches = torch.cat([self._cut(views), self._cut(views)])
         cells, embeddings = network(patches.contiguous(memory_format=torch.channels_last))
         with torch.autocast(embeddings.device.type, enabled=False):
-            mean = embeddings.float().view(len(patches), cells.shape[1], -1).mean(1)
-            one, other = mean.tensor_split(2)
+            one, other = mean_cell(embeddings, cells).tensor_split(2)
             return patch_loss(one, other, self.temperature)
 
     def _cut(self, views: Tensor) -> Tensor:

@@ -113,7 +113,8 @@ def lesson(job: Job, numbers: Settings) -> nn.Module:
         raise UsageError(f"encoder.learns must be one of {', '.join(LESSONS)}, got {learns!r}")
     if learns == "patches":
         return PatchContrast(spec, numbers["patch"], numbers["patch_temperature"])
-    return DualSet(spec, numbers["temperature"], numbers["distance"], ways=learns)
+    options = {name: numbers[name] for name in ("temperature", "distance", "pooled")}
+    return DualSet(spec, **options, ways=learns)
 
 
 def train_core(job: Job, encoder: DegradationEncoder | None, clean: list[Framed]) -> DslFiqa:
