@@ -150,8 +150,8 @@ class DualSetPlan:
         real: members of R.
         good: one of R has at least this label; 0 for no such rule.
         least: the lowest severity of what is degraded; the highest is 5.
-        spoilt: share of R that is degraded too, each member once; for real faces that are too
-            much alike to hold what S is degraded by.
+        spoilt: share of R that is degraded too, each member as one of S is, in kind and severity;
+            for real faces that are too much alike to hold what S is degraded by.
         window: share of a face's height and width that the encoder sees, at a random place; S is
             one window of its face. 1 for the whole.
     """
@@ -170,7 +170,7 @@ class DualSetBatches(Dataset[Batch]):
     A batch holds `degraded` (M, h, w, 3), S, and `real` (N, h, w, 3), R, both uint8. The first of S
     is the clean face, the others are one degradation each, at the network's input size, no kind
     twice. Faces of R are moved and mirrored, none twice in a batch; the last of them are degraded
-    once where the plan says so.
+    as members of S are, where the plan says so.
 
     Args:
         clean: makes the faces of S: sharp ones, better not among those of R.
@@ -224,11 +224,13 @@ class DualSetBatches(Dataset[Batch]):
         plan, faces = self.plan, self.clean.pictures
         clean = self._seen(self.clean, faces[int(rng.integers(len(faces)))], rng)
         kinds = rng.permutation(KINDS)[: plan.degraded - 1]
-        copies = [self._degraded(clean, str(kind), rng) for kind in kinds]
+        degradations = [(str(kind), rng.uniform(plan.least, 5)) for kind in kinds]
+        copies = [degrade(clean, *how, rng) for how in degradations]
         drawn = [self.real.pictures[place] for place in self._drawn(rng)]
         real = [self._seen(self.real, picture, rng) for picture in drawn]
-        for place in range(len(real) - round(plan.spoilt * len(real)), len(real)):
-            real[place] = self._degraded(real[place], str(rng.choice(KINDS)), rng)
+        for place in range(round(plan.spoilt * len(real))):
+            how = degradations[place % len(degradations)]
+            real[-1 - place] = degrade(real[-1 - place], *how, rng)
         return {
             "degraded": torch.from_numpy(np.stack([clean, *copies])),
             "real": torch.from_numpy(np.stack(real)),
@@ -243,9 +245,6 @@ class DualSetBatches(Dataset[Batch]):
         top = int(rng.integers(view.shape[0] - height + 1))
         left = int(rng.integers(view.shape[1] - width + 1))
         return view[top : top + height, left : left + width]
-
-    def _degraded(self, view: Pixels, kind: str, rng: np.random.Generator) -> Pixels:
-        return degrade(view, kind, rng.uniform(self.plan.least, 5), rng)
 
     def _drawn(self, rng: np.random.Generator) -> Sequence[int]:
         """Members of R; when no good one is among them, one takes the first place."""
