@@ -33,6 +33,7 @@ KINDS = (
     *("low_contrast", "colour_cast"),
 )
 DISTANCES = ("sum", "mean")
+LEAST_DEVIATION = 1e-4  # added, so that a dead dimension does not divide by 0
 WAYS = ("both", "s_r_s", "r_s_r")
 
 
@@ -106,6 +107,8 @@ class DualSet(nn.Module):
         ways: "both", as the paper ends up with, or for comparison "s_r_s" or "r_s_r" alone.
         pooled: compare the mean of a picture's cells. The paper compares all of them, in order,
             and so also where on the face something is.
+        standardised: compare after every dimension has been given mean 0 and deviation 1 over the
+            batch. Without, what varies most, brightness, hides what is fine, such as blocks.
 
     Raises:
         UsageError: an unknown distance or way, or a temperature that is not above 0.
@@ -118,6 +121,7 @@ class DualSet(nn.Module):
         distance: str = "sum",
         ways: str = "both",
         pooled: bool = False,
+        standardised: bool = False,
     ) -> None:
         super().__init__()
         if distance not in DISTANCES:
@@ -127,7 +131,8 @@ class DualSet(nn.Module):
         self.normalise = Normalise(spec)
         if ways not in WAYS:
             raise UsageError(f"ways must be one of {', '.join(WAYS)}, got {ways!r}")
-        self.temperature, self.distance, self.pooled = temperature, distance, pooled
+        self.temperature, self.distance = temperature, distance
+        self.pooled, self.standardised = pooled, standardised
         self.left_out = {"both": "", "s_r_s": "r_s_r", "r_s_r": "s_r_s"}[ways]
 
     def forward(self, network: nn.Module, batch: Batch) -> dict[str, Tensor]:
@@ -135,6 +140,8 @@ class DualSet(nn.Module):
         cells, embeddings = network(views.contiguous(memory_format=torch.channels_last))
         with torch.autocast(embeddings.device.type, enabled=False):
             compared = mean_cell(embeddings, cells) if self.pooled else embeddings.float()
+            if self.standardised:
+                compared = (compared - compared.mean(0)) / (compared.std(0) + LEAST_DEVIATION)
             s, r = compared.tensor_split([len(batch["degraded"])])
             losses = dual_set_loss(s, r, self.temperature, self.distance)
         losses.pop(self.left_out, None)

@@ -113,8 +113,8 @@ def lesson(job: Job, numbers: Settings) -> nn.Module:
         raise UsageError(f"encoder.learns must be one of {', '.join(LESSONS)}, got {learns!r}")
     if learns == "patches":
         return PatchContrast(spec, numbers["patch"], numbers["patch_temperature"])
-    options = {name: numbers[name] for name in ("temperature", "distance", "pooled")}
-    return DualSet(spec, **options, ways=learns)
+    names = ("temperature", "distance", "pooled", "standardised")
+    return DualSet(spec, **{name: numbers[name] for name in names}, ways=learns)
 
 
 def train_core(job: Job, encoder: DegradationEncoder | None, clean: list[Framed]) -> DslFiqa:
