@@ -117,6 +117,7 @@ class DualSet(nn.Module):
     def __init__(
         self,
         spec: PreprocessSpec,
+        *,
         temperature: float = 1.0,
         distance: str = "sum",
         ways: str = "both",
