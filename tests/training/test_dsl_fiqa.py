@@ -63,7 +63,7 @@ def small(**changes: object) -> Core:
 
 @cache
 def built(settings: CoreSettings) -> Core:
-    torch.manual_seed(0)
+    torch.manual_seed(1)
     core = Core(settings)
     for head in (core.quality, core.confidence):
         nn.init.normal_(head[3].weight, std=0.5)

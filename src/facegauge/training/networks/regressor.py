@@ -39,6 +39,7 @@ TIMM = frozenset(
 )
 HIDDEN = {"mobilenetv3_small_100": "act2"}  # taps behind a hidden layer that follows the pooling
 CHANNELS_LAST = frozenset({"swin_b"})  # whose maps are (N, h, w, C)
+DEPTHS = ("last", "all", "strides")
 HEADS = ("linear", "factorised")
 
 
@@ -51,11 +52,12 @@ class Regressor(nn.Module):
     for swin_b, both with the factorised one; 1,518,881 for mobilenetv3_small_100, whose last tap
     is the hidden layer that timm puts behind the pooling. `depths="all"` pools every tap, which
     puts early, fine detail within the head's reach at the price of a few hundred weights (our
-    choice).
+    choice). `depths="strides"` pools the taps at strides 4, 8, 16 and 32 alone and leaves out what
+    some classifiers have behind them, as MobileNetV2 its 1,280 channels.
 
     Args:
         backbone: a key of `TAPS`.
-        depths: "last" or "all".
+        depths: "last", "all" or "strides".
         bias: the head's first bias: the mean label, so that training starts from there.
         head: "linear", one layer; or "factorised", Linear(C, 128) and Linear(128, 1) without an
             activation between, as Efficient-FIQA has it.
@@ -67,8 +69,8 @@ class Regressor(nn.Module):
         super().__init__()
         if backbone not in TAPS:
             raise UsageError(f"unknown backbone {backbone!r}; there are {', '.join(TAPS)}")
-        if depths not in ("last", "all"):
-            raise UsageError(f"depths must be last or all, got {depths!r}")
+        if depths not in DEPTHS:
+            raise UsageError(f"depths must be one of {', '.join(DEPTHS)}, got {depths!r}")
         if head not in HEADS:
             raise UsageError(f"head must be {' or '.join(HEADS)}, got {head!r}")
         self.backbone = backbone
@@ -79,7 +81,7 @@ class Regressor(nn.Module):
             "bias": bias,
             "head": head,
         }
-        self.taps = TAPS[backbone]
+        self.taps = TAPS[backbone][:4] if depths == "strides" else TAPS[backbone]
         self.pooled = self.taps[-1:] if depths == "last" else self.taps
         self.body = _body(backbone, self.taps)
         self.channels = self._count_channels()

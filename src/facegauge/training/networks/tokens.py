@@ -92,7 +92,7 @@ class VitTokens(nn.Module):
 
 
 class CnnTokens(nn.Module):
-    """Every tap of a light backbone, on the grid of its stride 16, side by side (our choice).
+    """A light backbone's maps at four strides, on the grid of stride 16, side by side (our choice).
 
     Each tap goes through a 1x1 convolution to the same number of channels, so that all weigh
     alike, as the four blocks of the ViT do.
@@ -109,7 +109,7 @@ class CnnTokens(nn.Module):
 
     def __init__(self, backbone: str, size: Sequence[int], tap_width: int) -> None:
         super().__init__()
-        self.backbone = Regressor(backbone)
+        self.backbone = Regressor(backbone, depths="strides")
         self.backbone.head = nn.Identity()
         self.project = nn.ModuleList(
             nn.Sequential(nn.Conv2d(width, tap_width, 1, bias=False), nn.BatchNorm2d(tap_width))

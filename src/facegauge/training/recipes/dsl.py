@@ -151,9 +151,9 @@ def start_tokens(core: Core, start: str) -> None:
         UsageError: there is none with the same backbone.
     """
     before = earlier(start, core.config["backbone"]).state_dict()
-    body = {name: value for name, value in before.items() if not name.startswith("head.")}
     assert isinstance(core.tokens, CnnTokens)  # `earlier` has no other backbones
-    core.tokens.backbone.load_state_dict(body)
+    backbone = core.tokens.backbone
+    backbone.load_state_dict({name: before[name] for name in backbone.state_dict()})
 
 
 def earlier_encoder(folder: str) -> DegradationEncoder:
