@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import shutil
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -26,6 +26,9 @@ from facegauge.training.networks.heatmap import Explains
 from facegauge.training.profile import profile_network
 from facegauge.training.runs import Run, save_run
 from facegauge.zoo import Card, Cost, Data, Figure, Validation, card_to_toml
+
+if TYPE_CHECKING:
+    import onnx
 
 OPSET = 17
 TOLERANCE = 1e-5
@@ -204,8 +207,23 @@ def write_onnx(shipped: Shipped, spec: PreprocessSpec, file: Path) -> None:
             dynamo=False,
         )
     model = onnx.load(str(file))
+    _shorten_names(model.graph, keep={*given, *outputs})
     onnx.helper.set_model_props(model, {"facegauge.spec": spec.to_json()})
     onnx.save(model, str(file))
+
+
+def _shorten_names(graph: onnx.GraphProto, keep: set[str]) -> None:
+    """Number what lies between inputs and outputs: a deep network's names take half a megabyte."""
+    short: dict[str, str] = {name: name for name in ("", *keep)}
+
+    def numbered(names: Iterable[str]) -> list[str]:
+        return [short.setdefault(name, str(len(short))) for name in names]
+
+    for node in graph.node:
+        node.name = ""
+        node.input[:], node.output[:] = numbered(node.input), numbered(node.output)
+    for tensor in graph.initializer:
+        (tensor.name,) = numbered([tensor.name])
 
 
 def check_onnx(shipped: Shipped, spec: PreprocessSpec, file: Path) -> float:

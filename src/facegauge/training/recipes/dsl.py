@@ -24,7 +24,7 @@ from torch import nn
 
 from facegauge.errors import UsageError
 from facegauge.training.dual_set import WAYS, DualSet, DualSetBatches, DualSetPlan
-from facegauge.training.job import Job, Settings, earlier, open_job, score_loss
+from facegauge.training.job import Job, Settings, describe, earlier, open_job, score_loss
 from facegauge.training.manifests import Manifest
 from facegauge.training.networks.degradation_encoder import DegradationEncoder
 from facegauge.training.networks.dsl_fiqa import Core, CoreSettings, DslFiqa
@@ -70,6 +70,8 @@ def run(
     """
     points = bool(settings["core"]["landmarks"])
     job = open_job(settings, data, [], out, resume=resume, say=say, points=points)
+    learned = describe([data.where(split="train"), *map(_learned, [*unlabelled, *clean])])
+    job = replace(job, settings={**job.settings, "data": learned})
     sharp = _faces(job, clean, points)
     figures, encoder = {}, None
     if settings["core"]["degradation"] != "none":
@@ -172,6 +174,10 @@ def earlier_encoder(folder: str) -> DegradationEncoder:
 def _faces(job: Job, manifests: Sequence[Manifest], points: bool = False) -> list[Framed]:
     found: list[Framed] = []
     for manifest in manifests:
-        part = manifest if manifest.splits is None else manifest.where(split="train")
-        found += load_framed(part, job.maker.spec, FACES, job.say, points=points)
+        found += load_framed(_learned(manifest), job.maker.spec, FACES, job.say, points=points)
     return found
+
+
+def _learned(manifest: Manifest) -> Manifest:
+    """The part of a list that is learned from: with a split column, its train rows."""
+    return manifest if manifest.splits is None else manifest.where(split="train")
