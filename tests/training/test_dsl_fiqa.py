@@ -223,8 +223,11 @@ def test_landmarks_reach_the_shipped_scorer(
     assert system.core.guide is not None
     for weights in (system.core.guide.mlp[3].weight, system.core.confidence[0].weight):
         nn.init.normal_(weights, std=2)
-    nn.init.normal_(system.core.quality[0].weight, std=20)
-    nn.init.normal_(system.core.quality[3].weight, std=0.01)  # scores within 0..1
+    nn.init.normal_(system.core.quality[0].weight, std=1)
+    for _, norm in system.core.tokens.project:  # random weights see little in a toy picture
+        norm.weight.data *= 30
+    for head in (system.core.quality, system.core.confidence):  # scores and shares within 0..1
+        nn.init.normal_(head[3].weight, std=0.1)
     spec, data = PreprocessSpec(width=64, height=80), load_manifest(toy_data)
     save_run(
         tmp_path / "run",
