@@ -14,6 +14,7 @@ from facegauge.training.losses import (
     ordered,
     pearson,
     plcc,
+    ranked,
     robust_corr,
 )
 
@@ -33,7 +34,7 @@ def test_pearson_is_numpys() -> None:
     assert got == pytest.approx(np.corrcoef(a, b)[0, 1], abs=1e-5)
 
 
-@pytest.mark.parametrize("loss", [*LOSSES.values(), plcc])
+@pytest.mark.parametrize("loss", [*LOSSES.values(), plcc, ranked])
 @pytest.mark.parametrize("count", [1, 5])
 def test_no_spread_gives_finite_gradients(loss: object, count: int) -> None:
     prediction = torch.full((count,), 0.4, requires_grad=True)
@@ -97,6 +98,20 @@ def test_mse_plcc_is_the_sum_and_trusts_some_targets_more() -> None:
     trust = torch.tensor([4.0, 1.0, 1.0, 0.0])
     weighted = mse_plcc(PREDICTION, LABEL, weight=0, trust=trust).item()
     assert weighted == pytest.approx(0.0525 / 6, abs=1e-7)
+
+
+def test_ranked_is_the_slow_loop() -> None:
+    rng = np.random.default_rng(0)
+    scores, labels = rng.random(12), rng.choice([0.1, 0.3, 0.4, 0.8], 12)
+    terms = [
+        np.log1p(np.exp(-(scores[i] - scores[j]) / 0.3))
+        for i in range(12)
+        for j in range(12)
+        if labels[i] > labels[j]
+    ]
+    got = ranked(torch.tensor(scores), torch.tensor(labels), scale=0.3).item()
+    assert got == pytest.approx(np.mean(terms), abs=1e-9)
+    assert ranked(torch.tensor(scores), torch.full((12,), 0.3)) == 0
 
 
 def slow_ordered(scores: np.ndarray, severities: np.ndarray, margin: float) -> float:

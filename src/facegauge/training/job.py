@@ -23,7 +23,7 @@ from facegauge.training.fit import FitSettings, Validate, fit
 from facegauge.training.judge import Judge
 from facegauge.training.label import label_into
 from facegauge.training.label_table import load_labels
-from facegauge.training.losses import LOSSES
+from facegauge.training.losses import LOSSES, ranked
 from facegauge.training.manifests import Manifest
 from facegauge.training.networks.degradation_encoder import DegradationEncoder
 from facegauge.training.networks.dsl_fiqa import DslFiqa
@@ -224,7 +224,14 @@ def earlier(name_or_folder: str, backbone: str) -> Regressor:
 
 
 def score_loss(numbers: Settings) -> ScoreLoss:
-    return partial(LOSSES[numbers["loss"]], weight=numbers["corr_weight"])
+    """The settings' `loss`, with `rank_weight` of `losses.ranked` beside it."""
+    loss = partial(LOSSES[numbers["loss"]], weight=numbers["corr_weight"])
+    weight = numbers["rank_weight"]
+
+    def both(prediction: Tensor, target: Tensor, trust: Tensor | None = None) -> Tensor:
+        return loss(prediction, target, trust=trust) + weight * ranked(prediction, target)
+
+    return both if weight else loss
 
 
 def make_validation(

@@ -76,6 +76,19 @@ def mse_plcc(
     return mse + weight * plcc(prediction, target)
 
 
+def ranked(prediction: Tensor, target: Tensor, scale: float = 0.2) -> Tensor:
+    """Every pair in its order: mean of log(1 + exp(-lead / scale)) over pairs with unequal targets.
+
+    The lead is how much higher the better one of a pair scores. Pairs count alike, however far
+    apart, so the many pictures in the middle of the labels' scale are sorted with care; squared
+    errors and correlations are ruled by the few at its ends. It has no scale of its own and goes
+    beside a loss that has. As in RankNet; our choice here, with its scale.
+    """
+    lead = prediction.unsqueeze(1) - prediction.unsqueeze(0)
+    better = target.unsqueeze(1) > target.unsqueeze(0)
+    return (F.softplus(-lead / scale) * better).sum() / better.sum().clamp(min=1)
+
+
 def _mean(errors: Tensor, trust: Tensor | None) -> Tensor:
     return errors.mean() if trust is None else (trust * errors).sum() / trust.sum()
 
