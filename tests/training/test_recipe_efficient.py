@@ -17,7 +17,7 @@ from facegauge.training.runs import load_run
 from facegauge.training.settings import apply_overrides, load_preset
 from toys import first_losses, grain
 
-FITS = ("teacher", "teacher_plus", "student")
+FITS = ("teachers.first", "teachers.second", "teacher_plus", "student")
 SHORT = {"steps": 4, "warmup": 2, "validate_every": 2, "save_every": 1, "log_every": 1}
 SMALL = [
     "input.width=48",
@@ -68,7 +68,8 @@ def test_every_step_leaves_its_part(
     data: Manifest, sets: tuple[Manifest, Manifest], tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
-    figures = efficient.run(settings(), data, *sets, out)
+    committee = apply_overrides(settings(), ['teacher.members=["first", "second"]'])
+    figures = efficient.run(committee, data, *sets, out)
     assert list(figures) == ["teacher", "teacher_plus", "student"]
     assert load_run(out / "teacher").system == "efficient teacher"
     assert load_run(out / "teacher_plus").system == "efficient teacher plus"
@@ -87,12 +88,17 @@ def test_every_step_leaves_its_part(
             for name in ("teacher", "teacher_plus")
         }
     assert said["teacher"] != said["teacher_plus"]
+    for name, score in said.items():
+        members = load_run(out / name).members
+        scores = [member(torch.zeros(1, 3, 64, 48)).item() for member in members.values()]
+        assert list(members) == ["first", "second"] and len(set(scores)) == 2
+        assert score == pytest.approx(np.mean(scores), abs=1e-6)
     pool = np.load(out / "pool" / "score.npy")
     known = {*data.where(split="train").labels(), *labels_a.labels()}
     known |= set(load_labels(out / "labels_b.csv")[0].labels())
     assert {round(float(s), 4) for s in pool[np.isfinite(pool)]} <= {round(s, 4) for s in known}
 
-    assert first_losses(out / "teacher") == pytest.approx(
+    assert first_losses(out / "teacher" / "first") == pytest.approx(
         {"labels": 0.9912, "order": 0.7273}, rel=0.02
     )
 
@@ -117,14 +123,16 @@ def test_the_student_can_stop_at_the_labels_or_at_a(
     """Teachers that are there already are taken as they are."""
     efficient.run(settings(), data, *sets, tmp_path / "run")
     taken = [
-        *(f"{name}.start={tmp_path / 'run' / name}" for name in FITS[:2]),
-        *(f"{name}.fit.steps=0" for name in FITS[:2]),
+        f"teachers.first.start={tmp_path / 'run' / 'teacher'}",
+        f"teacher_plus.start={tmp_path / 'run' / 'teacher_plus'}",
+        "teachers.first.fit.steps=0",
+        "teacher_plus.fit.steps=0",
     ]
     for learns, parts in (("labels", {"labels", "order"}), ("a", {"score", "features", "order"})):
         out = tmp_path / f"learns_{learns}"
         numbers = apply_overrides(settings(), [*taken, f"student.learns={learns}"])
         efficient.run(numbers, data, *sets, out)
-        assert not (out / "teacher").exists()
+        assert not (out / "teacher" / "first").exists()
         assert set(first_losses(out)) == parts
         labels, again = (
             load_labels(folder / "labels_a.csv")[0].labels() for folder in (tmp_path / "run", out)
@@ -173,9 +181,10 @@ def test_killed_and_resumed_ends_the_same(
 
 def test_the_paper_preset_has_the_papers_numbers() -> None:
     paper = load_preset("efficient", "paper")
-    assert paper["teacher"]["backbone"] == "swin_b" and "pool" not in paper
-    for name in FITS:
-        fit = paper[name]["fit"]
-        assert (fit["lr"], fit["weight_decay"]) == (1e-4, 1e-6)
+    assert paper["teacher"]["members"] == ["swin_b"] and "pool" not in paper
+    teacher = paper["teachers"]["swin_b"]
+    for numbers in (teacher, paper["teacher_plus"], paper["student"]):
+        assert (numbers["fit"]["lr"], numbers["fit"]["weight_decay"]) == (1e-4, 1e-6)
+    for name in ("teacher", "teacher_plus", "student"):
         assert paper[name]["plan"]["labelled"] == 32
-    assert paper["teacher"]["fit"]["steps"] == pytest.approx(30 * 27_686 / 32, rel=0.01)
+    assert teacher["fit"]["steps"] == pytest.approx(30 * 27_686 / 32, rel=0.01)

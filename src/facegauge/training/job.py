@@ -73,17 +73,18 @@ class Job:
             self, maker=maker, validate=self.validate if same else make_validation(self.val, spec)
         )
 
-    def begun(self, numbers: Settings) -> Regressor:
+    def begun(self, numbers: Settings, member: str = "") -> Regressor:
         """A network before its training: with random weights, a backbone's, or an earlier one.
 
         Args:
             numbers: `backbone`, `depths`, `head` if not linear, `weights` (see
                 `Regressor.start_from`), `start` (see `earlier`) and `fit`. An earlier network keeps
                 its own depths and head.
+            member: its name, if it belongs to an ensemble.
         """
         torch.manual_seed(numbers["fit"]["seed"])
         if numbers["start"]:
-            return earlier(numbers["start"], numbers["backbone"])
+            return earlier(numbers["start"], numbers["backbone"], member)
         head = numbers.get("head", "linear")
         network = Regressor(numbers["backbone"], numbers["depths"], self.mean_label, head)
         if numbers["weights"]:
@@ -203,11 +204,12 @@ def open_job(
     )
 
 
-def earlier(name_or_folder: str, backbone: str) -> Regressor:
+def earlier(name_or_folder: str, backbone: str, member: str = "") -> Regressor:
     """A network that was trained before; of an ensemble, its member with that backbone.
 
     Args:
         name_or_folder: a shipped scorer's name, a scorer folder with weights or a run folder.
+        member: which of several members with that backbone; otherwise the first.
 
     Raises:
         UsageError: there is none with that backbone.
@@ -215,6 +217,8 @@ def earlier(name_or_folder: str, backbone: str) -> Regressor:
     shipped = name_or_folder in zoo.names()
     run = load_run(zoo.open_folder(name_or_folder) if shipped else name_or_folder)
     networks = [*run.members.values()] or [run.network]
+    if member in run.members:
+        networks.insert(0, run.members[member])
     there = [network for network in networks if isinstance(network, Regressor)]
     for network in there:
         if network.backbone == backbone:
@@ -225,11 +229,12 @@ def earlier(name_or_folder: str, backbone: str) -> Regressor:
 
 def score_loss(numbers: Settings) -> ScoreLoss:
     """The settings' `loss`, with `rank_weight` of `losses.ranked` beside it."""
-    loss = partial(LOSSES[numbers["loss"]], weight=numbers["corr_weight"])
-    weight = numbers["rank_weight"]
+    loss: ScoreLoss = partial(LOSSES[numbers["loss"]], weight=numbers["corr_weight"])
+    weight: float = numbers["rank_weight"]
 
     def both(prediction: Tensor, target: Tensor, trust: Tensor | None = None) -> Tensor:
-        return loss(prediction, target, trust=trust) + weight * ranked(prediction, target)
+        closeness: Tensor = loss(prediction, target, trust=trust)
+        return closeness + weight * ranked(prediction, target)
 
     return both if weight else loss
 

@@ -8,9 +8,11 @@ Source: arXiv 2507.15709. The paper's steps, in order:
 5. the student learns the labelled faces, A with T's scores and B with T+'s.
 
 Each step is a folder or a table in the run folder, and a killed run goes on where it was. The
-paper's student learns scores alone. With a [pool] table, as in the `cpu` preset, ours also learns
-from what T+ says of degraded views, and imitates its feature maps: our choice, for a student
-without ImageNet weights. For comparison, `student.learns` can stop short of B or of both sets.
+paper's teacher is one network; ours is a committee of one or more that learn apart, and its score
+is their mean. The paper's student learns scores alone. With a [pool] table, as in the `cpu` preset,
+ours also learns from what T+ says of degraded views, and imitates the feature maps of T+'s first
+member: our choice, for a student without ImageNet weights. For comparison, `student.learns` can
+stop short of B or of both sets.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from facegauge.training.distil import distilled, fill_pool
 from facegauge.training.job import Job, Settings, describe, open_job, score_loss
 from facegauge.training.judge import network_judge
 from facegauge.training.manifests import Manifest
+from facegauge.training.networks.ensemble import Ensemble
 from facegauge.training.networks.regressor import Regressor
 from facegauge.training.objectives import Supervised
 from facegauge.training.pool import PoolBatches
@@ -88,29 +91,49 @@ def run(
     return figures
 
 
-def train_teacher(
-    job: Job, name: str, pictures: list[Framed], before: Regressor | None
-) -> Regressor:
-    """Steps 1 and 3: labels, and, where the plan asks for groups, the order of degraded copies."""
-    numbers = {**job.settings["teacher"], **job.settings[name]}
+def train_teacher(job: Job, name: str, pictures: list[Framed], before: Ensemble | None) -> Ensemble:
+    """Steps 1 and 3: every member by itself, from the one `before`; their mean is the teacher."""
     job = job.at("teacher", pictures)
-    teacher = job.begun(numbers)
+    names = job.settings["teacher"]["members"]
+    members = {member: train_member(job, name, member, before) for member in names}
+    teacher = Ensemble(dict(members)).eval()
+    configs = {member: network.config for member, network in members.items()}
+    config = {"kind": "ensemble", "members": configs, "flip": False}
+    job.save(name, f"{SYSTEM} {name.replace('_', ' ')}", teacher, config)
+    return teacher
+
+
+def train_member(job: Job, name: str, member: str, before: Ensemble | None) -> Regressor:
+    """Labels, and, where the plan asks for groups, the order of degraded copies."""
+    settings = job.settings
+    numbers = {**settings["teacher"], **settings["teachers"][member]}
+    if before is not None:
+        numbers |= {**settings[name], "weights": ""}
+        seed = numbers["fit"]["seed"] + settings["teacher"]["members"].index(member)
+        numbers["fit"] = {**numbers["fit"], "seed": seed}
+    network = job.begun(numbers, member)
     if before is not None and not numbers["start"]:
-        teacher.load_state_dict(before.state_dict())
+        network.load_state_dict(before.members[member].state_dict())
     batches = partial(ViewBatches, job.maker, BatchPlan(**numbers["plan"]))
-    system = f"{SYSTEM} {name.replace('_', ' ')}"
-    job.fit(name, teacher, _labels(job, numbers), batches, system=system, numbers=numbers["fit"])
-    return teacher.eval()
+    job.fit(
+        f"{name}/{member}",
+        network,
+        _labels(job, numbers),
+        batches,
+        system=f"{SYSTEM} {name.replace('_', ' ')} member",
+        numbers=numbers["fit"],
+    )
+    return network.eval()
 
 
-def pseudo_label(job: Job, name: str, teacher: Regressor, pictures: Manifest) -> list[Framed]:
+def pseudo_label(job: Job, name: str, teacher: Ensemble, pictures: Manifest) -> list[Framed]:
     """Steps 2 and 4: the table `labels_<name>.csv`, and its pictures with their new labels."""
     judge = network_judge(f"teacher of {name}", teacher, job.at("teacher").maker.spec)
     found, _ = job.pseudo_labelled(job.out / f"labels_{name}.csv", judge, pictures, FACES)
     return found
 
 
-def train_student(job: Job, pictures: list[Framed], guide: Regressor | None) -> Regressor:
+def train_student(job: Job, pictures: list[Framed], guide: Ensemble | None) -> Regressor:
     """Step 5: labels and pseudo-labels; with a pool and a guide, also what that says of views."""
     numbers = job.settings["student"]
     job = job.at("student", pictures)
@@ -120,11 +143,15 @@ def train_student(job: Job, pictures: list[Framed], guide: Regressor | None) -> 
     if guide is None or "pool" not in job.settings:
         batches = partial(ViewBatches, job.maker, BatchPlan(**numbers["plan"]))
     else:
-        pool = fill_pool(job, [guide], [numbers])
+        pool = fill_pool(job, _members(guide), [numbers])
         objective = distilled(job, pool, student, numbers)
         batches = partial(PoolBatches, pool)
     job.fit("", student, objective, batches, system=SYSTEM, numbers=numbers["fit"])
     return student.eval()
+
+
+def _members(committee: Ensemble) -> list[Regressor]:
+    return [member for member in committee.members.values() if isinstance(member, Regressor)]
 
 
 def _labels(job: Job, numbers: Settings) -> Supervised:
