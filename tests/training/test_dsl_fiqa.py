@@ -21,6 +21,7 @@ from facegauge.scorer import Scorer
 from facegauge.training import evaluate, networks
 from facegauge.training.export import Shipped, check_onnx, export_run, write_onnx
 from facegauge.training.judge import open_judge
+from facegauge.training.landmarks import mirrored
 from facegauge.training.manifests import load_manifest
 from facegauge.training.networks import tokens
 from facegauge.training.networks.degradation_encoder import DegradationEncoder
@@ -274,9 +275,22 @@ class Blind(nn.Module):
         return self.network(x)
 
 
-def test_a_guided_network_is_not_averaged_over_its_mirror(system: DslFiqa) -> None:
-    with pytest.raises(UsageError, match="landmarks"):
-        Shipped(system, flip=True)
+def test_a_guided_network_is_averaged_over_picture_and_landmarks_in_the_mirror(
+    system: DslFiqa, tmp_path: Path
+) -> None:
+    x, _, points = inputs()
+    there = torch.from_numpy(np.stack([mirrored(row) for row in points.numpy()]))
+    shipped = Shipped(system, flip=True).eval()
+    with torch.no_grad():
+        views = system(x, points), system(x.flip(3), there)
+        assert torch.allclose(shipped(x, points), (views[0] + views[1]) / 2, atol=1e-6)
+        found = shipped.outputs(x, points)
+        heat = [system.assess(*of).heat_map for of in ((x, points), (x.flip(3), there))]
+    assert torch.allclose(found["heat_map"], (heat[0] + heat[1].flip(2)) / 2, atol=1e-6)
+    assert torch.allclose(found["heat_map"].mean((1, 2)), found["score"], atol=1e-6)
+    spec = PreprocessSpec(width=64, height=80)
+    write_onnx(shipped, spec, tmp_path / "model.onnx")
+    assert check_onnx(shipped, spec, tmp_path / "model.onnx") < 1e-5
 
 
 @pytest.mark.parametrize("degradation", ["none", "concat"])

@@ -20,6 +20,7 @@ from facegauge.errors import ScorerError, UsageError
 from facegauge.metrics import Evaluation, Interval, evaluate
 from facegauge.preprocess import FIVE, PreprocessSpec
 from facegauge.training.evaluate import predict_network
+from facegauge.training.landmarks import SWAPPED
 from facegauge.training.manifests import Manifest
 from facegauge.training.networks.dsl_fiqa import DslFiqa
 from facegauge.training.networks.heatmap import Explains
@@ -40,23 +41,18 @@ class Shipped(nn.Module):
 
     Attributes:
         guided: whether it also takes landmarks, (N, 10) as `preprocess.five_points` gives them.
-
-    Raises:
-        UsageError: mirrored pictures are asked for, but landmarks would have to be mirrored too.
     """
 
     def __init__(self, network: nn.Module, flip: bool) -> None:
         super().__init__()
         self.network, self.flip = network, flip
         self.guided = bool(getattr(network, "guided", False))
-        if flip and self.guided:
-            raise UsageError("a network that landmarks guide cannot be averaged over its mirror")
 
     def forward(self, image: Tensor, *landmarks: Tensor) -> Tensor:
         """(N, 3, H, W), normalised, to (N,)."""
         score: Tensor = self.network(image, *landmarks)
         if self.flip:
-            score = (score + self.network(image.flip(3))) / 2
+            score = (score + self.network(image.flip(3), *map(_mirrored, landmarks))) / 2
         return score.reshape(-1)
 
     def outputs(self, image: Tensor, *landmarks: Tensor) -> dict[str, Tensor]:
@@ -64,7 +60,7 @@ class Shipped(nn.Module):
         found = self._outputs(image, *landmarks)
         if not self.flip:
             return found
-        mirrored = self._outputs(image.flip(3))
+        mirrored = self._outputs(image.flip(3), *map(_mirrored, landmarks))
         return {
             name: (value + (mirrored[name].flip(2) if value.ndim > 1 else mirrored[name])) / 2
             for name, value in found.items()
@@ -80,6 +76,12 @@ class Shipped(nn.Module):
             heat = self.network.explain(image)
             return {"score": heat.mean((1, 2)), "heat_map": heat}
         return {"score": self.network(image).reshape(-1)}
+
+
+def _mirrored(landmarks: Tensor) -> Tensor:
+    """`landmarks.mirrored` on a batch, (N, 10), without numpy, so that it can be exported."""
+    places = landmarks.view(-1, 5, 2)[:, list(SWAPPED)]
+    return (places * places.new_tensor([-1.0, 1.0])).flatten(1)
 
 
 class _Traced(nn.Module):
