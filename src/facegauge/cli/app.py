@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from facegauge.cli import (
+    average,
     best,
     data,
     degrade,
@@ -103,6 +104,7 @@ app.add_typer(data.data, name="data")
 app.add_typer(train.train, name="train")
 app.command("label", epilog=label.EPILOG)(label.label)
 app.command("evaluate")(evaluate.evaluate)
+app.command("average")(average.average)
 app.command("export")(export.export)
 app.command("profile")(profile.profile)
 app.command("degrade")(degrade.degrade)
