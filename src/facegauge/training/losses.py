@@ -81,8 +81,9 @@ def ranked(prediction: Tensor, target: Tensor, scale: float = 0.2) -> Tensor:
 
     The lead is how much higher the better one of a pair scores. Pairs count alike, however far
     apart, so the many pictures in the middle of the labels' scale are sorted with care; squared
-    errors and correlations are ruled by the few at its ends. It has no scale of its own and goes
-    beside a loss that has. As in RankNet; our choice here, with its scale.
+    errors and correlations are ruled by the few at its ends. It drives scores apart without end and
+    so stretches them, even beside a loss that knows the scale; `rescale.onto_labels` puts that
+    right. As in RankNet; our choice here, with its scale.
     """
     lead = prediction.unsqueeze(1) - prediction.unsqueeze(0)
     better = target.unsqueeze(1) > target.unsqueeze(0)
