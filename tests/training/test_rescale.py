@@ -72,11 +72,13 @@ def test_an_export_is_rescaled_model_and_weights_alike(toy_data: Path, tmp_path:
     data = load_manifest(toy_data)
     export_run(load_run(tmp_path / "run"), tmp_path / "s", name="s", data=data, rescale=True)
     val, x = data.where(split="val"), torch.randn(2, 3, 80, 64)
-    again = load_run(tmp_path / "s").network
+    exported = load_run(tmp_path / "s")
+    again, line = exported.network, exported.settings["rescaled"]
     assert raw(again, val).mean() == pytest.approx(val.labels().mean(), abs=1e-3)
     with torch.no_grad():
         assert Model(tmp_path / "s")(x.numpy()) == pytest.approx(again(x).numpy(), abs=1e-5)
-        assert not torch.allclose(again(x), network(x), atol=1e-3)
+        expected = line["slope"] * network(x) + line["offset"]
+        assert torch.allclose(again(x), expected, atol=1e-4) and line["slope"] < 0.9
 
 
 def test_what_cannot_be_rescaled_is_refused(toy_data: Path) -> None:

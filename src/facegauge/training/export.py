@@ -138,8 +138,10 @@ def export_run(
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{folder} is in use; choose a new folder for the scorer")
     train, val = data.where(split="train"), data.where(split="val")
+    settings = run.settings
     if rescale:
-        onto_labels(run.network, run.spec, val)
+        slope, offset = onto_labels(run.network, run.spec, val)
+        settings = {**settings, "rescaled": {"slope": slope, "offset": offset}}
     config: dict[str, Any] = dict(run.config)
     if flip and config.get("flip") is False:  # an ensemble does it itself, and run.json says so
         from facegauge.training.networks import build
@@ -171,7 +173,7 @@ def export_run(
             network=shipped.network,
             config=config,
             spec=run.spec,
-            settings=run.settings,
+            settings=settings,
         )
         size = f"{run.spec.width}x{run.spec.height}"
         card = Card(
