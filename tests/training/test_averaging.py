@@ -51,8 +51,9 @@ def test_the_weights_are_the_mean_and_the_record_names_every_run(tmp_path: Path)
         by_hand = (states[0][name] + states[1][name] + states[2][name]) / 3
         assert torch.allclose(value.float(), by_hand.float(), atol=1e-6), name
     assert (mean.system, mean.config, mean.spec) == ("toy", runs[0].config, runs[0].spec)
-    made_by = [row["command"] for row in mean.settings["averaged"]]
-    assert made_by == [f"facegauge train {seed}" for seed in (1, 2, 3)]
+    assert mean.settings["averaged"] == [
+        {"command": f"facegauge train {seed}", "commit": "abc"} for seed in (1, 2, 3)
+    ]
     learned = {row["manifest"]: row["pictures"] for row in mean.settings["data"]}
     assert learned == {"a.csv": 3, "1.csv": 1, "2.csv": 1, "3.csv": 1}
     assert mean.settings["command"] and mean.settings["commit"]

@@ -18,7 +18,7 @@ from facegauge.errors import UsageError
 from facegauge.training.runs import Run, provenance, save_run
 
 FEWEST = 2
-KEPT = ("command", "commit")  # of every run, in the record
+KEPT = ("command", "commit", "rescaled")  # of every run, in the record
 
 
 def average_runs(runs: Sequence[Run], out: Path) -> None:
@@ -50,11 +50,15 @@ def average_runs(runs: Sequence[Run], out: Path) -> None:
         config=first.config,
         spec=first.spec,
         settings={
-            "averaged": [{key: run.settings.get(key) for key in KEPT} for run in runs],
+            "averaged": [_made(run) for run in runs],
             "data": _learned(runs),
             **provenance(),
         },
     )
+
+
+def _made(run: Run) -> dict[str, Any]:
+    return {key: run.settings[key] for key in KEPT if key in run.settings}
 
 
 def _mean(states: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
