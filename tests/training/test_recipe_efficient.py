@@ -11,6 +11,7 @@ import torch
 from facegauge.preprocess import PreprocessSpec
 from facegauge.training import fit as fitting
 from facegauge.training import job as jobs
+from facegauge.training import rescale
 from facegauge.training.label_table import load_labels
 from facegauge.training.manifests import Manifest, load_manifest
 from facegauge.training.networks.regressor import Regressor
@@ -78,7 +79,7 @@ def test_every_step_leaves_its_part(
         network.rescale(0.5, 0.1)
         scaled.append(network.state_dict()["head.bias"].clone())
 
-    monkeypatch.setattr(efficient, "onto_labels", onto_labels)
+    monkeypatch.setattr(rescale, "onto_labels", onto_labels)
     committee = apply_overrides(settings(), ['teacher.members=["first", "second"]'])
     figures = efficient.run(committee, data, *sets, out)
     assert list(figures) == ["teacher", "teacher_plus", "student"]
@@ -100,7 +101,7 @@ def test_every_step_leaves_its_part(
         }
     assert said["teacher"] != said["teacher_plus"]
     assert [weights.tolist() for weights in scaled] == [  # it ranks; the first does not
-        load_run(out / name).members["second"].state_dict()["head.bias"].tolist() for name in said
+        load_run(out / name / "second").network.state_dict()["head.bias"].tolist() for name in said
     ]
     for name, score in said.items():
         members = load_run(out / name).members
@@ -124,7 +125,7 @@ def test_a_network_that_has_learned_nothing_stays_on_its_own_scale(
     job = jobs.open_job(settings(), data, [], tmp_path / "run", resume=False, say=said.append)
     network = Regressor("mobilenet_v3_small").eval()
     network.rescale(0.0, 0.3)
-    efficient.put_on_scale(job, network)
+    job.put_on_scale(network)
     assert "do not rise" in said[-1] and said[-1].endswith("they stay as they are")
     assert network.head.bias.item() == pytest.approx(0.3)
 

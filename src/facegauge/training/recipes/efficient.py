@@ -25,7 +25,6 @@ from pathlib import Path
 from torch import nn
 from torch.utils.data import Dataset
 
-from facegauge.errors import UsageError
 from facegauge.training.distil import distilled, fill_pool
 from facegauge.training.job import Job, Settings, describe, open_job, score_loss
 from facegauge.training.judge import network_judge
@@ -34,7 +33,6 @@ from facegauge.training.networks.ensemble import Ensemble
 from facegauge.training.networks.regressor import Regressor
 from facegauge.training.objectives import Supervised
 from facegauge.training.pool import PoolBatches
-from facegauge.training.rescale import onto_labels
 from facegauge.training.views import Batch, BatchPlan, Framed, ViewBatches
 
 SYSTEM = "efficient"
@@ -124,18 +122,9 @@ def train_member(job: Job, name: str, member: str, before: Ensemble | None) -> R
         batches,
         system=f"{SYSTEM} {name.replace('_', ' ')} member",
         numbers=numbers["fit"],
+        ranks=bool(numbers["rank_weight"]),
     )
-    if numbers["rank_weight"]:  # the members' scores are averaged, so they must be on one scale
-        put_on_scale(job, network)
     return network.eval()
-
-
-def put_on_scale(job: Job, network: Regressor) -> None:
-    """Give scores on the labels' scale; a network that has learned nothing stays as it is."""
-    try:
-        onto_labels(network, job.maker.spec, job.val)
-    except UsageError as error:
-        job.say(f"{error}; they stay as they are")
 
 
 def pseudo_label(job: Job, name: str, teacher: Ensemble, pictures: Manifest) -> list[Framed]:
@@ -158,10 +147,8 @@ def train_student(job: Job, pictures: list[Framed], guide: Ensemble | None) -> R
         pool = fill_pool(job, _members(guide), [numbers])
         objective = distilled(job, pool, student, numbers)
         batches = partial(PoolBatches, pool)
-    job.fit("", student, objective, batches, system=SYSTEM, numbers=numbers["fit"])
-    if numbers["rank_weight"]:
-        put_on_scale(job, student)
-        job.save("", SYSTEM, student, student.config)
+    ranks = bool(numbers["rank_weight"])
+    job.fit("", student, objective, batches, system=SYSTEM, numbers=numbers["fit"], ranks=ranks)
     return student.eval()
 
 

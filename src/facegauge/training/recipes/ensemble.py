@@ -89,6 +89,7 @@ def train_teacher(job: Job, name: str) -> Regressor:
         batches,
         system="ensemble teacher",
         numbers=numbers["fit"],
+        ranks=bool(numbers["rank_weight"]),
     )
     return teacher
 
@@ -105,5 +106,13 @@ def train_member(job: Job, name: str, pool: Pool | None) -> Regressor:
     else:
         objective = distilled(job, pool, student, numbers)
         batches = partial(PoolBatches, pool)
-    job.fit(name, student, objective, batches, system="ensemble member", numbers=numbers["fit"])
+    job.fit(
+        name,
+        student,
+        objective,
+        batches,
+        system="ensemble member",
+        numbers=numbers["fit"],
+        ranks=bool(numbers["rank_weight"]),
+    )
     return student.eval()
