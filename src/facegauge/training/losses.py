@@ -76,16 +76,17 @@ def mse_plcc(
     return mse + weight * plcc(prediction, target)
 
 
-def ranked(prediction: Tensor, target: Tensor, scale: float = 0.2) -> Tensor:
+def ranked(prediction: Tensor, target: Tensor, scale: float = 0.5) -> Tensor:
     """Every pair in its order: mean of log(1 + exp(-lead / scale)) over pairs with unequal targets.
 
-    The lead is how much higher the better one of a pair scores. Pairs count alike, however far
-    apart, so the many pictures in the middle of the labels' scale are sorted with care; squared
-    errors and correlations are ruled by the few at its ends. It drives scores apart without end and
-    so stretches them, even beside a loss that knows the scale; `rescale.onto_labels` puts that
-    right. As in RankNet; our choice here, with its scale.
+    The lead is how much higher the better one of a pair scores, in standard deviations of the
+    batch's scores, so that the scores' order counts and nothing is gained by stretching them. Pairs
+    count alike, however far apart, so the many pictures in the middle of the labels' scale are
+    sorted with care; squared errors and correlations are ruled by the few at its ends. RankNet's
+    loss but for the deviations, which are our choice, as is `scale`.
     """
-    lead = prediction.unsqueeze(1) - prediction.unsqueeze(0)
+    score = _standardised(prediction)
+    lead = score.unsqueeze(1) - score.unsqueeze(0)
     better = target.unsqueeze(1) > target.unsqueeze(0)
     return (F.softplus(-lead / scale) * better).sum() / better.sum().clamp(min=1)
 
