@@ -22,6 +22,7 @@ from rows import named, shown
 
 from facegauge.preprocess import PreprocessSpec
 from facegauge.training.manifests import load_manifest
+from facegauge.training.networks import build
 from facegauge.training.networks.degradation_encoder import DegradationEncoder
 from facegauge.training.probe import linear_probe
 from facegauge.training.recipes.dsl import earlier_encoder
@@ -36,8 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     encoders = {name: earlier_encoder(folder) for name, folder in options.rows.items()}
     spec = load_run(next(iter(options.rows.values()))).spec
     torch.manual_seed(0)
-    config = next(iter(encoders.values())).config
-    blank = DegradationEncoder(config["channels"], config["grid"])
+    blank = build(next(iter(encoders.values())).config)
+    assert isinstance(blank, DegradationEncoder)
     manifest = load_manifest(options.data).where(split=options.split)
     faces = sharpest_people(manifest, spec, options.people, seed=1)
     rows = [row(name, net, faces, spec) for name, net in {UNTRAINED: blank, **encoders}.items()]

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from facegauge.errors import UsageError
 from facegauge.training.networks.degradation_encoder import DegradationEncoder
+from facegauge.training.networks.regressor import Regressor
 
 
 def count(network: torch.nn.Module) -> int:
@@ -30,10 +31,18 @@ def test_the_papers_encoder_has_its_parameters() -> None:
     assert cells.shape == (2, 96, 256) and embedding.shape == (2, 24_576)
 
 
-def test_the_compact_one_has_the_stated_parameters() -> None:
-    encoder = DegradationEncoder(channels=(16, 32, 64), grid=(6, 5))
-    assert count(encoder) == 80_848
-    assert encoder(torch.zeros(1, 3, 80, 64))[1].shape == (1, 6 * 5 * 64)
+def test_a_backbone_up_to_stride_8_begins_with_a_networks_weights() -> None:
+    encoder = DegradationEncoder((), (6, 5), "mobilenet_v2")
+    assert encoder.width == 32 and count(encoder) == 57_600
+    assert encoder(torch.zeros(1, 3, 80, 64))[1].shape == (1, 6 * 5 * 32)
+    network = Regressor("mobilenet_v2", "all").eval()
+    encoder.eval().start_from(network)
+    x = torch.rand(2, 3, 48, 40)
+    assert torch.equal(encoder.body(x), network.features(x)["features.6"])
+    with pytest.raises(UsageError, match="'mobilenet_v2' cannot start from shufflenet_v2_x0_5"):
+        encoder.start_from(Regressor("shufflenet_v2_x0_5"))
+    with pytest.raises(UsageError, match="unknown backbone 'resnet'"):
+        DegradationEncoder((), (6, 5), "resnet")
 
 
 def test_pooling_is_adaptive_where_the_grid_divides() -> None:
@@ -64,7 +73,7 @@ def test_the_embedding_is_the_cells_seen_one_by_one() -> None:
 def test_it_is_rebuilt_from_its_config() -> None:
     encoder = small()
     assert encoder.config == {
-        "kind": "degradation_encoder", "channels": [4, 6, 8], "grid": [3, 2],
+        "kind": "degradation_encoder", "channels": [4, 6, 8], "grid": [3, 2], "backbone": "",
     }  # fmt: skip
     again = DegradationEncoder(encoder.config["channels"], encoder.config["grid"]).eval()
     again.load_state_dict(encoder.state_dict())
@@ -95,7 +104,12 @@ def test_it_exports_at_a_size_that_the_grid_does_not_divide(tmp_path: Path) -> N
 
 @pytest.mark.parametrize(
     ("options", "words"),
-    [({"channels": ()}, "channels"), ({"grid": (3,)}, "rows and columns"), ({"grid": (0, 2)}, "0")],
+    [
+        ({"channels": ()}, "channels"),
+        ({"backbone": "mobilenet_v2"}, "or a backbone"),
+        ({"grid": (3,)}, "rows and columns"),
+        ({"grid": (0, 2)}, "0"),
+    ],
 )
 def test_wrong_numbers_are_named(options: dict[str, object], words: str) -> None:
     with pytest.raises(UsageError, match=words):

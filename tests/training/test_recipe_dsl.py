@@ -13,6 +13,7 @@ from facegauge.preprocess import Pixels, PreprocessSpec
 from facegauge.results import Box, Face
 from facegauge.training import fit as fitting
 from facegauge.training import pictures
+from facegauge.training.job import open_job
 from facegauge.training.manifests import Manifest, load_manifest
 from facegauge.training.networks.dsl_fiqa import DslFiqa
 from facegauge.training.networks.regressor import Regressor
@@ -28,6 +29,8 @@ SMALL = [
     "workers=0",
     "judge.faces=3",
     "encoder.channels=[4, 8]",
+    "encoder.backbone=",
+    "encoder.body=",
     "encoder.grid=[3, 2]",
     "encoder.plan.degraded=4",
     "encoder.plan.real=6",
@@ -91,6 +94,23 @@ def settings(*changes: str) -> dsl.Settings:
 
 
 Sets = tuple[list[Manifest], list[Manifest]]
+
+
+def test_an_encoder_begins_with_a_scorers_layers(
+    data: Manifest, sets: Sets, tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    before = Regressor("shufflenet_v2_x0_5", "all")
+    spec = PreprocessSpec(width=48, height=64)
+    save_run(tmp_path / "before", system="x", network=before, config=before.config, spec=spec,
+             settings={})  # fmt: skip
+    changes = (
+        "encoder.channels=[]", "encoder.backbone=shufflenet_v2_x0_5",
+        f"encoder.body={tmp_path / 'before'}", "encoder.fit.steps=0", "core.fit.steps=0",
+    )  # fmt: skip
+    job = open_job(settings(*changes), data, [], tmp_path / "run", resume=False, say=print)
+    encoder, x = dsl.train_encoder(job, sets[0], []).eval(), torch.rand(2, 3, 64, 48)
+    assert torch.equal(encoder.body(x), before.eval().features(x)["stage2"])
 
 
 def test_both_stages_leave_their_part(data: Manifest, sets: Sets, tmp_path: Path) -> None:

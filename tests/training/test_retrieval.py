@@ -215,6 +215,10 @@ def test_an_encoder_is_judged_by_its_cells() -> None:
     assert np.allclose(cells, embed(network, made.views, SPEC, batch=4), atol=1e-5)
     other = embed(network, made.views, SPEC, part="embedding")
     assert other.shape == cells.shape and not np.allclose(other, cells)
+    mean = embed(network, made.views, SPEC, part="mean")
+    assert np.allclose(mean, cells.reshape(4, 12, 8).mean(1), atol=1e-6)
+    with pytest.raises(UsageError, match="part must be one of cells, mean, embedding"):
+        embed(network, made.views, SPEC, part="all")
     figures = retrieval_validation(made, SPEC)(network)
     expected = average_precisions(cells, made.kinds, made.identities).mean()
     assert figures["criterion"] == figures["map"] == pytest.approx(expected)

@@ -32,6 +32,7 @@ Array = npt.NDArray[np.floating[Any]]
 Names = npt.NDArray[np.str_]
 
 METRICS = ("euclidean", "cosine")
+PARTS = ("cells", "mean", "embedding")
 QUERIES = 256  # whose distances are held at a time
 
 
@@ -117,21 +118,24 @@ def embed(
     """(N, H, W, 3) uint8 to what an encoder says of them, (N, D) float32, in eval mode.
 
     Args:
-        part: "cells", flattened, which scoring reads; or "embedding", which training compares.
+        part: "cells", flattened, which scoring reads; "mean", the mean cell, which knows nothing of
+            where on the face something is; or "embedding", which training compares.
     """
     import torch
 
     from facegauge.training.objectives import Normalise
 
-    place = {"cells": 0, "embedding": 1}[part]
+    if part not in PARTS:
+        raise UsageError(f"part must be one of {', '.join(PARTS)}, got {part!r}")
     network.eval()
     device = next(network.parameters()).device
     normalise = Normalise(spec).to(device)
+    rows = []
     with torch.inference_mode():
-        rows = [
-            network(normalise(torch.from_numpy(views[start : start + batch]).to(device)))[place]
-            for start in range(0, len(views), batch)
-        ]
+        for start in range(0, len(views), batch):
+            seen = normalise(torch.from_numpy(views[start : start + batch]).to(device))
+            cells, embedding = network(seen)
+            rows.append({"cells": cells, "mean": cells.mean(1), "embedding": embedding}[part])
         array: Array = torch.cat(rows).flatten(1).float().cpu().numpy()
     return array
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from facegauge.errors import UsageError
 from facegauge.training.networks.heatmap import remapped
+from facegauge.training.networks.regressor import Regressor, Shallow
 
 SLOPE = 0.1  # of LeakyReLU below 0
 
@@ -18,42 +19,71 @@ SLOPE = 0.1  # of LeakyReLU below 0
 class DegradationEncoder(nn.Module):
     """Six 3x3 convolutions, pooling to a grid, and a small network on every cell.
 
-    The defaults are the paper's: 1,278,784 parameters, 96 cells of 256 channels. For two cores,
-    ours is `channels=(16, 32, 64), grid=(6, 5)` with 80,848. Pooling shares areas exactly: where
-    the grid divides the map, as with the paper's 384 x 384 pixels, that is adaptive average
-    pooling; elsewhere (178 x 218, say) it is ours, and exports to ONNX at any size. The activation
-    between the two layers on the cells is our choice too.
+    The defaults are the paper's: 1,278,784 parameters, 96 cells of 256 channels. Pooling shares
+    areas exactly: where the grid divides the map, as with the paper's 384 x 384 pixels, that is
+    adaptive average pooling; elsewhere (178 x 218, say) it is ours, and exports to ONNX at any
+    size. The activation between the two layers on the cells is our choice too, and so is a backbone
+    in the place of the convolutions, which need not begin from nothing.
 
     Args:
         channels: two convolutions for each; the map is halved at every number but the first.
         grid: rows and columns of cells.
+        backbone: a key of `regressor.TAPS`, up to stride 8, with `channels` empty; "" for none.
+
+    Attributes:
+        width: channels of a cell.
 
     Raises:
-        UsageError: no channels, or a number below 1.
+        UsageError: neither channels nor a backbone, or both, or a number below 1.
     """
 
     def __init__(
-        self, channels: Sequence[int] = (64, 128, 256), grid: Sequence[int] = (8, 12)
+        self,
+        channels: Sequence[int] = (64, 128, 256),
+        grid: Sequence[int] = (8, 12),
+        backbone: str = "",
     ) -> None:
         super().__init__()
-        if not channels or min(channels) < 1:
-            raise UsageError(f"channels must be one or more numbers above 0, got {channels}")
+        if bool(channels) == bool(backbone) or (channels and min(channels) < 1):
+            raise UsageError(
+                "an encoder has channels, one or more numbers above 0, or a backbone, "
+                f"got {list(channels)} and {backbone!r}"
+            )
         if len(grid) != 2 or min(grid) < 1:
             raise UsageError(f"grid must be rows and columns above 0, got {grid}")
         self.config = {
             "kind": "degradation_encoder",
             "channels": list(channels),
             "grid": list(grid),
+            "backbone": backbone,
         }
         self.grid = tuple(grid)
-        layers: list[nn.Module] = []
-        for place, (before, width) in enumerate(zip((3, *channels), channels, strict=False)):
-            layers += [*_convolution(before, width, 2 if place else 1), *_convolution(width, width)]
-        self.body = nn.Sequential(*layers)
-        last = channels[-1]
+        self.body: nn.Module
+        if backbone:
+            self.body = Shallow(backbone)
+            self.width = self.body.channels
+        else:
+            self.body = nn.Sequential(*_convolutions(channels))
+            self.width = channels[-1]
         self.project = nn.Sequential(
-            nn.Linear(last, last), nn.LeakyReLU(SLOPE), nn.Linear(last, last)
+            nn.Linear(self.width, self.width),
+            nn.LeakyReLU(SLOPE),
+            nn.Linear(self.width, self.width),
         )
+
+    def start_from(self, network: Regressor) -> None:
+        """The backbone's weights from a network with the same one.
+
+        Raises:
+            UsageError: there is no backbone, or another.
+        """
+        if network.backbone != self.config["backbone"]:
+            raise UsageError(
+                f"an encoder with the backbone {self.config['backbone']!r} cannot start from "
+                f"{network.backbone}"
+            )
+        before = network.state_dict()
+        self.body.load_state_dict({name: before[name] for name in self.body.state_dict()})
 
     def cells(self, x: Tensor) -> Tensor:
         """(N, 3, H, W), normalised, to cells (N, rows * columns, C), row by row: for scoring."""
@@ -67,6 +97,13 @@ class DegradationEncoder(nn.Module):
         """
         cells = self.cells(x)
         return cells, self.project(cells).flatten(1)
+
+
+def _convolutions(channels: Sequence[int]) -> list[nn.Module]:
+    layers: list[nn.Module] = []
+    for place, (before, width) in enumerate(zip((3, *channels), channels, strict=False)):
+        layers += [*_convolution(before, width, 2 if place else 1), *_convolution(width, width)]
+    return layers
 
 
 def _convolution(before: int, width: int, stride: int = 1) -> list[nn.Module]:

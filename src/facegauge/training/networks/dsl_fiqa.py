@@ -256,7 +256,7 @@ class DslFiqa(nn.Module):
             )
         if encoder is not None:
             asked = [*core.config["cells"], core.config["cell_width"]]
-            given = [*encoder.config["grid"], encoder.config["channels"][-1]]
+            given = [*encoder.grid, encoder.width]
             if asked != given:
                 raise UsageError(
                     "the core needs degradation cells of rows, columns and channels "

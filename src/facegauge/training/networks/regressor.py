@@ -196,6 +196,33 @@ class Regressor(nn.Module):
         return {name: maps[name].shape[1] for name in self.taps}
 
 
+class Shallow(nn.Module):
+    """A backbone up to its tap at stride 8, under the weight names that `Regressor` has for it.
+
+    Attributes:
+        channels: of its map.
+
+    Raises:
+        UsageError: the backbone is unknown.
+    """
+
+    def __init__(self, backbone: str) -> None:
+        super().__init__()
+        if backbone not in TAPS or backbone in CHANNELS_LAST:
+            there = ", ".join(name for name in TAPS if name not in CHANNELS_LAST)
+            raise UsageError(f"unknown backbone {backbone!r}; there are {there}")
+        self.tap = TAPS[backbone][1]
+        self.body = _body(backbone, (self.tap,))
+        with torch.no_grad():
+            self.channels = int(self.eval()(torch.zeros(1, 3, 96, 96)).shape[1])
+        self.train()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 3, H, W), normalised, to (N, C, h, w)."""
+        map_: Tensor = self.body(x)[self.tap]
+        return map_
+
+
 def _classifier(backbone: str, trained: bool = False) -> nn.Module:
     """The backbone as its library builds it, with random or ImageNet weights."""
     built: nn.Module

@@ -77,7 +77,8 @@ def run(
     if settings["core"]["degradation"] != "none":
         spec = job.maker.spec
         faces = sharpest_people(job.val, spec, settings["judge"]["faces"], say=say)
-        judge = retrieval_validation(faces, spec)
+        part = "mean" if settings["encoder"]["pooled"] else "cells"
+        judge = retrieval_validation(faces, spec, part=part)
         encoder = train_encoder(replace(job, validate=judge), unlabelled, sharp)
         figures["map"] = judge(encoder)["map"]
     network = train_core(job, encoder, sharp)
@@ -95,7 +96,9 @@ def train_encoder(
     if numbers["start"]:
         return earlier_encoder(numbers["start"])
     torch.manual_seed(numbers["fit"]["seed"])
-    encoder = DegradationEncoder(numbers["channels"], numbers["grid"])
+    encoder = DegradationEncoder(numbers["channels"], numbers["grid"], numbers["backbone"])
+    if numbers["body"]:
+        encoder.start_from(earlier(numbers["body"], numbers["backbone"]))
     if numbers["fit"]["steps"]:
         real = [*job.maker.pictures, *_faces(job, unlabelled)]
         maker = partial(ViewMaker, spec=job.maker.spec, settings=job.maker.settings)
@@ -130,7 +133,7 @@ def train_core(job: Job, encoder: DegradationEncoder | None, clean: list[Framed]
     names = {field.name for field in fields(CoreSettings)}
     sizes = {name: value for name, value in numbers.items() if name in names}
     if encoder is not None:
-        cells = {"cells": encoder.grid, "cell_width": encoder.config["channels"][-1]}
+        cells = {"cells": encoder.grid, "cell_width": encoder.width}
         sizes.update(cells)
     spec = job.maker.spec
     core = Core(CoreSettings(**sizes, size=(spec.height, spec.width), bias=job.mean_label))
