@@ -2,12 +2,13 @@
 
     python benchmarks/degradations.py --data labels.csv both=runs/dsl patches=runs/patches
 
-Each row is NAME=FOLDER, the run folder of an encoder or of a whole system; an encoder that was
-never trained is judged beside them. The labelled pictures with the highest labels, one a person,
-are shown under every degradation. Reported: the mean average precision with which a picture finds
-others with the same degradation and another face; how well kind and severity can be read by a
-linear probe that is fitted to half of the people and judged on the others. Training must not have
-seen them.
+Each row is NAME=FOLDER, the run folder of an encoder or of a whole system. Beside them are judged
+the first one's network with random weights and, if it began with a scorer's layers, as it began.
+The labelled pictures with the highest labels, one a person, are shown under every degradation.
+Reported: the mean average precision with which a picture finds others with the same degradation and
+another face, by its mean cell and by all its cells; how well kind and severity can be read by a
+linear probe of the cells that is fitted to half of the people and judged on the others. Training
+must not have seen them.
 """
 
 from __future__ import annotations
@@ -21,28 +22,29 @@ from page import RESULTS, Table, name_of, publish
 from rows import named, shown
 
 from facegauge.preprocess import PreprocessSpec
+from facegauge.training.job import earlier
 from facegauge.training.manifests import load_manifest
 from facegauge.training.networks import build
 from facegauge.training.networks.degradation_encoder import DegradationEncoder
 from facegauge.training.probe import linear_probe
 from facegauge.training.recipes.dsl import earlier_encoder
 from facegauge.training.retrieval import DegradedFaces, embed, retrieval, sharpest_people
-from facegauge.training.runs import load_run
-
-UNTRAINED = "untrained"
+from facegauge.training.runs import Run, load_run
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     options = parse(arguments)
     encoders = {name: earlier_encoder(folder) for name, folder in options.rows.items()}
-    spec = load_run(next(iter(options.rows.values()))).spec
-    torch.manual_seed(0)
-    blank = build(next(iter(encoders.values())).config)
-    assert isinstance(blank, DegradationEncoder)
+    first = next(iter(options.rows))
+    run = load_run(options.rows[first])
+    spec, encoders = run.spec, {**before_training(run, encoders[first]), **encoders}
     manifest = load_manifest(options.data).where(split=options.split)
     faces = sharpest_people(manifest, spec, options.people, seed=1)
-    rows = [row(name, net, faces, spec) for name, net in {UNTRAINED: blank, **encoders}.items()]
-    columns = ("encoder", "retrieval, mAP", "chance", "kind named", "chance", "severity, SRCC")
+    rows = [row(name, encoder, faces, spec) for name, encoder in encoders.items()]
+    columns = (
+        *("encoder", "retrieval by mean cell, mAP", "by all cells", "chance"),
+        *("kind named", "chance", "severity, SRCC"),
+    )
     note = "Intervals: 95 %, bootstrap over pictures. Severity is read whatever the kind."
     people, kinds = (len(set(column)) for column in (faces.identities, faces.kinds))
     intro = (
@@ -69,14 +71,28 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
+def before_training(run: Run, encoder: DegradationEncoder) -> dict[str, DegradationEncoder]:
+    """The network of a run with random weights, and as it began."""
+    torch.manual_seed(0)
+    blank, begun = (build(encoder.config) for _ in range(2))
+    assert isinstance(blank, DegradationEncoder) and isinstance(begun, DegradationEncoder)
+    body = run.settings.get("encoder", {}).get("body")
+    if not body:
+        return {"untrained": blank}
+    begun.start_from(earlier(body, encoder.config["backbone"]))
+    return {"untrained": blank, f"as {body} has it": begun}
+
+
 def row(
     name: str, encoder: DegradationEncoder, faces: DegradedFaces, spec: PreprocessSpec
 ) -> list[str]:
     cells = embed(encoder, faces.views, spec)
     found = retrieval(cells, faces.kinds, faces.identities)
+    mean = retrieval(embed(encoder, faces.views, spec, part="mean"), faces.kinds, faces.identities)
     read = linear_probe(cells, faces.kinds, faces.severities, faces.identities)
     return [
         name,
+        shown(mean.precision),
         shown(found.precision),
         f"{found.chance:.3f}",
         shown(read.accuracy),
