@@ -16,6 +16,7 @@ from facegauge.errors import UsageError
 from facegauge.preprocess import PreprocessSpec
 from facegauge.results import Box
 from facegauge.training.degradations import DEGRADATIONS
+from facegauge.training import dual_set
 from facegauge.training.dual_set import (
     KINDS,
     LEAST_DEVIATION,
@@ -177,6 +178,25 @@ def test_a_share_of_r_is_degraded_too() -> None:
     assert [torch.equal(a, b) for a, b in zip(plain, spoilt, strict=True)] == [True] * 2 + [
         False
     ] * 2
+
+
+@pytest.mark.parametrize("kinds_alone", [False, True])
+def test_s_and_r_share_kind_and_severity_or_the_kind_alone(
+    kinds_alone: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[tuple[str, float]] = []
+
+    def noted(view: np.ndarray, kind: str, severity: float, rng: object) -> np.ndarray:
+        done.append((kind, float(severity)))
+        return view
+
+    monkeypatch.setattr(dual_set, "degrade", noted)
+    batches(replace(PLAN, spoilt=1, kinds_alone=kinds_alone))[0]
+    s, r = done[: PLAN.degraded - 1], done[PLAN.degraded - 1 :]
+    assert [kind for kind, _ in r] == [kind for kind, _ in s[: len(r)]]
+    severities = {severity for _, severity in s}
+    assert len(severities) == (1 if kinds_alone else len(s))
+    assert severities.isdisjoint(severity for _, severity in r) == kinds_alone
 
 
 def test_a_window_of_s_is_one_place_of_one_face() -> None:

@@ -160,6 +160,8 @@ class DualSetPlan:
         least: the lowest severity of what is degraded; the highest is 5.
         spoilt: share of R that is degraded too, each member as one of S is, in kind and severity;
             for real faces that are too much alike to hold what S is degraded by.
+        kinds_alone: all of S has one severity, and each member of R that is degraded has its own,
+            so that the kind alone leads from one set to the other.
         window: share of a face's height and width that the encoder sees, at a random place; S is
             one window of its face. 1 for the whole.
     """
@@ -169,6 +171,7 @@ class DualSetPlan:
     good: float = 0.9
     least: float = 1.0
     spoilt: float = 0.0
+    kinds_alone: bool = False
     window: float = 1.0
 
 
@@ -178,7 +181,7 @@ class DualSetBatches(Dataset[Batch]):
     A batch holds `degraded` (M, h, w, 3), S, and `real` (N, h, w, 3), R, both uint8. The first of S
     is the clean face, the others are one degradation each, at the network's input size, no kind
     twice. Faces of R are moved and mirrored, none twice in a batch; the last of them are degraded
-    as members of S are, where the plan says so.
+    as members of S are, or in kind alone, where the plan says so.
 
     Args:
         clean: makes the faces of S: sharp ones, better not among those of R.
@@ -232,13 +235,16 @@ class DualSetBatches(Dataset[Batch]):
         plan, faces = self.plan, self.clean.pictures
         clean = self._seen(self.clean, faces[int(rng.integers(len(faces)))], rng)
         kinds = rng.permutation(KINDS)[: plan.degraded - 1]
-        degradations = [(str(kind), rng.uniform(plan.least, 5)) for kind in kinds]
-        copies = [degrade(clean, *how, rng) for how in degradations]
+        severities = rng.uniform(plan.least, 5, 1 if plan.kinds_alone else len(kinds))
+        degradations = list(zip(kinds.tolist(), np.resize(severities, len(kinds)), strict=True))
+        copies = [degrade(clean, kind, severity, rng) for kind, severity in degradations]
         drawn = [self.real.pictures[place] for place in self._drawn(rng)]
         real = [self._seen(self.real, picture, rng) for picture in drawn]
         for place in range(round(plan.spoilt * len(real))):
-            how = degradations[place % len(degradations)]
-            real[-1 - place] = degrade(real[-1 - place], *how, rng)
+            kind, severity = degradations[place % len(degradations)]
+            if plan.kinds_alone:
+                severity = rng.uniform(plan.least, 5)
+            real[-1 - place] = degrade(real[-1 - place], kind, severity, rng)
         return {
             "degraded": torch.from_numpy(np.stack([clean, *copies])),
             "real": torch.from_numpy(np.stack(real)),
