@@ -15,8 +15,8 @@ import torch
 from facegauge.errors import UsageError
 from facegauge.preprocess import PreprocessSpec
 from facegauge.results import Box
-from facegauge.training.degradations import DEGRADATIONS
 from facegauge.training import dual_set
+from facegauge.training.degradations import DEGRADATIONS
 from facegauge.training.dual_set import (
     KINDS,
     LEAST_DEVIATION,

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import cycle
 
 import numpy as np
 import torch
@@ -235,8 +236,8 @@ class DualSetBatches(Dataset[Batch]):
         plan, faces = self.plan, self.clean.pictures
         clean = self._seen(self.clean, faces[int(rng.integers(len(faces)))], rng)
         kinds = rng.permutation(KINDS)[: plan.degraded - 1]
-        severities = rng.uniform(plan.least, 5, 1 if plan.kinds_alone else len(kinds))
-        degradations = list(zip(kinds.tolist(), np.resize(severities, len(kinds)), strict=True))
+        severities = rng.uniform(plan.least, 5, 1 if plan.kinds_alone else len(kinds)).tolist()
+        degradations = list(zip(kinds.tolist(), cycle(severities), strict=False))
         copies = [degrade(clean, kind, severity, rng) for kind, severity in degradations]
         drawn = [self.real.pictures[place] for place in self._drawn(rng)]
         real = [self._seen(self.real, picture, rng) for picture in drawn]
