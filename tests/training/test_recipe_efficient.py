@@ -8,13 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from facegauge.preprocess import PreprocessSpec
 from facegauge.training import fit as fitting
 from facegauge.training import job as jobs
-from facegauge.training import rescale
 from facegauge.training.label_table import load_labels
 from facegauge.training.manifests import Manifest, load_manifest
-from facegauge.training.networks.regressor import Regressor
 from facegauge.training.recipes import efficient
 from facegauge.training.runs import load_run
 from facegauge.training.settings import apply_overrides, load_preset
@@ -68,18 +65,9 @@ def settings() -> efficient.Settings:
 
 
 def test_every_step_leaves_its_part(
-    data: Manifest,
-    sets: tuple[Manifest, Manifest],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    data: Manifest, sets: tuple[Manifest, Manifest], tmp_path: Path
 ) -> None:
-    out, scaled = tmp_path / "run", []
-
-    def onto_labels(network: Regressor, spec: PreprocessSpec, val: Manifest) -> None:
-        network.rescale(0.5, 0.1)
-        scaled.append(network.state_dict()["head.bias"].clone())
-
-    monkeypatch.setattr(rescale, "onto_labels", onto_labels)
+    out = tmp_path / "run"
     committee = apply_overrides(settings(), ['teacher.members=["first", "second"]'])
     figures = efficient.run(committee, data, *sets, out)
     assert list(figures) == ["teacher", "teacher_plus", "student"]
@@ -100,9 +88,6 @@ def test_every_step_leaves_its_part(
             for name in ("teacher", "teacher_plus")
         }
     assert said["teacher"] != said["teacher_plus"]
-    assert [weights.tolist() for weights in scaled] == [  # it ranks; the first does not
-        load_run(out / name / "second").network.state_dict()["head.bias"].tolist() for name in said
-    ]
     for name, score in said.items():
         members = load_run(out / name).members
         scores = [member(torch.zeros(1, 3, 64, 48)).item() for member in members.values()]
@@ -116,18 +101,6 @@ def test_every_step_leaves_its_part(
     assert first_losses(out / "teacher" / "first") == pytest.approx(
         {"labels": 0.9912, "order": 0.7273}, rel=0.02
     )
-
-
-def test_a_network_that_has_learned_nothing_stays_on_its_own_scale(
-    data: Manifest, tmp_path: Path
-) -> None:
-    said: list[str] = []
-    job = jobs.open_job(settings(), data, [], tmp_path / "run", resume=False, say=said.append)
-    network = Regressor("mobilenet_v3_small").eval()
-    network.rescale(0.0, 0.3)
-    job.put_on_scale(network)
-    assert "do not rise" in said[-1] and said[-1].endswith("they stay as they are")
-    assert network.head.bias.item() == pytest.approx(0.3)
 
 
 def test_labels_alone_without_a_pool(

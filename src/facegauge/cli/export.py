@@ -23,10 +23,6 @@ def export(
         bool,
         typer.Option("--flip", help="Average with the mirrored picture's score; doubles the cost"),
     ] = False,
-    rescale: Annotated[
-        bool,
-        typer.Option("--rescale", help="Put scores on the labels' scale by a line fitted to val"),
-    ] = False,
     label_name: Annotated[
         str, typer.Option(help="What the labels are called in the card")
     ] = "label",
@@ -52,7 +48,6 @@ def export(
         name=name or output.resolve().name,
         data=load_manifest(data),
         flip=flip,
-        rescale=rescale,
         label_name=label_name,
         licence=licence,
         summary=summary,

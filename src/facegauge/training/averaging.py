@@ -18,7 +18,7 @@ from facegauge.errors import UsageError
 from facegauge.training.runs import Run, provenance, save_run
 
 FEWEST = 2
-KEPT = ("command", "commit", "rescaled")  # of every run, in the record
+KEPT = ("command", "commit")  # of every run, in the record
 
 
 def average_runs(runs: Sequence[Run], out: Path) -> None:

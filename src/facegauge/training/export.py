@@ -25,7 +25,6 @@ from facegauge.training.manifests import Manifest
 from facegauge.training.networks.dsl_fiqa import DslFiqa
 from facegauge.training.networks.heatmap import Explains
 from facegauge.training.profile import profile_network
-from facegauge.training.rescale import onto_labels
 from facegauge.training.runs import Run, save_run
 from facegauge.zoo import Card, Cost, Data, Figure, Validation, card_to_toml
 
@@ -103,7 +102,6 @@ def export_run(
     name: str,
     data: Manifest,
     flip: bool = False,
-    rescale: bool = False,
     label_name: str = "label",
     licence: str = "not stated",
     summary: str = "",
@@ -120,8 +118,6 @@ def export_run(
     Args:
         flip: average over the mirrored picture, inside the model; doubles the cost. No effect on
             an ensemble that does so already.
-        rescale: first put the scores on the labels' scale by a line fitted to val; see
-            `rescale.onto_labels`.
         label_name: what the labels are called in the card.
         licence: in words.
         summary: one or two sentences for people.
@@ -131,7 +127,7 @@ def export_run(
 
     Raises:
         UsageError: `folder` is in use; no train or val rows; a val picture cannot be read, or
-            the scores on val have no spread; or the network cannot be rescaled.
+            the scores on val have no spread.
         ScorerError: onnxruntime and torch differ by more than 1e-5. Nothing is left behind.
     """
     folder = Path(folder)
@@ -139,9 +135,6 @@ def export_run(
         raise UsageError(f"{folder} is in use; choose a new folder for the scorer")
     train, val = data.where(split="train"), data.where(split="val")
     settings = run.settings
-    if rescale:
-        slope, offset = onto_labels(run.network, run.spec, val)
-        settings = {**settings, "rescaled": {"slope": slope, "offset": offset}}
     config: dict[str, Any] = dict(run.config)
     if flip and config.get("flip") is False:  # an ensemble does it itself, and run.json says so
         from facegauge.training.networks import build

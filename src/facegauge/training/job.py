@@ -100,14 +100,10 @@ class Job:
         *,
         system: str,
         numbers: Settings,
-        ranks: bool = False,
     ) -> None:
         """Train into the run folder `out/name`; a finished part is loaded and left as it is.
 
         With 0 steps the network stays as it is, and there is no folder.
-
-        Args:
-            ranks: a ranking term stretches the scores: put them on the labels' scale in the end.
         """
         if not numbers["steps"]:
             return
@@ -122,19 +118,8 @@ class Job:
             settings=settings,
             say=self.say,
         )
-        if ranks:
-            self.put_on_scale(network)
         if not (folder / "run.json").exists():
             self.save(name, system, network, network.config)
-
-    def put_on_scale(self, network: Trainable) -> None:
-        """By a line fitted to val; a network that has learned nothing stays as it is."""
-        from facegauge.training.rescale import onto_labels
-
-        try:
-            onto_labels(network, self.maker.spec, self.val)
-        except UsageError as error:
-            self.say(f"{error}; they stay as they are")
 
     def pseudo_labelled(
         self, table: Path, judge: Judge, pictures: Manifest, faces: str

@@ -181,14 +181,6 @@ class Regressor(nn.Module):
         self.body.load_state_dict(fitting, strict=False)
 
     @torch.no_grad()
-    def rescale(self, slope: float, offset: float) -> None:
-        """From now on give slope * score + offset: the head's last layer takes it up."""
-        last = self.head[-1] if isinstance(self.head, nn.Sequential) else self.head
-        assert isinstance(last, nn.Linear)
-        last.weight.mul_(slope)
-        last.bias.mul_(slope).add_(offset)
-
-    @torch.no_grad()
     def _count_channels(self) -> dict[str, int]:
         self.body.eval()
         maps = self.features(torch.zeros(1, 3, 96, 96))

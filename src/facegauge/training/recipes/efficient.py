@@ -122,7 +122,6 @@ def train_member(job: Job, name: str, member: str, before: Ensemble | None) -> R
         batches,
         system=f"{SYSTEM} {name.replace('_', ' ')} member",
         numbers=numbers["fit"],
-        ranks=bool(numbers["rank_weight"]),
     )
     return network.eval()
 
@@ -147,8 +146,7 @@ def train_student(job: Job, pictures: list[Framed], guide: Ensemble | None) -> R
         pool = fill_pool(job, _members(guide), [numbers])
         objective = distilled(job, pool, student, numbers)
         batches = partial(PoolBatches, pool)
-    ranks = bool(numbers["rank_weight"])
-    job.fit("", student, objective, batches, system=SYSTEM, numbers=numbers["fit"], ranks=ranks)
+    job.fit("", student, objective, batches, system=SYSTEM, numbers=numbers["fit"])
     return student.eval()
 
 

@@ -89,7 +89,6 @@ def train_teacher(job: Job, name: str) -> Regressor:
         batches,
         system="ensemble teacher",
         numbers=numbers["fit"],
-        ranks=bool(numbers["rank_weight"]),
     )
     return teacher
 
@@ -113,6 +112,5 @@ def train_member(job: Job, name: str, pool: Pool | None) -> Regressor:
         batches,
         system="ensemble member",
         numbers=numbers["fit"],
-        ranks=bool(numbers["rank_weight"]),
     )
     return student.eval()

@@ -213,7 +213,6 @@ def train_stage(job: Job, name: str, network: Regressor, sources: Mapping[str, S
         partial(Together, kinds),
         system=f"{SYSTEM} stage {name}",
         numbers=stage["fit"],
-        ranks=bool(numbers["rank_weight"]),
     )
     network.eval()
 
