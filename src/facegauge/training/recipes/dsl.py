@@ -68,18 +68,21 @@ def run(
         UsageError: no train or val rows, `out` is in use and `resume` is off, or settings that do
             not go together.
     """
-    points = bool(settings["core"]["landmarks"])
+    points, start = bool(settings["core"]["landmarks"]), settings["encoder"]["start"]
+    encoder = earlier_encoder(start) if start else None
     job = open_job(settings, data, [], out, resume=resume, say=say, points=points)
     learned = describe([data.where(split="train"), *map(_learned, [*unlabelled, *clean])])
     job = replace(job, settings={**job.settings, "data": learned})
     sharp = _faces(job, clean, points)
-    figures, encoder = {}, None
-    if settings["core"]["degradation"] != "none":
+    figures = {}
+    if settings["core"]["degradation"] == "none":
+        encoder = None
+    else:
         spec = job.maker.spec
         faces = sharpest_people(job.val, spec, settings["judge"]["faces"], say=say)
         part = "mean" if settings["encoder"]["pooled"] else "cells"
         judge = retrieval_validation(faces, spec, part=part)
-        encoder = train_encoder(replace(job, validate=judge), unlabelled, sharp)
+        encoder = encoder or train_encoder(replace(job, validate=judge), unlabelled, sharp)
         figures["map"] = judge(encoder)["map"]
     network = train_core(job, encoder, sharp)
     figures["criterion"] = job.validate(network)["criterion"]
@@ -91,10 +94,8 @@ def run(
 def train_encoder(
     job: Job, unlabelled: Sequence[Manifest], clean: list[Framed]
 ) -> DegradationEncoder:
-    """Step 1: dual sets, or patches; an earlier encoder's run is taken as it is."""
+    """Step 1: dual sets, or patches."""
     numbers = job.settings["encoder"]
-    if numbers["start"]:
-        return earlier_encoder(numbers["start"])
     torch.manual_seed(numbers["fit"]["seed"])
     encoder = DegradationEncoder(numbers["channels"], numbers["grid"], numbers["backbone"])
     if numbers["body"]:
