@@ -183,7 +183,9 @@ def test_an_earlier_encoder_is_taken_as_it_is(data: Manifest, sets: Sets, tmp_pa
         out = tmp_path / f"from_{place.name}"
         dsl.run(settings(f"encoder.start={place}", "core.fit.steps=1"), data, *sets, out)
         assert not (out / "encoder").exists()
-        network = load_run(out).network
+        run = load_run(out)
+        network = run.network
+        assert {*run.settings["encoder_run"]} == {"command", "commit", "data"}
         assert isinstance(network, DslFiqa) and network.encoder is not None
         for name, value in network.encoder.state_dict().items():
             assert torch.equal(value, expected[name])

@@ -72,7 +72,11 @@ def run(
     encoder = earlier_encoder(start) if start else None
     job = open_job(settings, data, [], out, resume=resume, say=say, points=points)
     learned = describe([data.where(split="train"), *map(_learned, [*unlabelled, *clean])])
-    job = replace(job, settings={**job.settings, "data": learned})
+    record = {**job.settings, "data": learned}
+    if start:
+        made = load_run(start).settings
+        record["encoder_run"] = {key: made.get(key, "") for key in ("command", "commit", "data")}
+    job = replace(job, settings=record)
     sharp = _faces(job, clean, points)
     figures = {}
     if settings["core"]["degradation"] == "none":
