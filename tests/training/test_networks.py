@@ -12,14 +12,11 @@ import torch
 from facegauge.errors import UsageError
 from facegauge.preprocess import PreprocessSpec
 from facegauge.training import export, networks
-from facegauge.training.networks import heatmap, regressor
+from facegauge.training.networks import backbones, heatmap
+from facegauge.training.networks.backbones import TAPS
 from facegauge.training.networks.ensemble import Ensemble
-from facegauge.training.networks.regressor import (
-    IMAGENET_MEAN,
-    IMAGENET_STD,
-    TAPS,
-    Regressor,
-)
+from facegauge.training.networks.regressor import Regressor
+from facegauge.training.networks.weights import IMAGENET_MEAN, IMAGENET_STD
 from facegauge.training.profile import profile_network
 
 
@@ -178,7 +175,7 @@ def test_swin_is_torchvisions_with_another_head(monkeypatch: pytest.MonkeyPatch)
     from torchvision.models.swin_transformer import SwinTransformer
 
     small = SwinTransformer([4, 4], 16, [1, 1, 1, 1], [1, 1, 1, 1], [7, 7], num_classes=1).eval()
-    monkeypatch.setattr(regressor, "_classifier", lambda backbone: small)
+    monkeypatch.setattr(backbones, "classifier", lambda backbone: small)
     network = Regressor("swin_b").eval()
     network.head.load_state_dict(small.head.state_dict())
     x = torch.randn(2, 3, 70, 90)

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from facegauge.errors import UsageError
+from facegauge.training.networks.backbones import Shallow
 from facegauge.training.networks.heatmap import remapped
-from facegauge.training.networks.regressor import Regressor, Shallow
+from facegauge.training.networks.regressor import Regressor
 
 SLOPE = 0.1  # of LeakyReLU below 0
 
@@ -28,7 +29,7 @@ class DegradationEncoder(nn.Module):
     Args:
         channels: two convolutions for each; the map is halved at every number but the first.
         grid: rows and columns of cells.
-        backbone: a key of `regressor.TAPS`, up to stride 8, with `channels` empty; "" for none.
+        backbone: a key of `backbones.TAPS`, up to stride 8, with `channels` empty; "" for none.
 
     Attributes:
         width: channels of a cell.

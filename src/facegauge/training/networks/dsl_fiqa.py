@@ -46,7 +46,7 @@ class CoreSettings:
     """Sizes and choices of the core network; the defaults are ours, for two cores.
 
     Attributes:
-        backbone: "vit_base_patch16_384" (timm) or a key of `regressor.TAPS`.
+        backbone: "vit_base_patch16_384" (timm) or a key of `backbones.TAPS`.
         size: (height, width) of the pictures.
         tap_width: channels of each tap, for backbones other than the ViT.
         width: channels of the first Swin stage; the second has half.

@@ -7,9 +7,6 @@ likely `mobilenetv3_small_100` with `depths="last"`: its size and cost are what 
 
 from __future__ import annotations
 
-import warnings
-import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -17,28 +14,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from facegauge.errors import UsageError
+from facegauge.training.networks.backbones import CHANNELS_LAST, HIDDEN, TAPS, body
 from facegauge.training.networks.heatmap import remapped
+from facegauge.training.networks.weights import backbone_weights
 
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-
-TAPS: dict[str, tuple[str, ...]] = {
-    # torchvision node names, by depth: strides 4, 8, 16 and 32; the last is the pooled one
-    "mobilenet_v3_small": ("features.1", "features.3", "features.8", "features.12"),
-    "shufflenet_v2_x0_5": ("maxpool", "stage2", "stage3", "conv5"),
-    "shufflenet_v2_x1_0": ("maxpool", "stage2", "stage3", "conv5"),
-    "mobilenet_v2": ("features.3", "features.6", "features.13", "features.17", "features.18"),
-    "swin_b": ("features.1", "features.3", "features.5", "norm"),
-    # timm's
-    "efficientnet_lite0": ("blocks.1", "blocks.2", "blocks.4", "blocks.6", "bn2"),
-    "edgenext_xx_small": ("stages.0", "stages.1", "stages.2", "stages.3"),
-    "inception_v3": ("Conv2d_4a_3x3", "Mixed_5d", "Mixed_6e", "Mixed_7c"),
-    "mobilenetv3_small_100": ("blocks.0", "blocks.1", "blocks.3", "blocks.5", "act2"),
-}
-TIMM = frozenset(
-    {"efficientnet_lite0", "edgenext_xx_small", "inception_v3", "mobilenetv3_small_100"}
-)
-HIDDEN = {"mobilenetv3_small_100": "act2"}  # taps behind a hidden layer that follows the pooling
-CHANNELS_LAST = frozenset({"swin_b"})  # whose maps are (N, h, w, C)
 DEPTHS = ("last", "all", "strides")
 HEADS = ("linear", "factorised")
 
@@ -56,7 +35,7 @@ class Regressor(nn.Module):
     some classifiers have behind them, as MobileNetV2 its 1,280 channels.
 
     Args:
-        backbone: a key of `TAPS`.
+        backbone: a key of `backbones.TAPS`.
         depths: "last", "all" or "strides".
         bias: the head's first bias: the mean label, so that training starts from there.
         head: "linear", one layer; or "factorised", Linear(C, 128) and Linear(128, 1) without an
@@ -83,7 +62,7 @@ class Regressor(nn.Module):
         }
         self.taps = TAPS[backbone][:4] if depths == "strides" else TAPS[backbone]
         self.pooled = self.taps[-1:] if depths == "last" else self.taps
-        self.body = _body(backbone, self.taps)
+        self.body = body(backbone, self.taps)
         self.channels = self._count_channels()
         self.head = _head(head, sum(self.channels[name] for name in self.pooled), bias)
 
@@ -151,26 +130,12 @@ class Regressor(nn.Module):
         return self.heat_map(self.features(x))
 
     def start_from(self, weights: str | Path) -> None:
-        """Load backbone weights: "imagenet" through torchvision or timm, or a file.
-
-        The file holds the backbone under its own names; or, as the ports of EfficientNet-Lite and
-        the TorchScript files of Inception-v3 for the FID do, the same tensors in the same order
-        under others, trained on (x - 127) / 128 and (x - 128) / 128.
+        """Load the backbone's weights; see `weights.backbone_weights` for what is taken.
 
         Raises:
-            UsageError: the file cannot be read or does not hold this backbone's weights.
+            UsageError: they cannot be had, or are not this backbone's.
         """
-        try:
-            if weights == "imagenet":
-                state = _classifier(self.backbone, trained=True).state_dict()
-            else:
-                state = _read(weights)
-                if self.backbone == "efficientnet_lite0" and "_conv_stem.weight" in state:
-                    state = _from_lite(state)
-                if self.backbone == "inception_v3" and "net.layers.conv.weight" in state:
-                    state = _from_slim(state)
-        except Exception as error:
-            raise UsageError(f"cannot get backbone weights from {weights}: {error}") from error
+        state = backbone_weights(self.backbone, weights)
         own = self.body.state_dict()
         fitting = {k: v for k, v in state.items() if k in own and own[k].shape == v.shape}
         lost = [name for name in own if name not in fitting and "num_batches" not in name]
@@ -186,66 +151,6 @@ class Regressor(nn.Module):
         maps = self.features(torch.zeros(1, 3, 96, 96))
         self.body.train()
         return {name: maps[name].shape[1] for name in self.taps}
-
-
-class Shallow(nn.Module):
-    """A backbone up to its tap at stride 8, under the weight names that `Regressor` has for it.
-
-    Attributes:
-        channels: of its map.
-
-    Raises:
-        UsageError: the backbone is unknown.
-    """
-
-    def __init__(self, backbone: str) -> None:
-        super().__init__()
-        if backbone not in TAPS or backbone in CHANNELS_LAST:
-            there = ", ".join(name for name in TAPS if name not in CHANNELS_LAST)
-            raise UsageError(f"unknown backbone {backbone!r}; there are {there}")
-        self.tap = TAPS[backbone][1]
-        self.body = _body(backbone, (self.tap,))
-        with torch.no_grad():
-            self.channels = int(self.eval()(torch.zeros(1, 3, 96, 96)).shape[1])
-        self.train()
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, 3, H, W), normalised, to (N, C, h, w)."""
-        map_: Tensor = self.body(x)[self.tap]
-        return map_
-
-
-def _classifier(backbone: str, trained: bool = False) -> nn.Module:
-    """The backbone as its library builds it, with random or ImageNet weights."""
-    built: nn.Module
-    if backbone in TIMM:
-        import timm
-
-        # layer scales of 1e-6, timm's own, let a network without weights learn too slowly
-        scales = {"ls_init_value": 1.0} if backbone == "edgenext_xx_small" else {}
-        built = timm.create_model(backbone, pretrained=trained, **scales)
-        return built
-    from torchvision.models import get_model
-
-    built = get_model(backbone, weights="IMAGENET1K_V1" if trained else None)
-    return built
-
-
-def _body(backbone: str, taps: tuple[str, ...]) -> nn.Module:
-    """The backbone up to its last tap, giving the maps at its taps, under its own weight names."""
-    from torchvision.models.feature_extraction import create_feature_extractor
-
-    leaves = []
-    if backbone == "edgenext_xx_small":  # tracing into this one would freeze the device
-        from timm.models.edgenext import PositionalEncodingFourier
-
-        leaves = [PositionalEncodingFourier]
-    body: nn.Module = create_feature_extractor(
-        _classifier(backbone),
-        {name: name for name in taps},
-        tracer_kwargs={"leaf_modules": leaves},
-    )
-    return body
 
 
 def _head(kind: str, channels: int, bias: float) -> nn.Module:
@@ -268,76 +173,3 @@ def _as_one(head: nn.Module) -> tuple[Tensor, Tensor]:
     first, last = head
     assert isinstance(first, nn.Linear) and isinstance(last, nn.Linear)
     return last.weight @ first.weight, F.linear(first.bias, last.weight, last.bias)
-
-
-def _read(weights: str | Path) -> dict[str, Tensor]:
-    """The tensors of a file that torch.save or torch.jit.save wrote."""
-    if not _is_script(weights):
-        tensors: dict[str, Tensor] = torch.load(weights, map_location="cpu", weights_only=True)
-        return tensors
-    load: Callable[..., nn.Module] = torch.jit.load
-    with warnings.catch_warnings():  # there is no other way to read such a file
-        warnings.simplefilter("ignore", FutureWarning)
-        return load(str(weights), map_location="cpu").state_dict()
-
-
-def _is_script(weights: str | Path) -> bool:
-    if not zipfile.is_zipfile(weights):
-        return False
-    with zipfile.ZipFile(weights) as archive:
-        return any("/code/" in name for name in archive.namelist())
-
-
-def _from_lite(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The weights of a port of EfficientNet-Lite0 as timm's network wants them.
-
-    The port's input is (x - 127) / 128 and its batch norms add 1e-3 to the variance, ours 1e-5,
-    which is folded into their statistics.
-    """
-    names = _classifier("efficientnet_lite0").state_dict()
-    theirs = [value for name, value in state.items() if "num_batches" not in name]
-    ours = [name for name in names if "num_batches" not in name]
-    renamed = dict(zip(ours, theirs, strict=True))
-    for name in ours:
-        if name.endswith("running_var"):
-            renamed[name] = renamed[name] + (1e-3 - 1e-5)
-    return _standardised(renamed, "conv_stem", "bn1", 127)
-
-
-def _from_slim(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The weights of TensorFlow's Inception-v3 of 2015, ported, as timm's network wants them.
-
-    Its batch norms have no scale, and its input is (x - 128) / 128. It leaves the border out of
-    its average pooling and ends in one maximum pooling, where timm's network does neither, so it
-    is a place to start from and not the same network.
-    """
-    theirs = [name.removesuffix(".weight") for name in state if name.endswith(".weight")]
-    names = _classifier("inception_v3").state_dict()
-    ending = ".conv.weight"
-    ours = [n.removesuffix(ending) for n in names if n.endswith(ending) and "Aux" not in n]
-    renamed = {}
-    for old, new in zip(theirs, ours, strict=True):
-        renamed[f"{new}.conv.weight"] = state[f"{old}.weight"]
-        renamed[f"{new}.bn.weight"] = torch.ones_like(state[f"{old}.beta"])
-        renamed[f"{new}.bn.bias"] = state[f"{old}.beta"]
-        renamed[f"{new}.bn.running_mean"] = state[f"{old}.mean"]
-        renamed[f"{new}.bn.running_var"] = state[f"{old}.var"]
-    return _standardised(renamed, "Conv2d_1a_3x3.conv", "Conv2d_1a_3x3.bn", 128)
-
-
-def _standardised(
-    state: dict[str, Tensor], stem: str, norm: str, centre: float
-) -> dict[str, Tensor]:
-    """Weights for (x - centre) / 128 as weights for ImageNet's mean and deviation.
-
-    The difference is folded into the first convolution and the batch norm behind it; exact but
-    where the convolution pads its input.
-    """
-    mean, std = torch.tensor(IMAGENET_MEAN) * 255, torch.tensor(IMAGENET_STD) * 255
-    weight, shift = state[f"{stem}.weight"], state[f"{norm}.running_mean"]
-    offset = weight.sum((2, 3)) @ ((mean - centre) / 128)
-    return {
-        **state,
-        f"{stem}.weight": weight * (std / 128).view(1, 3, 1, 1),
-        f"{norm}.running_mean": shift - offset,
-    }

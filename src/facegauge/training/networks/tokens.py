@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from facegauge.errors import UsageError
+from facegauge.training.networks.backbones import TAPS
 from facegauge.training.networks.heatmap import remapped
-from facegauge.training.networks.regressor import TAPS, Regressor
+from facegauge.training.networks.regressor import Regressor
 
 PATCH = 16
 VIT = "vit_base_patch16_384"
@@ -98,7 +99,7 @@ class CnnTokens(nn.Module):
     alike, as the four blocks of the ViT do.
 
     Args:
-        backbone: a key of `regressor.TAPS`.
+        backbone: a key of `backbones.TAPS`.
         size: (height, width).
         tap_width: channels of each tap.
 
