@@ -105,12 +105,5 @@ def train_member(job: Job, name: str, pool: Pool | None) -> Regressor:
     else:
         objective = distilled(job, pool, student, numbers)
         batches = partial(PoolBatches, pool)
-    job.fit(
-        name,
-        student,
-        objective,
-        batches,
-        system="ensemble member",
-        numbers=numbers["fit"],
-    )
+    job.fit(name, student, objective, batches, system="ensemble member", numbers=numbers["fit"])
     return student.eval()
