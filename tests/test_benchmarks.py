@@ -199,13 +199,18 @@ def test_degradations_judges_encoders_beside_one_that_never_learned(
     torch = pytest.importorskip("torch")
     from facegauge.preprocess import PreprocessSpec
     from facegauge.training.networks.degradation_encoder import DegradationEncoder
+    from facegauge.training.networks.regressor import Regressor
     from facegauge.training.runs import save_run
 
     torch.manual_seed(3)
-    encoder = DegradationEncoder((4,), (2, 2))
-    spec = PreprocessSpec(width=24, height=32)
-    save_run(tmp_path / "run", system="dsl encoder", network=encoder, config=encoder.config,
-             spec=spec, settings={})  # fmt: skip
+    before, encoder = Regressor("shufflenet_v2_x0_5"), DegradationEncoder((4,), (2, 2))
+    begun = DegradationEncoder((), (2, 2), "shufflenet_v2_x0_5")
+    begun.start_from(before)
+    spec, body = PreprocessSpec(width=24, height=32), str(tmp_path / "before")
+    settings = {"begun": {"encoder": {"body": body}}}
+    for folder, network in (("before", before), ("run", encoder), ("begun", begun)):
+        save_run(tmp_path / folder, system="x", network=network, config=network.config,
+                 spec=spec, settings=settings.get(folder, {}))  # fmt: skip
     lines = ["image,score,split,identity"]
     for number in range(6):
         noise = np.random.default_rng(number).integers(0, 256, (32, 24, 3), np.uint8)
@@ -221,3 +226,8 @@ def test_degradations_judges_encoders_beside_one_that_never_learned(
     for _, mean, cells, chance, *_ in found:
         assert 0 < float(chance) < 0.2
         assert all(0 < float(precision.split()[0]) <= 1 for precision in (mean, cells))
+    script("degradations").main([f"begun={tmp_path / 'begun'}", "--data",
+                                 str(tmp_path / "labels.csv"), "--results",
+                                 str(tmp_path / "pages")])  # fmt: skip
+    blank, as_it_began, begun_row = rows(page, "Retrieval and linear probe")
+    assert as_it_began[0] == f"as {body} has it" and as_it_began[1:] == begun_row[1:] != blank[1:]

@@ -31,6 +31,12 @@ def test_the_papers_encoder_has_its_parameters() -> None:
     assert cells.shape == (2, 96, 256) and embedding.shape == (2, 24_576)
 
 
+def test_the_compact_one_has_the_stated_parameters() -> None:
+    encoder = DegradationEncoder(channels=(16, 32, 64), grid=(6, 5))
+    assert count(encoder) == 80_848
+    assert encoder(torch.zeros(1, 3, 80, 64))[1].shape == (1, 6 * 5 * 64)
+
+
 def test_a_backbone_up_to_stride_8_begins_with_a_networks_weights() -> None:
     encoder = DegradationEncoder((), (6, 5), "mobilenet_v2")
     assert encoder.width == 32 and count(encoder) == 57_600

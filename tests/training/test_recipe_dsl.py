@@ -179,14 +179,15 @@ def test_encoders_to_compare_with(
 def test_an_earlier_encoder_is_taken_as_it_is(data: Manifest, sets: Sets, tmp_path: Path) -> None:
     first = tmp_path / "first"
     dsl.run(settings("core.fit.steps=1"), data, *sets, first)
-    expected = load_run(first / "encoder").network.state_dict()
+    earlier = load_run(first / "encoder")
+    expected, record = earlier.network.state_dict(), ("command", "commit", "data")
     for place in (first, first / "encoder"):
         out = tmp_path / f"from_{place.name}"
         dsl.run(settings(f"encoder.start={place}", "core.fit.steps=1"), data, *sets, out)
         assert not (out / "encoder").exists()
         run = load_run(out)
         network = run.network
-        assert {*run.settings["encoder_run"]} == {"command", "commit", "data"}
+        assert run.settings["encoder_run"] == {name: earlier.settings[name] for name in record}
         assert isinstance(network, DslFiqa) and network.encoder is not None
         for name, value in network.encoder.state_dict().items():
             assert torch.equal(value, expected[name])
