@@ -161,6 +161,15 @@ def test_landmarks_guide_the_confidence_and_on_request_both(guides: str) -> None
         small(guides="none")
 
 
+def test_gain_makes_the_confidence_steeper_and_nothing_else() -> None:
+    x, cells, landmarks = inputs()
+    with torch.no_grad():
+        plain = small().assess(x, cells, landmarks)
+        steep = small(confidence_gain=10.0).assess(x, cells, landmarks)
+    assert torch.equal(steep.quality, plain.quality)
+    torch.testing.assert_close(steep.confidence.logit(), 10 * plain.confidence.logit())
+
+
 def test_without_landmarks() -> None:
     core, (x, cells, landmarks) = small(landmarks=0), inputs()
     with torch.no_grad():

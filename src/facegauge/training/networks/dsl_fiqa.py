@@ -63,6 +63,8 @@ class CoreSettings:
         frequencies: of their positional encoding.
         landmark_width: hidden width of the landmark branch.
         guides: "confidence" or "both": the heads that see the landmarks.
+        confidence_gain: what the confidence head's value is multiplied by before its sigmoid; above
+            1 the head learns that much faster than the rest. Ours.
         scrambled: see `attention.ChannelAttention`.
         whole: keep what the reference creates and never uses, to meet its count.
         bias: the score that training starts from; the mean label, say.
@@ -85,6 +87,7 @@ class CoreSettings:
     frequencies: int = 4
     landmark_width: int = 64
     guides: str = "confidence"
+    confidence_gain: float = 1.0
     scrambled: bool = False
     whole: bool = False
     dropout: float = 0.1
@@ -186,7 +189,7 @@ class Core(nn.Module):
         plain = its.decoder_width
         guided = plain + 1 if self.guide else plain
         self.quality = _head(guided if self.both else plain, nn.ReLU(), its.bias, its.dropout)
-        self.confidence = _head(guided, nn.Sigmoid(), 0.0, its.dropout)
+        self.confidence = _head(guided, SteepSigmoid(its.confidence_gain), 0.0, its.dropout)
         if its.whole:
             self.unused = _unused(its)
 
@@ -285,6 +288,17 @@ class DslFiqa(nn.Module):
     def forward(self, x: Tensor, landmarks: Tensor | None = None) -> Tensor:
         """(N, 3, H, W), normalised, to scores (N,)."""
         return self.assess(x, landmarks).score
+
+
+class SteepSigmoid(nn.Module):
+    """Values of any shape to 0..1: the sigmoid of `gain` times the value."""
+
+    def __init__(self, gain: float) -> None:
+        super().__init__()
+        self.gain = gain
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.sigmoid(self.gain * x)
 
 
 def _stages(channels: int, grid: Sequence[int], settings: CoreSettings) -> nn.Sequential:
