@@ -41,6 +41,8 @@ SHORT = {"steps": 3, "warmup": 1, "validate_every": 2, "save_every": 1, "log_eve
 SMALL = [
     "workers=0",
     "network.start=",
+    "network.backbone=mobilenet_v3_small",
+    "objective.rank_weight=0.0",
     "portraits.copies=2",
     "portraits.width=60",
     *(f"stages.{stage}.fit.{key}={value}" for stage in STAGES for key, value in SHORT.items()),
@@ -234,17 +236,17 @@ def test_baselines_cost_the_same() -> None:
     stages = settings["stages"]
     alone = mspt.planned({**settings, "replay": False})
     assert alone["one"] == stages["one"]
-    assert alone["two"]["views"] == {"unlabelled": 36}
-    assert alone["three"]["views"] == {"portraits": 36}
+    assert alone["two"]["views"] == {"unlabelled": 32}
+    assert alone["three"]["views"] == {"portraits": 32}
     assert alone["three"]["groups"] == {"portraits": 2}
     (single,) = mspt.planned({**settings, "single": True}).values()
     assert single["views"] == stages["three"]["views"]
     assert single["fit"]["lr"] == stages["one"]["fit"]["lr"]
-    plan = [(3000, 178 * 218), (1400, 267 * 327), (900, 356 * 436)]
-    total = sum(steps * (36 + 2 * 3) * pixels for steps, pixels in plan)
+    plan = [(160, 178 * 218), (240, 208 * 255), (320, 246 * 301)]
+    total = sum(steps * (32 + 2 * 3) * pixels for steps, pixels in plan)
     for way in (stages, alone):
         assert sum(mspt.pixels_seen(stage, 3) for stage in way.values()) == total
-    assert single["fit"]["steps"] == round(total / (36 + 6) / (356 * 436))
+    assert single["fit"]["steps"] == round(total / (32 + 6) / (246 * 301))
     assert settings["replay"] and not settings["single"]
     assert mspt.planned(settings) == stages
 

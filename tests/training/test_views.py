@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -85,6 +86,13 @@ def test_ordered_groups_start_clean_and_get_worse() -> None:
     assert np.array_equal(clean, maker.pictures[0].pixels)
     distances = [np.abs(view.astype(float) - views[0]).mean() for view in views]
     assert distances[0] == 0 and all(distance > 0 for distance in distances[1:])
+
+
+def test_severities_of_a_group_rise_within_their_range() -> None:
+    maker = ViewMaker(pictures(), SPEC, replace(STILL, rising=(0.2, 0.4)))
+    for seed in range(5):
+        _, severities, _ = maker.ordered(maker.pictures[0], 3, np.random.default_rng(seed))
+        assert severities[0] == 0 and 0.2 <= severities[1] < severities[2] <= 0.4
 
 
 def test_large_pictures_get_their_share() -> None:

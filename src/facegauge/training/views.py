@@ -56,6 +56,7 @@ class ViewSettings:
             input's size is not resampled and keeps its hard pixel steps.
         degraded: share of free views that are degraded.
         twice: share of the degraded views that are degraded a second time.
+        rising: least and largest severity of the degraded copies in an ordered group.
     """
 
     shift: float = 0.05
@@ -63,6 +64,7 @@ class ViewSettings:
     exact: float = 0.6
     degraded: float = 0.5
     twice: float = 0.3
+    rising: tuple[float, float] = (0.5, 5.0)
 
 
 def jittered(frame: Box, settings: ViewSettings, rng: np.random.Generator) -> Box:
@@ -125,7 +127,7 @@ class ViewMaker:
             The views, their severities, and where the face's points lie in all of them.
         """
         kind = str(rng.choice(ORDERED_KINDS))
-        rest = np.sort(rng.uniform(0.5, 5, copies - 1))
+        rest = np.sort(rng.uniform(*self.settings.rising, copies - 1))
         frame = jittered(picture.frame, self.settings, rng)
         mirror = bool(rng.random() < 0.5)
         severities = [0.0, *map(float, rest)]
