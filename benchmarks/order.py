@@ -111,7 +111,7 @@ def order_row(scores: Scores) -> list[object]:
     return [*counts, *(f"{mean:.3f}" for mean in means), falls, *figures]
 
 
-def rank_correlations(scores: Scores, severities: Sequence[int]) -> Scores:
+def rank_correlations(scores: Scores, severities: Sequence[float]) -> Scores:
     """Spearman's correlation of severity with score, one a picture; 0 where no score moves."""
     return np.nan_to_num([srcc(severities, row) for row in scores], nan=0.0)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import math
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -78,6 +79,46 @@ def test_order_leaves_out_and_counts_pictures_without_a_face(
     # of 1 to 5, up_last swaps the last two ranks: 1 - 6 * 2 / (5 * 24) = 0.9
     assert row[9].startswith("-0.950 [-1.000, -0.900]")
     assert order.order_row(lost[None])[:3] == [0, 1, "-"]
+
+
+def test_fine_damage_on_a_scorer_that_reads_brightness(
+    script: Callable[[str], ModuleType], toy_scorer: Path, tmp_path: Path,
+    grey: Callable[..., Path],
+) -> None:  # fmt: skip
+    manifest = write_manifest(tmp_path, [120, 160, 200], grey)
+    other = tmp_path / "other"
+    shutil.copytree(toy_scorer, other)
+    files = ["--data", str(manifest), "--results", str(tmp_path), "--faces", "whole"]
+    what = ["--scorer", str(toy_scorer), str(other), "--kinds", "dark", "gaussian_blur"]
+    script("fine").main([*files, *what, "--least", "16"])
+    page = tmp_path / "fine.md"
+    dark, blur = rows(page, "What a small picture has left of it")
+    assert [float(cell) for cell in dark[1:]] == sorted(map(float, dark[1:]), reverse=True)
+    assert blur[1:] == ["same"] * 4  # an even picture has nothing to blur
+    assert rows(page, "Order") == [
+        ["dark", "2", *["-1.000 [-1.000, -1.000]"] * 2],
+        ["gaussian_blur", "2", *["+0.000 [+0.000, +0.000]"] * 2],
+    ]
+    assert [row[1] for row in rows(page, "Beside the others")] == ["+0.000 [+0.000, +0.000]"] * 2
+    with pytest.raises(UsageError, match="no picture has a short side of 4000 px"):
+        script("fine").main([*files, *what, "--least", "4000"])
+    with pytest.raises(UsageError, match="two or more of different names"):
+        script("fine").main([*files, "--scorer", "mobile"])
+
+
+def test_fine_damage_by_hand(script: Callable[[str], ModuleType]) -> None:
+    fine = script("fine")
+    falls, lost = np.array([0.9, 0.8, 0.7, 0.6, 0.5]), np.array([0.9, 0.8, 0.7, math.nan, 0.5])
+    swapped = np.array([0.9, 0.8, 0.7, 0.5, 0.6])  # 1 - 6 * 2 / (5 * 24) = 0.9
+    one, other = (np.stack(each)[:, None] for each in ((falls, falls), (swapped, lost)))
+    order = fine.order_of("noise", 0, {"one": one, "other": other})
+    assert order.lost == 1
+    assert order.ranks["one"] == pytest.approx([-1]) and order.ranks["other"] == pytest.approx(
+        [-0.9]
+    )
+    assert fine.order_table([order]).rows[0][1] == "1 (1 without a face)"
+    assert fine.difference_table([order]).rows[0][1].startswith("-0.100 [")
+    assert fine.decibels(255**2 / 1000) == "30.0"
 
 
 def test_framing_by_hand(script: Callable[[str], ModuleType]) -> None:

@@ -1,0 +1,196 @@
+"""Does a scorer see damage that is gone once the picture is shrunk?
+
+Large portraits are damaged lightly, at severities up to 1 (see `facegauge.training.degradations`),
+and scored in their own pixels. Reported, for each degradation: what is left of the damage when both
+copy and clean portrait are shrunk with a good filter; for each scorer, the mean over portraits of
+the rank correlation of severity with score, where -1 is a perfect order; and the first scorer's
+less every other's, on the same portraits.
+
+    python benchmarks/fine.py --data portraits/split.csv --scorer mspt mobile dsl
+
+A portrait in which some scorer finds no face at some severity is left out of that degradation's
+figures and counted. Noise is drawn once a portrait: the same grain grows with the severity.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from order import rank_correlations
+from page import RESULTS, Table, name_of, publish
+from pictures import Scores, chosen, main_score
+from PIL import Image
+from rows import figure
+
+from facegauge import Scorer
+from facegauge.cutting import MODES
+from facegauge.errors import UsageError
+from facegauge.images import open_picture
+from facegauge.preprocess import Pixels
+from facegauge.training.degradations import DEGRADATIONS, degrade
+from facegauge.training.manifests import Manifest, load_manifest
+
+KINDS = ("gaussian_blur", "downscale", "jpeg", "noise")
+SEVERITIES = (0.0, 0.4, 0.6, 0.8, 1.0)
+
+
+@dataclass(frozen=True)
+class Order:
+    """How scorers order the copies under one degradation.
+
+    Attributes:
+        lost: portraits without a score from every scorer at every severity.
+        ranks: (n,) rank correlations of severity with score, by scorer; of the others.
+    """
+
+    kind: str
+    lost: int
+    ranks: Mapping[str, Scores]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = parse(arguments)
+    names = [Path(one).name for one in options.scorer]
+    if len(set(names)) < max(2, len(names)):
+        raise UsageError(f"--scorer expects two or more of different names, got {', '.join(names)}")
+    portraits = large(load_manifest(options.data), options.split, options.least, options.n)
+    scores = {
+        Path(name).name: damaged_scores(Scorer(name, faces=options.faces), portraits.paths, options)
+        for name in options.scorer
+    }
+    left = left_of_damage(portraits.paths, options)
+    orders = [order_of(kind, place, scores) for place, kind in enumerate(options.kinds)]
+    tables = [
+        left_table(options.kinds, left, options.short),
+        order_table(orders),
+        difference_table(orders),
+    ]
+    intro = (
+        f"{len(portraits)} portraits of {name_of(options.data)}, split {options.split}, short side "
+        f"{options.least} px or more; faces `{options.faces}`; severities "
+        f"{', '.join(map(str, SEVERITIES))}. Intervals: 95 %, bootstrap over portraits."
+    )
+    publish(options.name, "Fine damage", intro, tables, options.results)
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--data", required=True, help="manifest, or folder, of sharp portraits")
+    add("--split", default="val", help="split to damage; 'all' for every picture (default: val)")
+    add("--least", type=int, default=448, help="short side in pixels (default: %(default)s)")
+    add("--short", type=int, default=224, help="short side that what is left is measured at")
+    add("--n", type=int, default=0, help="pictures, evenly spaced; 0 for all (default: 0)")
+    add("--scorer", nargs="+", required=True, help="shipped names or folders; the first one is "
+        "compared with the others")  # fmt: skip
+    add("--faces", default="auto", choices=MODES, help="which faces (default: auto)")
+    add("--kinds", nargs="+", default=KINDS, choices=DEGRADATIONS, metavar="KIND",
+        help=f"of {', '.join(DEGRADATIONS)} (default: {' '.join(KINDS)})")  # fmt: skip
+    add("--seed", type=int, default=0, help="of the noise (default: 0)")
+    add("--name", default="fine", help="of the page (default: fine)")
+    add("--results", type=Path, default=RESULTS, help="folder for the page")
+    return parser.parse_args(arguments)
+
+
+def large(manifest: Manifest, split: str, least: int, n: int) -> Manifest:
+    """The split's pictures with a short side of `least` pixels or more.
+
+    Raises:
+        UsageError: there are none.
+    """
+    part = chosen(manifest, split)
+    wide = np.array([min(open_picture(path).shape[:2]) >= least for path in part.paths], bool)
+    if not wide.any():
+        raise UsageError(f"{part.source}: no picture has a short side of {least} px or more")
+    return chosen(part.take(wide), "all", n)
+
+
+def copies(path: Path, row: int, kind: str, seed: int) -> Iterator[Pixels]:
+    """A portrait at every severity of a kind."""
+    pixels = open_picture(path)
+    for severity in SEVERITIES:
+        yield degrade(pixels, kind, severity, np.random.default_rng([seed, row]))
+
+
+def damaged_scores(scorer: Scorer, paths: Sequence[Path], options: argparse.Namespace) -> Scores:
+    """(portrait, kind, severity) scores; nan where no face was found."""
+    views = (
+        copy
+        for row, path in enumerate(paths)
+        for kind in options.kinds
+        for copy in copies(path, row, kind, options.seed)
+    )
+    scores = [main_score(result) for result in scorer.score_iter(views)]
+    return np.array(scores).reshape(len(paths), len(options.kinds), len(SEVERITIES))
+
+
+def order_of(kind: str, place: int, scores: Mapping[str, Scores]) -> Order:
+    """Of the degradation at `place` of every scorer's (portrait, kind, severity) scores."""
+    ours = {name: one[:, place] for name, one in scores.items()}
+    kept = np.isfinite(np.concatenate(list(ours.values()), 1)).all(1)
+    ranks = {name: rank_correlations(one[kept], SEVERITIES) for name, one in ours.items()}
+    return Order(kind, int((~kept).sum()), ranks)
+
+
+def left_of_damage(paths: Sequence[Path], options: argparse.Namespace) -> Scores:
+    """(kind, severity) mean squared differences in grey levels between copy and clean, shrunk."""
+    total = np.zeros((len(options.kinds), len(SEVERITIES)))
+    for row, path in enumerate(paths):
+        for place, kind in enumerate(options.kinds):
+            clean, *rest = (shrunk(c, options.short) for c in copies(path, row, kind, options.seed))
+            total[place, 1:] += [((one - clean) ** 2).mean() for one in rest]
+    return total / len(paths)
+
+
+def shrunk(pixels: Pixels, short: int) -> Scores:
+    """The picture with a short side of `short` pixels, by Lanczos."""
+    height, width = pixels.shape[:2]
+    scale = short / min(height, width)
+    size = (round(width * scale), round(height * scale))
+    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS), np.float64)
+
+
+def left_table(kinds: Sequence[str], left: Scores, short: int) -> Table:
+    columns = ("degradation", *(f"at {severity}" for severity in SEVERITIES[1:]))
+    rows = [(kind, *map(decibels, left[place, 1:])) for place, kind in enumerate(kinds)]
+    note = (
+        f"PSNR in dB of the damaged portrait against the clean one, both shrunk to a short side of "
+        f"{short} px; from the mean over portraits of the squared difference."
+    )
+    return Table("What a small picture has left of it", columns, rows, note)
+
+
+def decibels(squared: float) -> str:
+    return f"{10 * np.log10(255**2 / squared):.1f}" if squared else "same"
+
+
+def order_table(orders: Sequence[Order]) -> Table:
+    rows = []
+    for one in orders:
+        n = len(next(iter(one.ranks.values())))
+        lost = f" ({one.lost} without a face)" if one.lost else ""
+        cells = [figure(np.mean, ranks, sign="+") for ranks in one.ranks.values()]
+        rows.append((one.kind, f"{n}{lost}", *cells))
+    note = "Rank correlation of severity with score, mean of n; -1 is a perfect order."
+    return Table("Order", ("degradation", "n", *orders[0].ranks), rows, note)
+
+
+def difference_table(orders: Sequence[Order]) -> Table:
+    rows = []
+    for one in orders:
+        ours, *theirs = one.ranks.values()
+        rows.append((one.kind, *(figure(np.mean, ours - other, sign="+") for other in theirs)))
+    ours, *theirs = orders[0].ranks
+    columns = ("degradation", *(f"{ours} less {other}" for other in theirs))
+    note = f"Of the same portraits; below 0, {ours} has the better order."
+    return Table("Beside the others", columns, rows, note)
+
+
+if __name__ == "__main__":
+    main()
