@@ -40,7 +40,7 @@ SEVERITIES = (0.0, 0.4, 0.6, 0.8, 1.0)
 
 @dataclass(frozen=True)
 class Order:
-    """How scorers order the copies under one degradation.
+    """How scorers order the copies under one degradation, or, on average, under every one.
 
     Attributes:
         lost: portraits without a score from every scorer at every severity.
@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for name in options.scorer
     }
     left = left_of_damage(portraits.paths, options)
-    orders = [order_of(kind, place, scores) for place, kind in enumerate(options.kinds)]
+    orders = orders_of(options.kinds, scores)
     tables = [
         left_table(options.kinds, left, options.short),
         order_table(orders),
@@ -130,12 +130,19 @@ def damaged_scores(scorer: Scorer, paths: Sequence[Path], options: argparse.Name
     return np.array(scores).reshape(len(paths), len(options.kinds), len(SEVERITIES))
 
 
-def order_of(kind: str, place: int, scores: Mapping[str, Scores]) -> Order:
-    """Of the degradation at `place` of every scorer's (portrait, kind, severity) scores."""
-    ours = {name: one[:, place] for name, one in scores.items()}
-    kept = np.isfinite(np.concatenate(list(ours.values()), 1)).all(1)
-    ranks = {name: rank_correlations(one[kept], SEVERITIES) for name, one in ours.items()}
-    return Order(kind, int((~kept).sum()), ranks)
+def orders_of(kinds: Sequence[str], scores: Mapping[str, Scores]) -> list[Order]:
+    """Of each degradation, and the mean of all, from (portrait, kind, severity) scores."""
+    every = np.isfinite(np.stack(list(scores.values()))).all((0, 3))  # (portrait, kind)
+
+    def order(kind: str, places: Sequence[int], kept: np.ndarray) -> Order:
+        ranks = {
+            name: np.mean([rank_correlations(one[kept, k], SEVERITIES) for k in places], axis=0)
+            for name, one in scores.items()
+        }
+        return Order(kind, int((~kept).sum()), ranks)
+
+    found = [order(kind, [place], every[:, place]) for place, kind in enumerate(kinds)]
+    return [*found, order("mean of all", range(len(kinds)), every.all(1))]
 
 
 def left_of_damage(paths: Sequence[Path], options: argparse.Namespace) -> Scores:

@@ -98,8 +98,9 @@ def test_fine_damage_on_a_scorer_that_reads_brightness(
     assert rows(page, "Order") == [
         ["dark", "2", *["-1.000 [-1.000, -1.000]"] * 2],
         ["gaussian_blur", "2", *["+0.000 [+0.000, +0.000]"] * 2],
+        ["mean of all", "2", *["-0.500 [-0.500, -0.500]"] * 2],
     ]
-    assert [row[1] for row in rows(page, "Beside the others")] == ["+0.000 [+0.000, +0.000]"] * 2
+    assert [row[1] for row in rows(page, "Beside the others")] == ["+0.000 [+0.000, +0.000]"] * 3
     with pytest.raises(UsageError, match="no picture has a short side of 4000 px"):
         script("fine").main([*files, *what, "--least", "4000"])
     with pytest.raises(UsageError, match="two or more of different names"):
@@ -110,14 +111,19 @@ def test_fine_damage_by_hand(script: Callable[[str], ModuleType]) -> None:
     fine = script("fine")
     falls, lost = np.array([0.9, 0.8, 0.7, 0.6, 0.5]), np.array([0.9, 0.8, 0.7, math.nan, 0.5])
     swapped = np.array([0.9, 0.8, 0.7, 0.5, 0.6])  # 1 - 6 * 2 / (5 * 24) = 0.9
-    one, other = (np.stack(each)[:, None] for each in ((falls, falls), (swapped, lost)))
-    order = fine.order_of("noise", 0, {"one": one, "other": other})
-    assert order.lost == 1
-    assert order.ranks["one"] == pytest.approx([-1]) and order.ranks["other"] == pytest.approx(
-        [-0.9]
-    )
-    assert fine.order_table([order]).rows[0][1] == "1 (1 without a face)"
-    assert fine.difference_table([order]).rows[0][1].startswith("-0.100 [")
+    # (portrait, kind, severity); the second portrait lacks a score under the first kind only
+    one = np.stack([[falls, falls], [falls, falls]])
+    other = np.stack([[swapped, falls], [lost, swapped]])
+    noise, blur, mean = orders = fine.orders_of(("noise", "blur"), {"one": one, "other": other})
+    assert [order.lost for order in orders] == [1, 0, 1]
+    assert blur.ranks["one"] == pytest.approx([-1, -1])
+    assert noise.ranks["other"] == pytest.approx([-0.9])
+    assert blur.ranks["other"] == pytest.approx([-1, -0.9])
+    assert mean.ranks["other"] == pytest.approx([-0.95])
+    assert [row[1] for row in fine.order_table(orders).rows] == [
+        "1 (1 without a face)", "2", "1 (1 without a face)"
+    ]  # fmt: skip
+    assert fine.difference_table([noise]).rows[0][1].startswith("-0.100 [")
     assert fine.decibels(255**2 / 1000) == "30.0"
 
 
