@@ -352,7 +352,8 @@ def test_views_of_several_sources_lie_end_to_end() -> None:
 
 
 def test_starts_from_a_member_of_an_earlier_ensemble(toy: Toy, toy_run: Path) -> None:
-    settings = apply_overrides(load_preset("mspt", "cpu"), [f"network.start={toy_run}"])
+    start = [f"network.start={toy_run}", "network.backbone=mobilenet_v3_small"]
+    settings = apply_overrides(load_preset("mspt", "cpu"), start)
     job = mspt.Job(settings, None, None, None, 0.4, toy_run, print)  # type: ignore[arg-type]
     numbers = {**settings["network"], "fit": {"seed": 1}}
     network = job.begun(numbers)
