@@ -24,15 +24,9 @@ from facegauge.training.judge import open_judge
 from facegauge.training.landmarks import mirrored
 from facegauge.training.manifests import load_manifest
 from facegauge.training.networks import tokens
+from facegauge.training.networks.assessment import weighted
 from facegauge.training.networks.degradation_encoder import DegradationEncoder
-from facegauge.training.networks.dsl_fiqa import (
-    CODED,
-    PAPER,
-    Core,
-    CoreSettings,
-    DslFiqa,
-    weighted,
-)
+from facegauge.training.networks.dsl_fiqa import CODED, PAPER, Core, CoreSettings, DslFiqa
 from facegauge.training.networks.guide import encoded
 from facegauge.training.networks.tokens import CnnTokens, VitTokens
 from facegauge.training.runs import load_run, save_run

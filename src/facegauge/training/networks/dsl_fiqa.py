@@ -20,12 +20,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from facegauge.errors import UsageError
+from facegauge.training.networks.assessment import (
+    Assessment,
+    SteepSigmoid,
+    head,
+    placed,
+    weighted,
+)
 from facegauge.training.networks.attention import (
     ChannelAttention,
     DegradationBlock,
@@ -36,7 +42,6 @@ from facegauge.training.networks.degradation_encoder import DegradationEncoder
 from facegauge.training.networks.guide import LandmarkGuide
 from facegauge.training.networks.tokens import VIT, make_tokens
 
-EPSILON = 1e-6  # least mean confidence that is divided by
 DECODER_BLOCKS = 3
 DEGRADATIONS = ("query", "concat", "none")
 
@@ -121,29 +126,6 @@ CODED = replace(PAPER, landmark_width=10_500, guides="both", whole=True)
 """The reference as coded: 251,409,764 parameters, 21,715,304 of which no score depends on."""
 
 
-class Assessment(NamedTuple):
-    """What the network says of N pictures.
-
-    Attributes:
-        score: (N,), the mean of `quality`, weighted by `confidence`.
-        quality: (N, h, w), at least 0.
-        confidence: (N, h, w), 0..1.
-    """
-
-    score: Tensor
-    quality: Tensor
-    confidence: Tensor
-
-    @property
-    def heat_map(self) -> Tensor:
-        """(N, h, w), whose means are the scores.
-
-        A place has its quality times its share of the confidence, times the number of places.
-        """
-        mean = self.confidence.mean((1, 2), keepdim=True).clamp(min=EPSILON)
-        return self.quality * (self.confidence / mean)
-
-
 class Core(nn.Module):
     """Tokens, two stages of channel attention and Swin blocks, a decoder and two heads.
 
@@ -188,8 +170,8 @@ class Core(nn.Module):
         )
         plain = its.decoder_width
         guided = plain + 1 if self.guide else plain
-        self.quality = _head(guided if self.both else plain, nn.ReLU(), its.bias, its.dropout)
-        self.confidence = _head(guided, SteepSigmoid(its.confidence_gain), 0.0, its.dropout)
+        self.quality = head(guided if self.both else plain, nn.ReLU(), its.bias, its.dropout)
+        self.confidence = head(guided, SteepSigmoid(its.confidence_gain), 0.0, its.dropout)
         if its.whole:
             self.unused = _unused(its)
 
@@ -217,8 +199,8 @@ class Core(nn.Module):
             if landmarks is None:
                 landmarks = x.new_zeros(x.shape[0], self.guide.count)
             guided = torch.cat([maps, self.guide(landmarks)], 1)
-        quality = _placed(self.quality, guided if self.both else maps)
-        confidence = _placed(self.confidence, guided)
+        quality = placed(self.quality, guided if self.both else maps)
+        confidence = placed(self.confidence, guided)
         return Assessment(weighted(quality, confidence), quality, confidence)
 
     def forward(
@@ -290,17 +272,6 @@ class DslFiqa(nn.Module):
         return self.assess(x, landmarks).score
 
 
-class SteepSigmoid(nn.Module):
-    """Values of any shape to 0..1: the sigmoid of `gain` times the value."""
-
-    def __init__(self, gain: float) -> None:
-        super().__init__()
-        self.gain = gain
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.sigmoid(self.gain * x)
-
-
 def _stages(channels: int, grid: Sequence[int], settings: CoreSettings) -> nn.Sequential:
     """Tokens (N, channels, h, w) to (N, decoder_width, h, w)."""
     its, places = settings, grid[0] * grid[1]
@@ -320,27 +291,6 @@ def _stages(channels: int, grid: Sequence[int], settings: CoreSettings) -> nn.Se
         )
         channels = width
     return nn.Sequential(*layers, nn.Conv2d(channels, its.decoder_width, 1))
-
-
-def weighted(quality: Tensor, confidence: Tensor) -> Tensor:
-    """Mean of the quality (N, h, w), weighted by the confidence (N, h, w): (N,)."""
-    total = (quality * confidence).mean((1, 2))
-    return total / confidence.mean((1, 2)).clamp(min=EPSILON)
-
-
-def _head(channels: int, last: nn.Module, bias: float, dropout: float) -> nn.Sequential:
-    """Two linear layers on every token, (..., channels) -> (..., 1), that start close to `bias`."""
-    out = nn.Linear(channels, 1)
-    nn.init.normal_(out.weight, std=0.01)
-    nn.init.constant_(out.bias, bias)
-    first = nn.Linear(channels, channels)
-    return nn.Sequential(first, nn.ReLU(), nn.Dropout(dropout), out, last)
-
-
-def _placed(head: nn.Module, maps: Tensor) -> Tensor:
-    """A head's values (N, h, w) at the tokens (N, C, h, w)."""
-    values: Tensor = head(maps.permute(0, 2, 3, 1))
-    return values.squeeze(3)
 
 
 def _unused(settings: CoreSettings) -> nn.ModuleList:
