@@ -71,6 +71,18 @@ def test_what_cannot_be_averaged_is_refused(tmp_path: Path) -> None:
         average_runs([run, run], tmp_path / "run")
 
 
+def test_runs_at_several_sizes_are_averaged_for_the_size_that_is_asked_for(tmp_path: Path) -> None:
+    folders = [str(made(tmp_path / str(width), width, width=width).folder) for width in (64, 72)]
+    asked = ["average", *folders, "-o", str(tmp_path / "mean"), "--input"]
+    done = CliRunner().invoke(app, [*asked, "68x84"])
+    assert done.exit_code == 0
+    mean = load_run(tmp_path / "mean")
+    assert mean.spec == PreprocessSpec(width=68, height=84)
+    assert mean.network(torch.zeros(1, 3, 84, 68)).shape == (1,)
+    wrong = CliRunner().invoke(app, [*asked, "68"])
+    assert wrong.exit_code == 2 and "WIDTHxHEIGHT in pixels, as 208x255, got '68'" in wrong.output
+
+
 def test_the_verb(tmp_path: Path) -> None:
     folders = [str(made(tmp_path / str(seed), seed).folder) for seed in (1, 2)]
     done = CliRunner().invoke(app, ["average", *folders, "-o", str(tmp_path / "mean")])

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from facegauge.errors import MissingExtra, UsageError
 
 
 def average(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders, two or more")],
     *,
     output: Annotated[Path, typer.Option("--output", "-o", help="Run folder to write; new")],
+    size: Annotated[
+        str | None,
+        typer.Option(
+            "--input",
+            metavar="WIDTHxHEIGHT",
+            help="The average's input size, for runs whose sizes differ; default: the runs' own",
+        ),
+    ] = None,
 ) -> None:
     """Average the weights of runs that began alike, into a run that costs what one does.
 
@@ -19,12 +30,18 @@ def average(
     """
     from importlib.util import find_spec
 
-    from facegauge.errors import MissingExtra
-
     if find_spec("torch") is None:
         raise MissingExtra("averaging", "train")
     from facegauge.training.averaging import average_runs
     from facegauge.training.runs import load_run
 
-    average_runs([load_run(run) for run in runs], output)
+    average_runs([load_run(run) for run in runs], output, None if size is None else _size(size))
     typer.echo(f"{output}: the average of {len(runs)} runs")
+
+
+def _size(text: str) -> tuple[int, int]:
+    """ "208x255" to (208, 255)."""
+    found = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", text)
+    if found is None:
+        raise UsageError(f"expected --input to be WIDTHxHEIGHT in pixels, as 208x255, got {text!r}")
+    return int(found[1]), int(found[2])

@@ -8,6 +8,7 @@ soups, arXiv 2203.05482). Runs that began apart give nonsense: judge the mean on
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,15 @@ FEWEST = 2
 KEPT = ("command", "commit")  # of every run, in the record
 
 
-def average_runs(runs: Sequence[Run], out: Path) -> None:
+def average_runs(runs: Sequence[Run], out: Path, size: tuple[int, int] | None = None) -> None:
     """Write the run folder `out` with the mean of the runs' weights, each counting alike.
 
     Running means and variances are averaged too; what is not a floating number is the first run's.
     The record keeps how every run was made, and all that they learned from.
+
+    Args:
+        size: width and height of the average's input, in pixels; the runs may then differ in
+            theirs, as those of a run that went on at another size do.
 
     Raises:
         UsageError: fewer than two runs, other networks or inputs than the first one's, or `out` is
@@ -34,11 +39,13 @@ def average_runs(runs: Sequence[Run], out: Path) -> None:
     if len(runs) < FEWEST:
         raise UsageError(f"an average needs two runs or more, got {len(runs)}")
     first = runs[0]
-    for run in runs[1:]:
-        if (run.config, run.spec) != (first.config, first.spec):
+    specs = [replace(run.spec, width=size[0], height=size[1]) if size else run.spec for run in runs]
+    for run, spec in zip(runs[1:], specs[1:], strict=True):
+        if (run.config, spec) != (first.config, specs[0]):
             raise UsageError(
                 f"{run.folder} has another network or input than {first.folder}; only runs that "
-                "began alike can be averaged"
+                "began alike can be averaged, and where their input sizes differ, it takes the "
+                "average's (--input)"
             )
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"{out} is in use; choose a new folder for the average")
@@ -48,7 +55,7 @@ def average_runs(runs: Sequence[Run], out: Path) -> None:
         system=first.system,
         network=first.network,
         config=first.config,
-        spec=first.spec,
+        spec=specs[0],
         settings={
             "averaged": [_made(run) for run in runs],
             "data": _learned(runs),
