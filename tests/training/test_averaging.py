@@ -88,5 +88,7 @@ def test_the_verb(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["average", *folders, "-o", str(tmp_path / "mean")])
     assert done.exit_code == 0 and "the average of 2 runs" in done.output
     assert json.loads((tmp_path / "mean" / "run.json").read_text())["system"] == "toy"
+    shipped = CliRunner().invoke(app, ["average", "mobile", "mobile", "-o", str(tmp_path / "same")])
+    assert shipped.exit_code == 0
     alone = CliRunner().invoke(app, ["average", folders[0], "-o", str(tmp_path / "one")])
     assert alone.exit_code == 2 and "two runs or more" in alone.output

@@ -12,7 +12,10 @@ from facegauge.errors import MissingExtra, UsageError
 
 
 def average(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders, two or more")],
+    runs: Annotated[
+        list[str],
+        typer.Argument(metavar="RUN...", help="Run folders or shipped scorers, two or more"),
+    ],
     *,
     output: Annotated[Path, typer.Option("--output", "-o", help="Run folder to write; new")],
     size: Annotated[
@@ -33,9 +36,13 @@ def average(
     if find_spec("torch") is None:
         raise MissingExtra("averaging", "train")
     from facegauge.training.averaging import average_runs
-    from facegauge.training.runs import load_run
+    from facegauge.training.runs import open_run
 
-    average_runs([load_run(run) for run in runs], output, None if size is None else _size(size))
+    average_runs(
+        [open_run(run) for run in runs],
+        output,
+        None if size is None else _size(size),
+    )
     typer.echo(f"{output}: the average of {len(runs)} runs")
 
 

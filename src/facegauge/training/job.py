@@ -15,7 +15,6 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from facegauge import zoo
 from facegauge.errors import UsageError
 from facegauge.metrics import plcc, srcc
 from facegauge.preprocess import Pixels, PreprocessSpec, Vector, five_points
@@ -30,7 +29,7 @@ from facegauge.training.networks.dsl_fiqa import DslFiqa
 from facegauge.training.networks.regressor import Regressor
 from facegauge.training.objectives import Normalise, ScoreLoss
 from facegauge.training.pictures import load_framed, sampled
-from facegauge.training.runs import load_run, provenance, save_run
+from facegauge.training.runs import open_run, provenance, save_run
 from facegauge.training.views import Batch, Framed, ViewMaker, ViewSettings
 
 Settings = dict[str, Any]
@@ -214,8 +213,7 @@ def earlier(name_or_folder: str, backbone: str, member: str = "") -> Regressor:
     Raises:
         UsageError: there is none with that backbone.
     """
-    shipped = name_or_folder in zoo.names()
-    run = load_run(zoo.open_folder(name_or_folder) if shipped else name_or_folder)
+    run = open_run(name_or_folder)
     networks = [*run.members.values()] or [run.network]
     if member in run.members:
         networks.insert(0, run.members[member])

@@ -13,6 +13,7 @@ from typing import Any
 
 from torch import nn
 
+from facegauge import zoo
 from facegauge.errors import UsageError
 from facegauge.preprocess import PreprocessSpec
 from facegauge.training import networks
@@ -96,6 +97,12 @@ def load_run(folder: str | Path) -> Run:
         spec,
         described["settings"],
     )
+
+
+def open_run(name_or_folder: str) -> Run:
+    """The run of a shipped scorer, by its name, or in a run or scorer folder; see `load_run`."""
+    shipped = name_or_folder in zoo.names()
+    return load_run(zoo.open_folder(name_or_folder) if shipped else name_or_folder)
 
 
 def provenance() -> dict[str, str]:
