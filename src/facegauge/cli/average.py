@@ -36,10 +36,10 @@ def average(
     if find_spec("torch") is None:
         raise MissingExtra("averaging", "train")
     from facegauge.training.averaging import average_runs
-    from facegauge.training.runs import open_run
+    from facegauge.training.runs import find_run
 
     average_runs(
-        [open_run(run) for run in runs],
+        [find_run(run) for run in runs],
         output,
         None if size is None else _size(size),
     )

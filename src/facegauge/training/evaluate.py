@@ -234,6 +234,7 @@ def _predict(
     with torch.inference_mode():
         for rows, *given in _batches(manifest, look, batch_size, unscored):
             images, marks = (torch.from_numpy(part).to(device) for part in given)
+            images = images.contiguous(memory_format=torch.channels_last)  # faster on a CPU
             for name, network in networks.items():
                 scores = network(images, *([marks] if guided else [])).float().cpu().numpy()
                 for row in set(rows):

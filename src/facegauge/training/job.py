@@ -29,7 +29,7 @@ from facegauge.training.networks.dsl_fiqa import DslFiqa
 from facegauge.training.networks.regressor import Regressor
 from facegauge.training.objectives import Normalise, ScoreLoss
 from facegauge.training.pictures import load_framed, sampled
-from facegauge.training.runs import open_run, provenance, save_run
+from facegauge.training.runs import find_run, provenance, save_run
 from facegauge.training.views import Batch, Framed, ViewMaker, ViewSettings
 
 Settings = dict[str, Any]
@@ -213,7 +213,7 @@ def earlier(name_or_folder: str, backbone: str, member: str = "") -> Regressor:
     Raises:
         UsageError: there is none with that backbone.
     """
-    run = open_run(name_or_folder)
+    run = find_run(name_or_folder)
     networks = [*run.members.values()] or [run.network]
     if member in run.members:
         networks.insert(0, run.members[member])

@@ -78,8 +78,10 @@ def network_judge(name: str, network: nn.Module, spec: PreprocessSpec) -> Judge:
 
     def score(images: Tensor) -> Scores:
         network.eval()
+        views = torch.from_numpy(images).to(device)
         with torch.inference_mode():
-            scores = network(torch.from_numpy(images).to(device)).float().cpu().numpy()
+            views = views.contiguous(memory_format=torch.channels_last)  # faster on a CPU
+            scores = network(views).float().cpu().numpy()
         return np.asarray(scores, np.float64)
 
     return Judge(name, digest.hexdigest(), spec, score)

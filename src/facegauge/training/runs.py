@@ -99,7 +99,7 @@ def load_run(folder: str | Path) -> Run:
     )
 
 
-def open_run(name_or_folder: str) -> Run:
+def find_run(name_or_folder: str) -> Run:
     """The run of a shipped scorer, by its name, or in a run or scorer folder; see `load_run`."""
     shipped = name_or_folder in zoo.names()
     return load_run(zoo.open_folder(name_or_folder) if shipped else name_or_folder)
