@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from facegauge.errors import UsageError
-from facegauge.preprocess import PreprocessSpec
+from facegauge.preprocess import PreprocessSpec, sample
 from facegauge.results import Box
 from facegauge.training import pool as pools
 from facegauge.training.networks.regressor import Regressor
@@ -68,6 +68,20 @@ def test_every_row_is_a_view_and_what_the_committee_said(
     assert np.allclose(score[:3], fresh["score"]) and np.isnan(score[3:]).all()
     assert np.allclose(severity[5:], fresh["severity"].ravel()) and np.isnan(severity[:5]).all()
     assert pool.channels == {"features.6": 32, "features.17": 320}
+
+
+def test_teachers_look_at_the_views_at_their_own_size(
+    make: partial[Pool], pool: Pool, teachers: list[Regressor], tmp_path: Path
+) -> None:
+    larger = PreprocessSpec(width=48, height=72)
+    looked_at = make(tmp_path, size=larger)
+    views = looked_at.arrays["views"]
+    assert np.array_equal(views, pool.arrays["views"])
+    enlarged = [sample(view, Box(0, 0, 32, 48), larger) for view in views[:3]]
+    said = Committee(larger, teachers, TAPS)({"labelled": torch.from_numpy(np.stack(enlarged))})
+    ours = torch.from_numpy(looked_at.arrays["maps.features.6"][:3])
+    assert ours.shape == (3, 32, 9, 6)
+    assert torch.corrcoef(torch.stack([ours.ravel(), said["maps.features.6"].ravel()]))[0, 1] > 0.99
 
 
 def test_a_pass_draws_every_row_once(pool: Pool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from facegauge.preprocess import PreprocessSpec
 from facegauge.training.job import Job, Settings, score_loss
 from facegauge.training.networks.regressor import Regressor
 from facegauge.training.objectives import Distilled
@@ -11,12 +12,18 @@ from facegauge.training.pool import Pool, make_pool
 from facegauge.training.views import BatchPlan
 
 
-def fill_pool(job: Job, teachers: Sequence[Regressor], students: Sequence[Settings]) -> Pool:
+def fill_pool(
+    job: Job,
+    teachers: Sequence[Regressor],
+    students: Sequence[Settings],
+    size: PreprocessSpec | None = None,
+) -> Pool:
     """Views of the job's pictures, what the teachers score them, and the maps to be imitated.
 
     Args:
         teachers: their scores are averaged; the maps are the first one's.
         students: the numbers of those who will learn from the pool; their `pairs` name the maps.
+        size: of the views that the teachers look at; the students' unless given.
     """
     numbers = job.settings["pool"]
     return make_pool(
@@ -27,6 +34,7 @@ def fill_pool(job: Job, teachers: Sequence[Regressor], students: Sequence[Settin
         seed=numbers["seed"],
         teachers=teachers,
         taps=sorted({theirs for student in students for _, theirs in student["pairs"]}),
+        size=size,
         workers=job.settings["workers"],
         say=job.say,
     )

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 from torch.utils.data import Dataset
 
 from facegauge.errors import UsageError
@@ -66,6 +67,7 @@ def make_pool(
     seed: int,
     teachers: Sequence[Regressor],
     taps: Sequence[str],
+    size: PreprocessSpec | None = None,
     workers: int = 1,
     say: Callable[[str], None] = print,
 ) -> Pool:
@@ -74,6 +76,7 @@ def make_pool(
     Args:
         teachers: the committee; their scores are averaged, the first one's maps are kept.
         taps: which of the first teacher's feature maps.
+        size: of the views that the teachers look at; the maker's unless given.
 
     Raises:
         UsageError: the folder holds a pool of another plan, size or seed.
@@ -82,13 +85,15 @@ def make_pool(
 
     accelerator = Accelerator()
     progress = folder / "pool.json"
+    size = size or maker.spec
     described = {"plan": asdict(plan), "batches": batches, "seed": seed, "taps": list(taps)}
+    described["looked at"] = [size.width, size.height]
     done = _done(progress, described)
-    layout = _layout(plan, batches, maker.spec, teachers[0], taps)
+    layout = _layout(plan, batches, maker.spec, looked_at=size, teacher=teachers[0], taps=taps)
     if done < batches and accelerator.is_main_process:
         folder.mkdir(parents=True, exist_ok=True)
         pool = Pool(plan, batches, _map(folder, layout, new=done == 0))
-        committee = Committee(maker.spec, teachers, taps).to(accelerator.device)
+        committee = Committee(size, teachers, taps).to(accelerator.device)
         fresh = ViewBatches(maker, plan, steps=batches, seed=seed)
         for index, batch in enumerate(loader(fresh, done, workers), start=done):
             _write(pool, index, batch, committee(batch))
@@ -100,19 +105,24 @@ def make_pool(
 
 
 class Committee(torch.nn.Module):
-    """Frozen teachers: a batch to their mean score and the first one's maps, on the CPU."""
+    """Frozen teachers: a batch to their mean score and the first one's maps, on the CPU.
+
+    Views of another size than `spec`'s are resampled to it first, as pictures are for scoring.
+    """
 
     def __init__(
         self, spec: PreprocessSpec, teachers: Sequence[Regressor], taps: Sequence[str]
     ) -> None:
         super().__init__()
-        self.normalise = Normalise(spec)
+        self.normalise, self.size = Normalise(spec), (spec.height, spec.width)
         self.teachers = torch.nn.ModuleList(teachers).eval()
         self.taps = list(taps)
 
     @torch.no_grad()
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         views = self.normalise(all_views(batch).to(self.normalise.mean.device))
+        if views.shape[2:] != self.size:
+            views = F.interpolate(views, self.size, mode="bicubic", antialias=True)
         views = views.contiguous(memory_format=torch.channels_last)
         said, scores = {}, []
         for number, teacher in enumerate(self.teachers):
@@ -186,11 +196,17 @@ def _taken(
 
 
 def _layout(
-    plan: BatchPlan, batches: int, spec: PreprocessSpec, teacher: Regressor, taps: Sequence[str]
+    plan: BatchPlan,
+    batches: int,
+    spec: PreprocessSpec,
+    *,
+    looked_at: PreprocessSpec,
+    teacher: Regressor,
+    taps: Sequence[str],
 ) -> dict[str, tuple[type, tuple[int, ...]]]:
     """Type and shape of every array."""
     with torch.no_grad():
-        maps = teacher.eval().features(torch.zeros(1, 3, spec.height, spec.width))
+        maps = teacher.eval().features(torch.zeros(1, 3, looked_at.height, looked_at.width))
     count = batches * plan.views
     return {
         "views": (np.uint8, (count, spec.height, spec.width, 3)),
