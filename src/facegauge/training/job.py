@@ -58,12 +58,8 @@ class Job:
     say: Callable[[str], None]
 
     def at(self, name: str, pictures: Sequence[Framed] | None = None) -> Job:
-        """The same job for the network `name`, at its input size and, if given, on other pictures.
-
-        The size is that of the settings' `<name>.input`, where there is one.
-        """
-        size = self.settings[name].get("input", self.settings["input"])
-        spec = PreprocessSpec(**size)
+        """The same job for the network `name`, at its size and, if given, on other pictures."""
+        spec = self.spec(name)
         maker = ViewMaker(
             self.maker.pictures if pictures is None else pictures, spec, self.maker.settings
         )
@@ -71,6 +67,10 @@ class Job:
         return replace(
             self, maker=maker, validate=self.validate if same else make_validation(self.val, spec)
         )
+
+    def spec(self, name: str) -> PreprocessSpec:
+        """What the network `name` sees: by the settings' `<name>.input`, if any, or `input`."""
+        return PreprocessSpec(**self.settings[name].get("input", self.settings["input"]))
 
     def begun(self, numbers: Settings, member: str = "") -> Regressor:
         """A network before its training: with random weights, a backbone's, or an earlier one.

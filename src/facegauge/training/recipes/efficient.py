@@ -143,7 +143,7 @@ def train_student(job: Job, pictures: list[Framed], guide: Ensemble | None) -> R
     if guide is None or "pool" not in job.settings:
         batches = partial(ViewBatches, job.maker, BatchPlan(**numbers["plan"]))
     else:
-        pool = fill_pool(job, _members(guide), [numbers], job.at("teacher").maker.spec)
+        pool = fill_pool(job, _members(guide), [numbers], job.spec("teacher"))
         objective = distilled(job, pool, student, numbers)
         batches = partial(PoolBatches, pool)
     job.fit("", student, objective, batches, system=SYSTEM, numbers=numbers["fit"])
