@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -190,3 +194,49 @@ def test_the_paper_preset_has_the_papers_numbers() -> None:
     for name in ("teacher", "teacher_plus", "student"):
         assert paper[name]["plan"]["labelled"] == 32
     assert teacher["fit"]["steps"] == pytest.approx(30 * 27_686 / 32, rel=0.01)
+
+
+PROCESS = """
+import sys
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from facegauge.training.manifests import load_manifest
+from facegauge.training.recipes import efficient
+from facegauge.training.settings import apply_overrides, load_preset
+
+efficient.FACES = "whole"
+folder, numbers = Path(sys.argv[1]), apply_overrides(load_preset("efficient", "cpu"), sys.argv[2:])
+manifests = [load_manifest(folder / name) for name in ("labels.csv", "a", "b")]
+efficient.run(numbers, *manifests, folder / "run")
+"""
+
+
+def test_two_processes_share_a_run(
+    data: Manifest, sets: tuple[Manifest, Manifest], tmp_path: Path
+) -> None:
+    """The main one labels and speaks, both train, on half of the pool each."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    shared |= {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", PROCESS, str(tmp_path), *SMALL]
+    processes = [
+        subprocess.Popen(
+            command,
+            env={**os.environ, **shared, "RANK": rank, "LOCAL_RANK": rank},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in "01"
+    ]
+    ended = [process.communicate() for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], ended
+    (said, _), (silence, _) = ended
+    assert "student: (SRCC + PLCC) / 2 on val" in said and silence == ""
+    assert len(load_labels(tmp_path / "run" / "labels_b.csv")[0].labels()) == 7
+    assert load_run(tmp_path / "run").system == "efficient"

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
@@ -125,7 +126,7 @@ class Job:
     ) -> tuple[list[Framed], tuple[Path, ...]]:
         """Pictures with what a judge says of them, and their files; gone on from, if begun.
 
-        The settings' `label` says how many views are scored, and whether labels whose scores
+        Of several processes the main one labels, and the others wait. The settings' `label` says how many views are scored, and whether labels whose scores
         spread over the views count for less.
 
         Args:
@@ -133,16 +134,18 @@ class Job:
             faces: as for `load_framed`.
         """
         numbers = self.settings["label"]
-        label_into(
-            table,
-            judge,
-            pictures,
-            faces=faces,
-            views=numbers["views"],
-            held_out=self.val,
-            resume=True,
-            say=self.say,
-        )
+        if Accelerator().is_main_process:
+            label_into(
+                table,
+                judge,
+                pictures,
+                faces=faces,
+                views=numbers["views"],
+                held_out=self.val,
+                resume=True,
+                say=self.say,
+            )
+        Accelerator().wait_for_everyone()
         labelled, weights = load_labels(table)
         found = load_framed(labelled, self.maker.spec, faces, self.say)
         if numbers["weighted"]:
@@ -150,14 +153,15 @@ class Job:
         return found, labelled.paths
 
     def save(self, name: str, system: str, network: nn.Module, config: Settings) -> None:
-        save_run(
-            self.out / name,
-            system=system,
-            network=network,
-            config=config,
-            spec=self.maker.spec,
-            settings=self.settings,
-        )
+        if Accelerator().is_main_process:
+            save_run(
+                self.out / name,
+                system=system,
+                network=network,
+                config=config,
+                spec=self.maker.spec,
+                settings=self.settings,
+            )
 
 
 def open_job(
@@ -184,6 +188,8 @@ def open_job(
         raise UsageError(f"{out} is not empty; choose another folder, or go on with --resume")
     out.mkdir(parents=True, exist_ok=True)
     spec = PreprocessSpec(**settings["input"])
+    if not Accelerator().is_main_process:
+        say = _silent
     say("reading pictures")
     train = data.where(split="train")
     pictures = load_framed(train, spec, "whole", say, points=points)
@@ -201,6 +207,10 @@ def open_job(
         out=out,
         say=say,
     )
+
+
+def _silent(line: str) -> None:
+    """What processes beside the main one say."""
 
 
 def earlier(name_or_folder: str, backbone: str, member: str = "") -> Regressor:

@@ -91,7 +91,7 @@ def run(
     network = train_core(job, encoder, sharp)
     figures["criterion"] = job.validate(network)["criterion"]
     for name, value in figures.items():
-        say(f"{name} on val {value:.4f}")
+        job.say(f"{name} on val {value:.4f}")
     return figures
 
 

@@ -87,7 +87,7 @@ def run(
         "student": job.validate(student)["criterion"],
     }
     for name, value in figures.items():
-        say(f"{name}: (SRCC + PLCC) / 2 on val {value:.4f}")
+        job.say(f"{name}: (SRCC + PLCC) / 2 on val {value:.4f}")
     return figures
 
 

@@ -70,7 +70,7 @@ def run(
     )
     figures["ensemble"] = job.validate(network)["criterion"]
     for name, value in figures.items():
-        say(f"{name}: (SRCC + PLCC) / 2 on val {value:.4f}")
+        job.say(f"{name}: (SRCC + PLCC) / 2 on val {value:.4f}")
     return figures
 
 

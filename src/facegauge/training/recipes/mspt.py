@@ -89,10 +89,10 @@ def run(
         held = {source: sources[source].held for source in SOURCES}
         figures = watch(held, PreprocessSpec(**stage["input"]))(network)
         after[name] = {source: figures[source] for source in SOURCES}
-        say(f"after {name}: {_shown(after[name])}")
+        job.say(f"after {name}: {_shown(after[name])}")
     at_size(job, last["input"]).save("", SYSTEM, network, network.config)
     if len(stages) > 1:
-        say(f"forgotten, the best earlier less now: {_shown(forgotten(after))}")
+        job.say(f"forgotten, the best earlier less now: {_shown(forgotten(after))}")
     return after
 
 
