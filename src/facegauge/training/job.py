@@ -126,8 +126,9 @@ class Job:
     ) -> tuple[list[Framed], tuple[Path, ...]]:
         """Pictures with what a judge says of them, and their files; gone on from, if begun.
 
-        Of several processes the main one labels, and the others wait. The settings' `label` says how many views are scored, and whether labels whose scores
-        spread over the views count for less.
+        Of several processes the main one labels, and the others wait. The settings' `label` says
+        how many views are scored, and whether labels whose scores spread over the views count for
+        less.
 
         Args:
             table: the pseudo-labels are kept there; on the labels' scale by a curve fitted to val.
