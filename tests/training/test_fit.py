@@ -15,7 +15,14 @@ from torch import nn
 from facegauge.errors import FacegaugeError, UsageError
 from facegauge.preprocess import PreprocessSpec
 from facegauge.results import Box
-from facegauge.training.fit import FitSettings, Log, fit, rate, update_average
+from facegauge.training.fit import (
+    FitSettings,
+    Log,
+    fit,
+    make_optimisers,
+    rate,
+    update_average,
+)
 from facegauge.training.views import BatchPlan, Framed, ViewBatches, ViewMaker, ViewSettings
 
 SPEC = PreprocessSpec(width=4, height=5)
@@ -132,3 +139,46 @@ def test_fits_of_one_process_may_differ_in_precision(tmp_path: Path) -> None:
 def test_an_unknown_precision_is_refused() -> None:
     with pytest.raises(UsageError, match="precision to be no or bf16, got 'fp16'"):
         FitSettings(steps=1, lr=0.1, precision="fp16")
+
+
+class Plane(nn.Module):
+    """A network with a matrix, a last row and a bias."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.hidden, self.last = nn.Linear(3, 4), nn.Linear(4, 1)
+
+    @property
+    def weight(self) -> torch.Tensor:
+        """What `judge` looks at: twice the score of a middle grey."""
+        return self(torch.full((1, 1, 1, 3), 128)) * 2
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        means = pixels.float().mean((1, 2)) / 255
+        return self.last(self.hidden(means)).squeeze(1)
+
+
+@pytest.mark.skipif(not hasattr(torch.optim, "Muon"), reason="this torch has no Muon")
+def test_muon_takes_the_matrices_and_leaves_the_rest_to_adamw(tmp_path: Path) -> None:
+    network = Plane()
+    settings = FitSettings(steps=1, lr=0.1, optimiser="muon")
+    muon, adamw = make_optimisers(network, list(network.parameters()), settings)
+    assert [p.shape for p in muon.param_groups[0]["params"]] == [(4, 3)]
+    assert [[p.shape for p in group["params"]] for group in adamw.param_groups] == [
+        [(1, 4)], [(4,), (1,)]
+    ]  # fmt: skip
+    best = run(tmp_path, Squared(), network, optimiser="muon")
+    assert best["criterion"] == pytest.approx(0, abs=0.05)
+
+
+def test_an_unknown_optimiser_is_refused() -> None:
+    with pytest.raises(UsageError, match="optimiser to be adamw or muon, got 'sgd'"):
+        FitSettings(steps=1, lr=0.1, optimiser="sgd")
+
+
+def test_muon_asks_for_a_torch_that_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(torch.optim, "Muon", raising=False)
+    network, settings = Plane(), FitSettings(steps=1, lr=0.1, optimiser="muon")
+    with pytest.raises(UsageError, match=r"torch 2\.9 or later"):
+        make_optimisers(network, list(network.parameters()), settings)

@@ -30,8 +30,9 @@ class FitSettings:
 
     Attributes:
         steps: optimiser steps; a batch each.
-        lr: peak learning rate of AdamW; linear warm-up, then cosine to a hundredth of it.
+        lr: peak learning rate; linear warm-up, then cosine to a hundredth of it.
         warmup: steps of warm-up.
+        optimiser: "adamw"; or "muon" for the network's matrices, and AdamW for all else.
         average: decay of the exponential weight average that is validated and kept; 0: none.
         precision: "no", float32 throughout; or "bf16", bfloat16 where torch's autocast takes it.
         validate_every, save_every: steps; the last step always validates.
@@ -41,6 +42,7 @@ class FitSettings:
     lr: float
     weight_decay: float = 0.01
     warmup: int = 100
+    optimiser: str = "adamw"
     average: float = 0.998
     precision: str = "no"
     validate_every: int = 500
@@ -53,6 +55,8 @@ class FitSettings:
     def __post_init__(self) -> None:
         if self.precision not in ("no", "bf16"):
             raise UsageError(f"expected precision to be no or bf16, got {self.precision!r}")
+        if self.optimiser not in ("adamw", "muon"):
+            raise UsageError(f"expected optimiser to be adamw or muon, got {self.optimiser!r}")
 
 
 def rate(step: int, settings: FitSettings) -> float:
@@ -63,7 +67,7 @@ def rate(step: int, settings: FitSettings) -> float:
     return settings.lr * (0.01 + 0.99 * (1 + math.cos(math.pi * done)) / 2)
 
 
-def fit(  # noqa: PLR0915  one flat loop
+def fit(  # noqa: PLR0912, PLR0915  one flat loop
     network: nn.Module,
     objective: nn.Module,
     batches: Callable[..., Dataset[Batch]],
@@ -103,24 +107,18 @@ def fit(  # noqa: PLR0915  one flat loop
     network.to(accelerator.device).to(memory_format=torch.channels_last)
     objective.to(accelerator.device)
     weights = [p for p in (*network.parameters(), *objective.parameters()) if p.requires_grad]
-    optimizer = torch.optim.AdamW(
-        [
-            {"params": [p for p in weights if p.ndim > 1], "weight_decay": settings.weight_decay},
-            {"params": [p for p in weights if p.ndim <= 1], "weight_decay": 0.0},
-        ],
-        lr=settings.lr,
-    )
+    optimisers = make_optimisers(network, weights, settings)
     average = {name: value.clone() for name, value in network.state_dict().items()}
     first, best = 0, {"criterion": -math.inf}
     if state_file.exists():
         state = torch.load(state_file, map_location=accelerator.device, weights_only=True)
         network.load_state_dict(state["network"])
         objective.load_state_dict(state["objective"])
-        optimizer.load_state_dict(state["optimizer"])
+        for optimiser, kept in zip(optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(kept)
         average, first, best = state["average"], state["step"], state["best"]
         say(f"{folder.name}: going on from step {first}")
-    task = Task(network, objective)
-    task, optimizer = accelerator.prepare(task, optimizer)
+    task, *optimisers = accelerator.prepare(Task(network, objective), *optimisers)
     steps = batches(
         steps=settings.steps,
         seed=settings.seed,
@@ -133,8 +131,9 @@ def fit(  # noqa: PLR0915  one flat loop
     task.train()
     started, mark = time.monotonic(), first
     for step, views in enumerate(loader(steps, first, settings.workers), start=first):
-        for group in optimizer.param_groups:
-            group["lr"] = rate(step, settings)
+        for optimiser in optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = rate(step, settings)
         torch.manual_seed(settings.seed * 1_000_003 + step)  # dropout, if the network has any
         batch = {name: value.to(accelerator.device) for name, value in views.items()}
         # not accelerate's own, which one process cannot have in two precisions
@@ -148,8 +147,9 @@ def fit(  # noqa: PLR0915  one flat loop
             )
         accelerator.backward(loss)
         accelerator.clip_grad_norm_(weights, settings.clip)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
+        for optimiser in optimisers:
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
         update_average(average, network, settings.average, step)
 
         now, last = step + 1, step + 1 == settings.steps
@@ -174,7 +174,7 @@ def fit(  # noqa: PLR0915  one flat loop
             state = {
                 "network": network.state_dict(),
                 "objective": objective.state_dict(),
-                "optimizer": optimizer.state_dict(),
+                "optimisers": [optimiser.state_dict() for optimiser in optimisers],
                 "average": average,
                 "step": now,
                 "best": best,
@@ -189,6 +189,41 @@ def fit(  # noqa: PLR0915  one flat loop
         done_file.write_text(json.dumps(best))
         state_file.unlink(missing_ok=True)
     return best
+
+
+def make_optimisers(
+    network: nn.Module, weights: list[nn.Parameter], settings: FitSettings
+) -> list[torch.optim.Optimizer]:
+    """AdamW; with "muon", before it Muon for the weights of the network's linear layers.
+
+    Muon (K. Jordan, 2024) makes every update of a matrix near orthogonal, at the size that AdamW's
+    would have, so that one rate serves both. The last layer, a single row, is left to AdamW, and
+    so are convolutions. Single values and vectors do not decay.
+
+    Args:
+        weights: all that is trained, of the network and of the objective.
+
+    Raises:
+        UsageError: torch is older than 2.9 and has no Muon.
+    """
+    made: list[torch.optim.Optimizer] = []
+    lr, decay = settings.lr, settings.weight_decay
+    if settings.optimiser == "muon":
+        if not hasattr(torch.optim, "Muon"):
+            raise UsageError(f"muon needs torch 2.9 or later, this is {torch.__version__}")
+        own = {id(weight) for weight in network.parameters()}
+        matrices = [p for p in weights if id(p) in own and p.ndim == 2 and min(p.shape) > 1]
+        made.append(
+            torch.optim.Muon(matrices, lr, weight_decay=decay, adjust_lr_fn="match_rms_adamw")
+        )
+        taken = {id(matrix) for matrix in matrices}
+        weights = [weight for weight in weights if id(weight) not in taken]
+    groups = [
+        {"params": [p for p in weights if p.ndim > 1], "weight_decay": decay},
+        {"params": [p for p in weights if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    made.append(torch.optim.AdamW(groups, lr))
+    return made
 
 
 class Task(nn.Module):
