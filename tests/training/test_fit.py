@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -56,7 +58,13 @@ def judge(network: nn.Module) -> dict[str, float]:
     return {"criterion": -abs(network.weight.item() - 1)}
 
 
-def run(folder: Path, objective: nn.Module, network: nn.Module, **numbers: float) -> dict:
+def quiet(line: str) -> None:
+    pass
+
+
+def run(
+    folder: Path, objective: nn.Module, network: nn.Module, say: Callable = quiet, **numbers: Any
+) -> dict:
     settings = FitSettings(
         **{"steps": 60, "lr": 0.05, "warmup": 5, "average": 0.5, "workers": 0,
            "validate_every": 20, "weight_decay": 0.0, "log_every": 20, **numbers}
@@ -64,7 +72,7 @@ def run(folder: Path, objective: nn.Module, network: nn.Module, **numbers: float
     batches = partial(ViewBatches, maker(), BatchPlan(labelled=4))
     return fit(
         network, objective, batches, validate=judge, folder=folder, settings=settings,
-        say=lambda line: None,
+        say=say,
     )  # fmt: skip
 
 
@@ -172,9 +180,32 @@ def test_muon_takes_the_matrices_and_leaves_the_rest_to_adamw(tmp_path: Path) ->
     assert best["criterion"] == pytest.approx(0, abs=0.05)
 
 
+@pytest.mark.skipif(not hasattr(torch.optim, "Muon"), reason="this torch has no Muon")
+def test_muon_goes_on_where_it_was_killed(tmp_path: Path) -> None:
+    def killed(line: str) -> None:
+        if "step 40/60" in line:
+            raise KeyboardInterrupt
+
+    numbers = {"optimiser": "muon", "save_every": 15}
+    whole, cut = Plane(), Plane()
+    best = run(tmp_path / "whole", Squared(), whole, **numbers)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "cut", Squared(), cut, killed, **numbers)
+    again = Plane()
+    assert run(tmp_path / "cut", Squared(), again, **numbers) == best
+    assert torch.equal(again.hidden.weight, whole.hidden.weight)
+
+
 def test_an_unknown_optimiser_is_refused() -> None:
     with pytest.raises(UsageError, match="optimiser to be adamw or muon, got 'sgd'"):
         FitSettings(steps=1, lr=0.1, optimiser="sgd")
+
+
+@pytest.mark.skipif(not hasattr(torch.optim, "Muon"), reason="this torch has no Muon")
+def test_muon_is_refused_where_it_would_do_nothing() -> None:
+    network, settings = nn.Conv2d(3, 4, 3), FitSettings(steps=1, lr=0.1, optimiser="muon")
+    with pytest.raises(UsageError, match="has none; use adamw"):
+        make_optimisers(network, list(network.parameters()), settings)
 
 
 def test_muon_asks_for_a_torch_that_has_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -204,7 +204,7 @@ def make_optimisers(
         weights: all that is trained, of the network and of the objective.
 
     Raises:
-        UsageError: torch is older than 2.9 and has no Muon.
+        UsageError: torch is older than 2.9 and has no Muon, or the network has no such weights.
     """
     made: list[torch.optim.Optimizer] = []
     lr, decay = settings.lr, settings.weight_decay
@@ -213,6 +213,8 @@ def make_optimisers(
             raise UsageError(f"muon needs torch 2.9 or later, this is {torch.__version__}")
         own = {id(weight) for weight in network.parameters()}
         matrices = [p for p in weights if id(p) in own and p.ndim == 2 and min(p.shape) > 1]
+        if not matrices:
+            raise UsageError("muon needs linear layers, and this network has none; use adamw")
         made.append(
             torch.optim.Muon(matrices, lr, weight_decay=decay, adjust_lr_fn="match_rms_adamw")
         )
