@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from facegauge.errors import FacegaugeError, UsageError
+from facegauge.training.optimisers import OPTIMISERS
 from facegauge.training.views import Batch, loader
 
 Validate = Callable[[nn.Module], dict[str, float]]
@@ -55,8 +56,9 @@ class FitSettings:
     def __post_init__(self) -> None:
         if self.precision not in ("no", "bf16"):
             raise UsageError(f"expected precision to be no or bf16, got {self.precision!r}")
-        if self.optimiser not in ("adamw", "muon"):
-            raise UsageError(f"expected optimiser to be adamw or muon, got {self.optimiser!r}")
+        if self.optimiser not in OPTIMISERS:
+            known = " or ".join(OPTIMISERS)
+            raise UsageError(f"expected optimiser to be {known}, got {self.optimiser!r}")
 
 
 def rate(step: int, settings: FitSettings) -> float:
@@ -107,7 +109,9 @@ def fit(  # noqa: PLR0912, PLR0915  one flat loop
     network.to(accelerator.device).to(memory_format=torch.channels_last)
     objective.to(accelerator.device)
     weights = [p for p in (*network.parameters(), *objective.parameters()) if p.requires_grad]
-    optimisers = make_optimisers(network, weights, settings)
+    optimisers = OPTIMISERS[settings.optimiser](
+        network, weights, settings.lr, settings.weight_decay
+    )
     average = {name: value.clone() for name, value in network.state_dict().items()}
     first, best = 0, {"criterion": -math.inf}
     if state_file.exists():
@@ -189,43 +193,6 @@ def fit(  # noqa: PLR0912, PLR0915  one flat loop
         done_file.write_text(json.dumps(best))
         state_file.unlink(missing_ok=True)
     return best
-
-
-def make_optimisers(
-    network: nn.Module, weights: list[nn.Parameter], settings: FitSettings
-) -> list[torch.optim.Optimizer]:
-    """AdamW; with "muon", before it Muon for the weights of the network's linear layers.
-
-    Muon (K. Jordan, 2024) makes every update of a matrix near orthogonal, at the size that AdamW's
-    would have, so that one rate serves both. The last layer, a single row, is left to AdamW, and
-    so are convolutions. Single values and vectors do not decay.
-
-    Args:
-        weights: all that is trained, of the network and of the objective.
-
-    Raises:
-        UsageError: torch is older than 2.9 and has no Muon, or the network has no such weights.
-    """
-    made: list[torch.optim.Optimizer] = []
-    lr, decay = settings.lr, settings.weight_decay
-    if settings.optimiser == "muon":
-        if not hasattr(torch.optim, "Muon"):
-            raise UsageError(f"muon needs torch 2.9 or later, this is {torch.__version__}")
-        own = {id(weight) for weight in network.parameters()}
-        matrices = [p for p in weights if id(p) in own and p.ndim == 2 and min(p.shape) > 1]
-        if not matrices:
-            raise UsageError("muon needs linear layers, and this network has none; use adamw")
-        made.append(
-            torch.optim.Muon(matrices, lr, weight_decay=decay, adjust_lr_fn="match_rms_adamw")
-        )
-        taken = {id(matrix) for matrix in matrices}
-        weights = [weight for weight in weights if id(weight) not in taken]
-    groups = [
-        {"params": [p for p in weights if p.ndim > 1], "weight_decay": decay},
-        {"params": [p for p in weights if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    made.append(torch.optim.AdamW(groups, lr))
-    return made
 
 
 class Task(nn.Module):
