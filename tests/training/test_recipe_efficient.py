@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from facegauge.errors import UsageError
 from facegauge.training import fit as fitting
 from facegauge.training import job as jobs
 from facegauge.training.label_table import load_labels
@@ -109,6 +110,15 @@ def test_every_step_leaves_its_part(
     )
 
 
+def test_what_the_last_step_cannot_do_is_refused_before_the_first(
+    data: Manifest, sets: tuple[Manifest, Manifest], tmp_path: Path
+) -> None:
+    wrong = apply_overrides(settings(), ["student.fit.optimiser=sgd"])
+    with pytest.raises(UsageError, match="adamw or muon, got 'sgd'"):
+        efficient.run(wrong, data, *sets, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_labels_alone_without_a_pool(
     data: Manifest, sets: tuple[Manifest, Manifest], tmp_path: Path
 ) -> None:
@@ -198,45 +208,57 @@ def test_the_paper_preset_has_the_papers_numbers() -> None:
 
 PROCESS = """
 import sys
-import os
-import socket
-import subprocess
-import sys
 from pathlib import Path
 from facegauge.training.manifests import load_manifest
 from facegauge.training.recipes import efficient
 from facegauge.training.settings import apply_overrides, load_preset
 
 efficient.FACES = "whole"
-folder, numbers = Path(sys.argv[1]), apply_overrides(load_preset("efficient", "cpu"), sys.argv[2:])
+folder, last = Path(sys.argv[1]), sys.argv[2]
+numbers = apply_overrides(load_preset("efficient", "cpu"), sys.argv[3:])
 manifests = [load_manifest(folder / name) for name in ("labels.csv", "a", "b")]
-efficient.run(numbers, *manifests, folder / "run")
+
+
+def say(line):
+    print(line, flush=True)
+    if line.startswith(last):
+        raise KeyboardInterrupt
+
+
+efficient.run(numbers, *manifests, folder / "run", resume=(folder / "run").exists(), say=say)
 """
 
 
-def test_two_processes_share_a_run(
-    data: Manifest, sets: tuple[Manifest, Manifest], tmp_path: Path
-) -> None:
-    """The main one labels and speaks, both train, on half of the pool each."""
+def two_processes(folder: Path, last: str) -> tuple[list[int], list[str]]:
+    """Exit codes and standard output of both; the main one dies once it has said `last`."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     shared |= {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", PROCESS, str(tmp_path), *SMALL]
     processes = [
         subprocess.Popen(
-            command,
+            [sys.executable, "-c", PROCESS, str(folder), last, *SMALL],
             env={**os.environ, **shared, "RANK": rank, "LOCAL_RANK": rank},
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
             text=True,
         )
         for rank in "01"
     ]
-    ended = [process.communicate() for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], ended
-    (said, _), (silence, _) = ended
+    said = [process.communicate()[0] for process in processes]
+    return [process.returncode for process in processes], said
+
+
+def test_two_processes_share_a_run(
+    data: Manifest, sets: tuple[Manifest, Manifest], tmp_path: Path
+) -> None:
+    """The main one labels and speaks, both train, on half of the pool each, and go on if killed."""
+    codes, (said, _) = two_processes(tmp_path, last="run: step 2/4")
+    assert all(codes) and "run: step 2/4" in said
+    codes, (said, silence) = two_processes(tmp_path, last="never said")
+    assert codes == [0, 0], said
+    assert "run: going on from step 1" in said
     assert "student: (SRCC + PLCC) / 2 on val" in said and silence == ""
     assert len(load_labels(tmp_path / "run" / "labels_b.csv")[0].labels()) == 7
     assert load_run(tmp_path / "run").system == "efficient"

@@ -115,12 +115,13 @@ def fit(  # noqa: PLR0912, PLR0915  one flat loop
     average = {name: value.clone() for name, value in network.state_dict().items()}
     first, best = 0, {"criterion": -math.inf}
     if state_file.exists():
-        state = torch.load(state_file, map_location=accelerator.device, weights_only=True)
+        state = torch.load(state_file, map_location="cpu", weights_only=True)
         network.load_state_dict(state["network"])
         objective.load_state_dict(state["objective"])
         for optimiser, kept in zip(optimisers, state["optimisers"], strict=True):
             optimiser.load_state_dict(kept)
-        average, first, best = state["average"], state["step"], state["best"]
+        average = {name: value.to(accelerator.device) for name, value in state["average"].items()}
+        first, best = state["step"], state["best"]
         say(f"{folder.name}: going on from step {first}")
     task, *optimisers = accelerator.prepare(Task(network, objective), *optimisers)
     steps = batches(

@@ -183,8 +183,10 @@ def open_job(
         points: find the labelled faces' five points, for networks that landmarks guide.
 
     Raises:
-        UsageError: no train or val rows, or `out` is in use and `resume` is off.
+        UsageError: no train or val rows, `out` is in use and `resume` is off, or a fit's numbers
+            are not what they can be.
     """
+    _check_fits(settings)
     if out.exists() and any(out.iterdir()) and not resume:
         raise UsageError(f"{out} is not empty; choose another folder, or go on with --resume")
     out.mkdir(parents=True, exist_ok=True)
@@ -208,6 +210,15 @@ def open_job(
         out=out,
         say=say,
     )
+
+
+def _check_fits(settings: Settings) -> None:
+    """Refuse now what the last of several fits would refuse hours later."""
+    for name, value in settings.items():
+        if name == "fit":
+            FitSettings(**value)
+        elif isinstance(value, dict):
+            _check_fits(value)
 
 
 def _silent(line: str) -> None:
