@@ -190,9 +190,24 @@ class PoolBatches(Dataset[Batch]):
 def _taken(
     array: npt.NDArray[Any], rows: npt.NDArray[np.int64], mirror: npt.NDArray[np.bool_], axis: int
 ) -> Tensor:
-    taken = array[rows]
+    taken = read_rows(array, rows)
     taken[mirror] = np.flip(taken[mirror], axis)
-    return torch.from_numpy(np.asarray(taken))
+    return torch.from_numpy(taken)
+
+
+def read_rows(array: npt.NDArray[Any], rows: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+    """`array[rows]` of an array of rows mapped from a file, by plain reads of that file.
+
+    A map reads ahead of what it is asked for, megabytes for a row where a disk is set so: a pool
+    larger than memory then waits for the disk.
+    """
+    assert isinstance(array, np.memmap) and array.filename is not None
+    taken = np.empty((len(rows), *array.shape[1:]), array.dtype)
+    with Path(array.filename).open("rb") as file:
+        for place, row in zip(taken, rows.tolist(), strict=True):
+            file.seek(array.offset + row * place.nbytes)
+            file.readinto(place)
+    return taken
 
 
 def _layout(
