@@ -11,7 +11,15 @@ import torch
 
 from facegauge.preprocess import PreprocessSpec
 from facegauge.results import Box
-from facegauge.training.views import BatchPlan, Framed, ViewBatches, ViewMaker, ViewSettings, loader
+from facegauge.training.views import (
+    BatchPlan,
+    Framed,
+    ViewBatches,
+    ViewMaker,
+    ViewSettings,
+    loader,
+    mixed,
+)
 
 SPEC = PreprocessSpec(width=24, height=32)
 STILL = ViewSettings(shift=0, zoom=0, exact=1, degraded=0, twice=0)
@@ -93,6 +101,34 @@ def test_severities_of_a_group_rise_within_their_range() -> None:
     for seed in range(5):
         _, severities, _ = maker.ordered(maker.pictures[0], 3, np.random.default_rng(seed))
         assert severities[0] == 0 and 0.2 <= severities[1] < severities[2] <= 0.4
+
+
+def test_a_mixed_view_is_a_blend_or_holds_a_rectangle_of_the_other() -> None:
+    rng = np.random.default_rng(0)
+    one, other = np.full((32, 24, 3), 200, np.uint8), np.full((32, 24, 3), 100, np.uint8)
+    blends = rectangles = 0
+    for _ in range(40):
+        view = mixed(one, other, rng)
+        if len(np.unique(view)) == 1:
+            assert 100 + 20 <= view[0, 0, 0] <= 100 + 80
+            blends += 1
+        else:
+            place = np.argwhere(view[..., 0] == 100)
+            tall, wide = np.ptp(place, axis=0) + 1
+            assert len(place) == tall * wide
+            assert (view == 100).sum() + (view == 200).sum() == view.size
+            rectangles += 1
+    assert (one == 200).all()
+    assert min(blends, rectangles) > 10
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_free_views_are_mixed_as_often_as_asked(share: float) -> None:
+    flat = [Framed(np.full((32, 24, 3), 8 * n, np.uint8), Box(0, 0, 24, 32)) for n in range(30)]
+    maker = ViewMaker(flat, SPEC, replace(STILL, mixed=share))
+    free = ViewBatches(maker, BatchPlan(free=64), steps=1, seed=1)[0]["free"]
+    plain = [len(np.unique(view)) == 1 and int(view[0, 0, 0]) % 8 == 0 for view in free]
+    assert all(plain) if not share else sum(plain) < 16
 
 
 def test_large_pictures_get_their_share() -> None:
