@@ -138,6 +138,15 @@ def test_large_pictures_get_their_share() -> None:
     assert all(made._any(rng).pixels.shape[0] == 128 for _ in range(20))
 
 
+def test_the_best_quarter_gets_its_share_of_what_large_pictures_leave() -> None:
+    made = batches(BatchPlan(free=1, portraits=0.5, best=1.0))
+    assert [made.maker.pictures[place].score for place in made.best] == [0.6, 0.5]
+    rng = np.random.default_rng(0)
+    drawn = Counter(made._any(rng).score for _ in range(200))
+    assert set(drawn) == {None, 0.6, 0.5}
+    assert 70 < drawn[None] < 130
+
+
 @pytest.mark.parametrize("name", ["labelled", "free", "ordered"])
 def test_what_the_plan_leaves_out_is_absent(name: str) -> None:
     assert name not in batches(BatchPlan())[0]

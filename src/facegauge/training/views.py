@@ -6,6 +6,7 @@ that an uninterrupted one would have seen, whatever the number of loader workers
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -173,6 +174,8 @@ class BatchPlan:
         groups, copies: ordered groups and the copies in each, from all pictures.
         portraits: share of free views and groups drawn from pictures that are larger than the
             network's input; they are few and would otherwise hardly be seen.
+        best: share of the others drawn from the quarter of the labelled pictures, not large, whose
+            labels are the highest; those are rare too, and a correlation leans on them.
     """
 
     labelled: int = 0
@@ -180,6 +183,7 @@ class BatchPlan:
     groups: int = 0
     copies: int = 3
     portraits: float = 0.25
+    best: float = 0.0
 
     @property
     def views(self) -> int:
@@ -213,6 +217,8 @@ class ViewBatches(Dataset[Batch]):
         large = maker.spec.width * 1.2
         self.large = [i for i, p in enumerate(pictures) if p.frame.width > large]
         self.small = [i for i, p in enumerate(pictures) if p.frame.width <= large]
+        ranked = sorted(set(self.labels) & set(self.small), key=self._label, reverse=True)
+        self.best = ranked[: math.ceil(len(ranked) / 4)]
         self.marked = any(p.points for p in pictures)
 
     def __len__(self) -> int:
@@ -250,8 +256,13 @@ class ViewBatches(Dataset[Batch]):
 
     def _any(self, rng: np.random.Generator) -> Framed:
         pool = self.large if rng.random() < self.plan.portraits else self.small
-        pool = pool or self.large or self.small
+        if pool is self.small and self.plan.best and rng.random() < self.plan.best:
+            pool = self.best
+        pool = pool or self.small or self.large
         return self.maker.pictures[pool[rng.integers(len(pool))]]
+
+    def _label(self, picture: int) -> float:
+        return self.maker.pictures[picture].score or 0.0
 
 
 def walk(total: int, count: int, turn: int, seed: int) -> npt.NDArray[np.int64]:
