@@ -431,6 +431,26 @@ def test_other_settings_and_damage_are_refused(judge, folder):
     assert len(load_manifest(out)) == 4
 
 
+def test_a_table_that_was_moved_away_from_its_pictures_is_refused(judge, folder):
+    manifest, out = load_manifest(folder), folder / "t.csv"
+    label_into(out, judge, manifest, faces="whole")
+    moved = folder / "deeper"
+    moved.mkdir()
+    for name in ("t.csv", "t.csv.settings.json"):
+        (folder / name).rename(moved / name)
+    before = (moved / "t.csv").read_bytes()
+    with pytest.raises(UsageError, match=r"not where it has them, such as 00\.png; was it moved\?"):
+        label_into(moved / "t.csv", judge, manifest, faces="whole", resume=True)
+    assert (moved / "t.csv").read_bytes() == before
+
+
+def test_a_table_can_go_on_with_none_of_its_first_pictures(judge, folder):
+    manifest, out = load_manifest(folder), folder / "t.csv"
+    label_into(out, judge, manifest.take([0, 1]), faces="whole")
+    label_into(out, judge, manifest.take([2, 3]), faces="whole", resume=True)
+    assert len(load_manifest(out)) == 4
+
+
 def test_a_network_is_known_by_its_weights_and_scored_in_eval_mode():
     torch.manual_seed(0)
     layers = (

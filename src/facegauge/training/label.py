@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
@@ -139,7 +139,8 @@ def label_into(
 
     Raises:
         UsageError: an argument that cannot be; the table exists and neither `resume` nor
-            `overwrite` is given; resumed with other settings; the table cannot be written.
+            `overwrite` is given; resumed with other settings, or after the table was moved away
+            from its pictures; it cannot be written.
     """
     _check(faces, views, batch_size)
     table = Table(Path(out))
@@ -158,6 +159,7 @@ def label_into(
     try:
         if table.exists and not overwrite:
             mapping = table.go_on(settings)
+            _check_same_place(table, rows)
         else:
             mapping = UNCHANGED
             if held_out is not None:
@@ -187,6 +189,17 @@ def _check(faces: str, views: int, batch_size: int) -> None:
             raise UsageError(f"expected {name} to be 1 or more, got {value}")
     if views > 1 and find_spec("torch") is None:
         raise MissingExtra("labelling by several views", "train")
+
+
+def _check_same_place(table: Table, names: Collection[str]) -> None:
+    """Refuse a table that was moved: its old names, which start from its folder, lead nowhere."""
+    if not table.done or not table.done.isdisjoint(names):
+        return
+    if not (table.path.parent / min(table.done)).exists():
+        raise UsageError(
+            f"cannot resume {table.path}: its pictures are not where it has them, such as "
+            f"{min(table.done)}; was it moved? Move it back or start anew with --overwrite"
+        )
 
 
 def _describe(held_out: Manifest) -> str:
