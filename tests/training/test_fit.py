@@ -137,6 +137,16 @@ def test_fits_of_one_process_may_differ_in_precision(tmp_path: Path) -> None:
         assert network.weight.item() == pytest.approx(1, abs=0.05)
 
 
+@pytest.mark.parametrize(("cpu", "warned"), [("AVX2", True), ("AVX512", False)])
+def test_a_cpu_that_only_imitates_bfloat16_is_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cpu: str, warned: bool
+) -> None:
+    monkeypatch.setattr("torch.backends.cpu.get_cpu_capability", lambda: cpu)
+    said: list[str] = []
+    run(tmp_path / "fit", Squared(), Layer(), precision="bf16", say=said.append)
+    assert any("only imitates bfloat16" in line for line in said) is warned
+
+
 def test_an_unknown_precision_is_refused() -> None:
     with pytest.raises(UsageError, match="precision to be no or bf16, got 'fp16'"):
         FitSettings(steps=1, lr=0.1, precision="fp16")

@@ -84,6 +84,23 @@ def test_teachers_look_at_the_views_at_their_own_size(
     assert torch.corrcoef(torch.stack([ours.ravel(), said["maps.features.6"].ravel()]))[0, 1] > 0.99
 
 
+@pytest.mark.parametrize(("cpu", "kind"), [("AVX2", torch.float32), ("AVX512", torch.bfloat16)])
+def test_the_committee_looks_in_bfloat16_where_the_cpu_computes_in_it(
+    cpu: str, kind: torch.dtype, teachers: list[Regressor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.backends.cpu.get_cpu_capability", lambda: cpu)
+    seen, features = [], Regressor.features
+
+    def watched(self: Regressor, views: torch.Tensor) -> dict[str, torch.Tensor]:
+        maps = features(self, views)
+        seen.append(maps["features.6"].dtype)
+        return maps
+
+    monkeypatch.setattr(Regressor, "features", watched)
+    Committee(SPEC, teachers, TAPS)({"labelled": torch.zeros(1, 48, 32, 3, dtype=torch.uint8)})
+    assert seen == [kind, kind]
+
+
 def test_a_pass_draws_every_row_once(pool: Pool) -> None:
     batches = PoolBatches(pool, steps=8, seed=1)
     drawn = [batches[step]["goal"] for step in range(4)]

@@ -20,6 +20,7 @@ from torch.utils.data import Dataset
 
 from facegauge.errors import FacegaugeError, UsageError
 from facegauge.training.optimisers import OPTIMISERS
+from facegauge.training.precision import computes_bfloat16
 from facegauge.training.views import Batch, loader
 
 Validate = Callable[[nn.Module], dict[str, float]]
@@ -106,6 +107,8 @@ def fit(  # noqa: PLR0912, PLR0915  one flat loop
     torch.manual_seed(settings.seed)
     accelerator = Accelerator()
     low = settings.precision == "bf16"
+    if low and not computes_bfloat16(accelerator.device):
+        say(f'{folder.name}: this CPU only imitates bfloat16; precision = "no" is faster here')
     network.to(accelerator.device).to(memory_format=torch.channels_last)
     objective.to(accelerator.device)
     weights = [p for p in (*network.parameters(), *objective.parameters()) if p.requires_grad]

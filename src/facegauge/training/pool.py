@@ -25,6 +25,7 @@ from facegauge.errors import UsageError
 from facegauge.preprocess import PreprocessSpec
 from facegauge.training.networks.regressor import Regressor
 from facegauge.training.objectives import Normalise, all_views
+from facegauge.training.precision import computes_bfloat16
 from facegauge.training.views import Batch, BatchPlan, ViewBatches, ViewMaker, loader, walk
 
 SAVE_EVERY = 25  # batches
@@ -124,11 +125,14 @@ class Committee(torch.nn.Module):
         if views.shape[2:] != self.size:
             views = F.interpolate(views, self.size, mode="bicubic", antialias=True)
         views = views.contiguous(memory_format=torch.channels_last)
+        # where it is computed bfloat16 halves the cost; scores move by less than their errors
+        low = torch.autocast(
+            views.device.type, torch.bfloat16, enabled=computes_bfloat16(views.device)
+        )
         said, scores = {}, []
         for number, teacher in enumerate(self.teachers):
             assert isinstance(teacher, Regressor)
-            # bfloat16 halves the cost; scores move by less than their errors
-            with torch.autocast(views.device.type, torch.bfloat16):
+            with low:
                 maps = teacher.features(views)
             scores.append(teacher.score({name: value.float() for name, value in maps.items()}))
             if number == 0:
