@@ -147,6 +147,22 @@ def test_a_cpu_that_only_imitates_bfloat16_is_told_of(
     assert any("only imitates bfloat16" in line for line in said) is warned
 
 
+@pytest.mark.parametrize("name", ["validate_every", "save_every", "log_every"])
+def test_an_interval_of_no_steps_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match=f"{name} to be 1 or more, got 0"):
+        FitSettings(steps=1, lr=0.1, **{name: 0})
+
+
+def test_a_first_figure_that_is_no_number_is_replaced(tmp_path: Path) -> None:
+    figures = iter([math.nan, 0.2, 0.1])
+    kept = fit(
+        Brightness(), Squared(), partial(ViewBatches, maker(), BatchPlan(labelled=4)),
+        validate=lambda network: {"criterion": next(figures)}, folder=tmp_path, say=quiet,
+        settings=FitSettings(steps=3, lr=0.05, workers=0, validate_every=1),
+    )  # fmt: skip
+    assert kept == {"step": 2, "criterion": 0.2}
+
+
 def test_an_unknown_precision_is_refused() -> None:
     with pytest.raises(UsageError, match="precision to be no or bf16, got 'fp16'"):
         FitSettings(steps=1, lr=0.1, precision="fp16")

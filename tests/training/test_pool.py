@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from functools import partial
 from pathlib import Path
 
@@ -131,6 +132,25 @@ def test_labels_copies_and_mirrored_maps_stay_with_their_views(pool: Pool) -> No
         assert len(set(mirrored[5:8])) == len(set(mirrored[8:11])) == 1
 
 
+def test_a_worker_that_is_spawned_maps_the_files_itself(pool: Pool) -> None:
+    sent = pickle.dumps(pool)
+    assert len(sent) < 5_000 < pool.arrays["views"].nbytes
+    ours, theirs = (PoolBatches(each, steps=1, seed=0)[0] for each in (pool, pickle.loads(sent)))
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def test_a_plan_without_groups_needs_no_copies(make: partial[Pool], tmp_path: Path) -> None:
+    alone = make(tmp_path, plan=BatchPlan(labelled=2, groups=0, copies=0), batches=1)
+    assert set(PoolBatches(alone, steps=1, seed=0)[0]) == {
+        "labelled", "score", "goal", *(f"maps.{tap}" for tap in TAPS)
+    }  # fmt: skip
+
+
+def test_a_map_that_the_teacher_does_not_have_is_named(make: partial[Pool], tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"mobilenet_v2 has no map 'stages\.9': it has features"):
+        make(tmp_path, taps=["stages.9"])
+
+
 def test_ranks_share_the_pool_out(pool: Pool) -> None:
     ranks = [PoolBatches(pool, steps=2, seed=1, rank=rank, world=2) for rank in (0, 1)]
     drawn = [ranks[rank][step]["goal"] for step in (0, 1) for rank in (0, 1)]
@@ -157,7 +177,12 @@ def test_killed_and_gone_on_with_is_the_same(
         assert np.allclose(resumed.arrays[name], array, atol=1e-5, equal_nan=True), name
 
 
-def test_a_pool_of_other_settings_is_refused(make: partial[Pool], tmp_path: Path) -> None:
+def test_a_pool_of_other_settings_is_refused(
+    make: partial[Pool], maker: ViewMaker, tmp_path: Path
+) -> None:
     make(tmp_path)
-    with pytest.raises(UsageError, match="of other settings"):
-        make(tmp_path, seed=6)
+    larger = ViewMaker(maker.pictures, PreprocessSpec(width=48, height=64), maker.settings)
+    mixed = ViewMaker(maker.pictures, SPEC, ViewSettings(mixed=0.5))
+    for other in ({"seed": 6}, {"maker": larger, "size": SPEC}, {"maker": mixed}):
+        with pytest.raises(UsageError, match="of other settings"):
+            make(tmp_path, **other)

@@ -110,12 +110,21 @@ def test_every_step_leaves_its_part(
     )
 
 
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ("student.fit.optimiser=sgd", "adamw or muon, got 'sgd'"),
+        ("student.fit.log_every=0", "log_every to be 1 or more, got 0"),
+        ("student.loss=mse", "loss to be one of mse_corr, .*, got 'mse'"),
+        ("student.learns=c", "student.learns to be labels or a or b, got 'c'"),
+        ("pool.batches=0", "a pool of 1 batch or more, got 0"),
+    ],
+)
 def test_what_the_last_step_cannot_do_is_refused_before_the_first(
-    data: Manifest, sets: tuple[Manifest, Manifest], tmp_path: Path
+    data: Manifest, sets: tuple[Manifest, Manifest], tmp_path: Path, wrong: str, message: str
 ) -> None:
-    wrong = apply_overrides(settings(), ["student.fit.optimiser=sgd"])
-    with pytest.raises(UsageError, match="adamw or muon, got 'sgd'"):
-        efficient.run(wrong, data, *sets, tmp_path / "run")
+    with pytest.raises(UsageError, match=message):
+        efficient.run(apply_overrides(settings(), [wrong]), data, *sets, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 

@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from facegauge.errors import FacegaugeError, UsageError
+from facegauge.training.devices import computes_bfloat16, this_process
 from facegauge.training.optimisers import OPTIMISERS
-from facegauge.training.precision import computes_bfloat16
 from facegauge.training.views import Batch, loader
 
 Validate = Callable[[nn.Module], dict[str, float]]
@@ -60,6 +60,9 @@ class FitSettings:
         if self.optimiser not in OPTIMISERS:
             known = " or ".join(OPTIMISERS)
             raise UsageError(f"expected optimiser to be {known}, got {self.optimiser!r}")
+        for name in ("validate_every", "save_every", "log_every"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"expected {name} to be 1 or more, got {getattr(self, name)}")
 
 
 def rate(step: int, settings: FitSettings) -> float:
@@ -94,7 +97,6 @@ def fit(  # noqa: PLR0912, PLR0915  one flat loop
     Raises:
         FacegaugeError: a loss is not finite.
     """
-    from accelerate import Accelerator
     from safetensors.torch import load_file, save_file
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -105,7 +107,7 @@ def fit(  # noqa: PLR0912, PLR0915  one flat loop
         return dict(json.loads(done_file.read_text()))
 
     torch.manual_seed(settings.seed)
-    accelerator = Accelerator()
+    accelerator = this_process()
     low = settings.precision == "bf16"
     if low and not computes_bfloat16(accelerator.device):
         say(f'{folder.name}: this CPU only imitates bfloat16; precision = "no" is faster here')
@@ -172,7 +174,8 @@ def fit(  # noqa: PLR0912, PLR0915  one flat loop
             if main:
                 shown = " ".join(f"{k} {v:.4f}" for k, v in figures.items())
                 say(f"{folder.name}: step {now}/{settings.steps} {shown}")
-            if figures["criterion"] > best["criterion"] or "step" not in best:
+            first_one = "step" not in best or math.isnan(best["criterion"])
+            if figures["criterion"] > best["criterion"] or first_one:
                 best = {"step": now, **figures}
                 if main:
                     save_file({k: v.contiguous() for k, v in average.items()}, best_file)
@@ -235,7 +238,7 @@ def with_weights(
 
 
 class Log:
-    """Rows of JSON, one a line; rows at or after the step that is gone on from are dropped."""
+    """Rows of JSON, one a line; rows after the step that is gone on from are dropped."""
 
     def __init__(self, path: Path, first: int, writes: bool) -> None:
         self.path, self.writes = path, writes

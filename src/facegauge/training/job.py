@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from facegauge.errors import UsageError
 from facegauge.metrics import plcc, srcc
 from facegauge.preprocess import Pixels, PreprocessSpec, Vector, five_points
+from facegauge.training.devices import this_process
 from facegauge.training.fit import FitSettings, Validate, fit
 from facegauge.training.judge import Judge
 from facegauge.training.label import label_into
@@ -103,8 +103,10 @@ class Job:
     ) -> None:
         """Train into the run folder `out/name`; a finished part is loaded and left as it is.
 
-        With 0 steps the network stays as it is, and there is no folder.
+        With 0 steps the network stays as it is, and there is no folder. Either way it is then on
+        the run's device, where the next step wants it.
         """
+        network.to(this_process().device)
         if not numbers["steps"]:
             return
         folder = self.out / name
@@ -135,7 +137,7 @@ class Job:
             faces: as for `load_framed`.
         """
         numbers = self.settings["label"]
-        if Accelerator().is_main_process:
+        if this_process().is_main_process:
             label_into(
                 table,
                 judge,
@@ -146,7 +148,7 @@ class Job:
                 resume=True,
                 say=self.say,
             )
-        Accelerator().wait_for_everyone()
+        this_process().wait_for_everyone()
         labelled, weights = load_labels(table)
         found = load_framed(labelled, self.maker.spec, faces, self.say)
         if numbers["weighted"]:
@@ -154,7 +156,7 @@ class Job:
         return found, labelled.paths
 
     def save(self, name: str, system: str, network: nn.Module, config: Settings) -> None:
-        if Accelerator().is_main_process:
+        if this_process().is_main_process:
             save_run(
                 self.out / name,
                 system=system,
@@ -183,15 +185,15 @@ def open_job(
         points: find the labelled faces' five points, for networks that landmarks guide.
 
     Raises:
-        UsageError: no train or val rows, `out` is in use and `resume` is off, or a fit's numbers
-            are not what they can be.
+        UsageError: no train or val rows, `out` is in use and `resume` is off, or a number is not
+            what it can be.
     """
-    _check_fits(settings)
+    _check(settings)
     if out.exists() and any(out.iterdir()) and not resume:
         raise UsageError(f"{out} is not empty; choose another folder, or go on with --resume")
     out.mkdir(parents=True, exist_ok=True)
     spec = PreprocessSpec(**settings["input"])
-    if not Accelerator().is_main_process:
+    if not this_process().is_main_process:
         say = _silent
     say("reading pictures")
     train = data.where(split="train")
@@ -212,13 +214,17 @@ def open_job(
     )
 
 
-def _check_fits(settings: Settings) -> None:
-    """Refuse now what the last of several fits would refuse hours later."""
+def _check(settings: Settings) -> None:
+    """Refuse now what the last of several steps would refuse hours later."""
     for name, value in settings.items():
         if name == "fit":
             FitSettings(**value)
+        elif name == "loss" and value not in LOSSES:
+            raise UsageError(f"expected loss to be one of {', '.join(LOSSES)}, got {value!r}")
+        elif name == "batches" and value < 1:
+            raise UsageError(f"expected a pool of 1 batch or more, got {value}")
         elif isinstance(value, dict):
-            _check_fits(value)
+            _check(value)
 
 
 def _silent(line: str) -> None:

@@ -198,7 +198,7 @@ def _check_same_place(table: Table, names: Collection[str]) -> None:
     if not (table.path.parent / min(table.done)).exists():
         raise UsageError(
             f"cannot resume {table.path}: its pictures are not where it has them, such as "
-            f"{min(table.done)}; was it moved? Move it back or start anew with --overwrite"
+            f"{min(table.done)}; was it moved? Move it back, or {table.anew}"
         )
 
 

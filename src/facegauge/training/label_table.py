@@ -88,6 +88,11 @@ class Table:
         self._notes = path.with_name(path.name + ".settings.json")
 
     @property
+    def anew(self) -> str:
+        """How to be rid of it, for messages; training has no --overwrite."""
+        return f"to start anew delete {self.path.name}* (facegauge label --overwrite does)"
+
+    @property
     def exists(self) -> bool:
         return self.path.exists() or self._journal.exists()
 
@@ -128,7 +133,7 @@ class Table:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UsageError(
                 f"cannot resume {self.path}: {self._notes.name}, which says how its labels were "
-                "made, is missing or damaged; start anew with --overwrite"
+                f"made, is missing or damaged; {self.anew}"
             ) from error
         differing = [
             f"{key} was {old.get(key)!r}, is {value!r}"
@@ -138,7 +143,7 @@ class Table:
         if differing:
             raise UsageError(
                 f"cannot resume {self.path} with other settings: {'; '.join(differing)}; "
-                "repeat the old ones or start anew with --overwrite"
+                f"repeat the old ones, or {self.anew}"
             )
         if not self._journal.exists():
             with _replacing(self._journal) as fresh, fresh.open("wb") as lines:
@@ -175,8 +180,7 @@ class Table:
                         whole += len(line)
         except (ValueError, KeyError, TypeError) as error:
             raise UsageError(
-                f"cannot resume {self.path}: {self._journal.name} is damaged: {error}; "
-                "start anew with --overwrite"
+                f"cannot resume {self.path}: {self._journal.name} is damaged: {error}; {self.anew}"
             ) from error
         os.truncate(self._journal, whole)
 

@@ -98,14 +98,15 @@ class Distilled(nn.Module):
     ) -> None:
         super().__init__()
         self.normalise = Normalise(spec)
-        self.pairs, self.loss = pairs, loss
+        self.pairs = pairs if feature_weight else []  # adapters that learn nothing stop DDP
+        self.loss = loss
         self.score_weight, self.feature_weight = score_weight, feature_weight
         self.label_share, self.order_weight, self.margin = label_share, order_weight, margin
         self.adapters = nn.ModuleList(
-            nn.Conv2d(student.channels[s], channels[t], 1) for s, t in pairs
+            nn.Conv2d(student.channels[s], channels[t], 1) for s, t in self.pairs
         )
         self.standardise = nn.ModuleList(
-            nn.BatchNorm2d(channels[t], affine=False) for _, t in pairs
+            nn.BatchNorm2d(channels[t], affine=False) for _, t in self.pairs
         )
 
     def forward(self, network: Regressor, batch: Batch) -> dict[str, Tensor]:
@@ -120,7 +121,7 @@ class Distilled(nn.Module):
             mix = self.label_share
             target[:count] = mix * batch["score"] + (1 - mix) * target[:count]
         losses = {"score": self.score_weight * self.loss(scores, target)}
-        if self.feature_weight:
+        if self.pairs:
             losses["features"] = self.feature_weight * self._imitation(maps, batch)
         if "ordered" in batch and self.order_weight:
             severity = batch["severity"]

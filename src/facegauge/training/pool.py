@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -23,13 +23,15 @@ from torch.utils.data import Dataset
 
 from facegauge.errors import UsageError
 from facegauge.preprocess import PreprocessSpec
+from facegauge.training.devices import computes_bfloat16, this_process
 from facegauge.training.networks.regressor import Regressor
 from facegauge.training.objectives import Normalise, all_views
-from facegauge.training.precision import computes_bfloat16
 from facegauge.training.views import Batch, BatchPlan, ViewBatches, ViewMaker, loader, walk
 
 SAVE_EVERY = 25  # batches
 MAPS = "maps."  # the prefix of a feature map's array
+
+Mapped: TypeAlias = "np.memmap[Any, Any]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class Pool:
 
     plan: BatchPlan
     batches: int
-    arrays: dict[str, npt.NDArray[Any]]
+    arrays: dict[str, Mapped]
 
     @property
     def channels(self) -> dict[str, int]:
@@ -57,6 +59,11 @@ class Pool:
             for name, array in self.arrays.items()
             if name.startswith(MAPS)
         }
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For loader workers that are spawned: the files are mapped again, not sent."""
+        files = {name: _file(array) for name, array in self.arrays.items()}
+        return _open, (self.plan, self.batches, files)
 
 
 def make_pool(
@@ -80,15 +87,21 @@ def make_pool(
         size: of the views that the teachers look at; the maker's unless given.
 
     Raises:
-        UsageError: the folder holds a pool of another plan, size or seed.
+        UsageError: the folder holds a pool of another plan, size or seed, or of other views; or the
+            teachers have no such taps.
     """
-    from accelerate import Accelerator
-
-    accelerator = Accelerator()
+    accelerator = this_process()
     progress = folder / "pool.json"
     size = size or maker.spec
-    described = {"plan": asdict(plan), "batches": batches, "seed": seed, "taps": list(taps)}
-    described["looked at"] = [size.width, size.height]
+    described: dict[str, Any] = {
+        "plan": asdict(plan),
+        "views": {**asdict(maker.settings), "rising": list(maker.settings.rising)},
+        "batches": batches,
+        "seed": seed,
+        "taps": list(taps),
+        "size": [maker.spec.width, maker.spec.height],
+        "looked at": [size.width, size.height],
+    }
     done = _done(progress, described)
     layout = _layout(plan, batches, maker.spec, looked_at=size, teacher=teachers[0], taps=taps)
     if done < batches and accelerator.is_main_process:
@@ -164,7 +177,7 @@ class PoolBatches(Dataset[Batch]):
 
         rng = np.random.default_rng([self.seed, step, self.rank])
         mirror = rng.random(len(rows)) < 0.5
-        mirror[start:] = np.repeat(mirror[start :: plan.copies], plan.copies)
+        mirror[start:] = np.repeat(mirror[start :: max(plan.copies, 1)], plan.copies)
         views = _taken(arrays["views"], rows, mirror, axis=2)
         batch = {
             name: _taken(array, rows, mirror, axis=3)
@@ -192,26 +205,35 @@ class PoolBatches(Dataset[Batch]):
 
 
 def _taken(
-    array: npt.NDArray[Any], rows: npt.NDArray[np.int64], mirror: npt.NDArray[np.bool_], axis: int
+    array: Mapped, rows: npt.NDArray[np.int64], mirror: npt.NDArray[np.bool_], axis: int
 ) -> Tensor:
     taken = read_rows(array, rows)
     taken[mirror] = np.flip(taken[mirror], axis)
     return torch.from_numpy(taken)
 
 
-def read_rows(array: npt.NDArray[Any], rows: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+def read_rows(array: Mapped, rows: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
     """`array[rows]` of an array of rows mapped from a file, by plain reads of that file.
 
     A map reads ahead of what it is asked for, megabytes for a row where a disk is set so: a pool
     larger than memory then waits for the disk.
     """
-    assert isinstance(array, np.memmap) and array.filename is not None
     taken = np.empty((len(rows), *array.shape[1:]), array.dtype)
-    with Path(array.filename).open("rb") as file:
+    with _file(array).open("rb") as file:
         for place, row in zip(taken, rows.tolist(), strict=True):
             file.seek(array.offset + row * place.nbytes)
             file.readinto(place)
     return taken
+
+
+def _file(array: Mapped) -> Path:
+    assert array.filename is not None  # as it is in a copy, of which there are none
+    return Path(array.filename)
+
+
+def _open(plan: BatchPlan, batches: int, files: dict[str, Path]) -> Pool:
+    arrays = {name: np.lib.format.open_memmap(file, mode="r+") for name, file in files.items()}
+    return Pool(plan, batches, arrays)
 
 
 def _layout(
@@ -224,8 +246,12 @@ def _layout(
     taps: Sequence[str],
 ) -> dict[str, tuple[type, tuple[int, ...]]]:
     """Type and shape of every array."""
+    empty = torch.zeros(1, 3, looked_at.height, looked_at.width)
     with torch.no_grad():
-        maps = teacher.eval().features(torch.zeros(1, 3, looked_at.height, looked_at.width))
+        maps = teacher.eval().features(empty.to(next(teacher.parameters()).device))
+    for tap in taps:
+        if tap not in maps:
+            raise UsageError(f"{teacher.backbone} has no map {tap!r}: it has {', '.join(maps)}")
     count = batches * plan.views
     return {
         "views": (np.uint8, (count, spec.height, spec.width, 3)),
@@ -236,7 +262,7 @@ def _layout(
 
 def _map(
     folder: Path, layout: dict[str, tuple[type, tuple[int, ...]]], *, new: bool
-) -> dict[str, npt.NDArray[Any]]:
+) -> dict[str, Mapped]:
     open_memmap = np.lib.format.open_memmap
     if not new:
         return {name: open_memmap(folder / f"{name}.npy", mode="r+") for name in layout}
@@ -275,7 +301,6 @@ def _done(progress: Path, described: dict[str, Any]) -> int:
 
 def _save(progress: Path, pool: Pool, state: dict[str, Any]) -> None:
     for array in pool.arrays.values():
-        assert isinstance(array, np.memmap)
         array.flush()
     partial = progress.with_suffix(".partial")
     partial.write_text(json.dumps(state))

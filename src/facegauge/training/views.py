@@ -1,7 +1,8 @@
 """From framed pictures to training batches: degraded, jittered, mirrored views, made on the fly.
 
-Every batch is a function of (seed, step, rank) alone, so a resumed run sees exactly the batches
-that an uninterrupted one would have seen, whatever the number of loader workers.
+Every batch is a function of (seed, step, rank, world) alone, so a resumed run of as many processes
+sees exactly the batches that an uninterrupted one would have seen, whatever the number of loader
+workers.
 """
 
 from __future__ import annotations

@@ -25,6 +25,7 @@ from pathlib import Path
 from torch import nn
 from torch.utils.data import Dataset
 
+from facegauge.errors import UsageError
 from facegauge.training.distil import distilled, fill_pool
 from facegauge.training.job import Job, Settings, describe, open_job, score_loss
 from facegauge.training.judge import network_judge
@@ -37,6 +38,7 @@ from facegauge.training.views import Batch, BatchPlan, Framed, ViewBatches
 
 SYSTEM = "efficient"
 FACES = "auto"  # in sets A and B: the largest face is searched
+LESSONS = ("labels", "a", "b")  # what a student can stop at
 
 
 def run(
@@ -62,8 +64,12 @@ def run(
         (SRCC + PLCC) / 2 on val of T, T+ and the student.
 
     Raises:
-        UsageError: no train or val rows, or `out` is in use and `resume` is off.
+        UsageError: no train or val rows, `out` is in use and `resume` is off, or a number is not
+            what it can be.
     """
+    learns = settings["student"]["learns"]
+    if learns not in LESSONS:
+        raise UsageError(f"expected student.learns to be {' or '.join(LESSONS)}, got {learns!r}")
     job = open_job(settings, data, [], out, resume=resume, say=say)
     job = replace(
         job, settings={**job.settings, "data": describe([data.where(split="train"), a, b])}
@@ -79,7 +85,7 @@ def run(
         "a": ([*labelled, *set_a], teacher),
         "b": ([*labelled, *set_a, *set_b], plus),
     }
-    student = train_student(job, *lessons[settings["student"]["learns"]])
+    student = train_student(job, *lessons[learns])
 
     figures = {
         "teacher": job.at("teacher").validate(teacher)["criterion"],

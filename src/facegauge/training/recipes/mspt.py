@@ -24,6 +24,7 @@ from typing import NoReturn
 
 from facegauge.errors import UsageError
 from facegauge.preprocess import PreprocessSpec
+from facegauge.training.devices import this_process
 from facegauge.training.job import Job, Settings, describe, open_job, score_loss
 from facegauge.training.judge import Judge
 from facegauge.training.manifests import Manifest
@@ -166,6 +167,9 @@ def gather(
     def cut(name: str, pictures: Manifest) -> Manifest:
         settings = CopySettings(**copying)
         folder = job.out / "sources" / name
+        if this_process().is_main_process:
+            cut_portraits(pictures, folder, teacher.spec, settings, say=job.say)
+        this_process().wait_for_everyone()
         return cut_portraits(pictures, folder, teacher.spec, settings, say=job.say)
 
     web, whole = parted(unlabelled), parted(portraits)
