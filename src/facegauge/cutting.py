@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -18,6 +19,7 @@ from facegauge.preprocess import (
     face_crops,
     frame_around,
     is_framed,
+    main_frame,
 )
 from facegauge.results import Box, Face, Point, Status
 
@@ -114,6 +116,24 @@ class Cutter:
             return ()
         found = self.detector(pixels)
         return max(found, key=_area).points if found else ()
+
+
+def largest_frame(found: Sequence[Face], width: int, height: int, spec: PreprocessSpec) -> Box:
+    """The frame of a picture's largest face, where nothing else is asked of the picture.
+
+    Args:
+        found: its faces, the largest first.
+
+    Raises:
+        PictureError: there is none, or it is smaller than `MIN_FACE`.
+    """
+    if not found:
+        raise PictureError("no face found", Status.NO_FACE)
+    side = _shorter_side(found[0])
+    if side < MIN_FACE:
+        message = f"the largest face is {side:.0f} px, the least that counts {MIN_FACE:g}"
+        raise PictureError(message, Status.TOO_SMALL)
+    return main_frame(found[0], width, height, spec)
 
 
 def _area(face: Face) -> float:

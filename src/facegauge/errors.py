@@ -1,5 +1,7 @@
 """What can go wrong, for people: what was given, what was expected, what to do."""
 
+NOT_A_NUMBER = "the scorer's network gave something that is not a number"
+
 
 class FacegaugeError(Exception):
     """Base of every error that facegauge raises on purpose."""

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from facegauge import zoo
 from facegauge.cutting import MIN_FACE, MODES, Cutter, Picture, Source
 from facegauge.detection import CenterFace, Detector
-from facegauge.errors import PictureError, UsageError
+from facegauge.errors import NOT_A_NUMBER, PictureError, UsageError
 from facegauge.images import MAX_PIXELS, find_pictures
 from facegauge.preprocess import (
     PreprocessSpec,
@@ -206,8 +206,7 @@ class Scorer:
     def _result(self, picture: Picture, scores: Sequence[float]) -> ImageScore:
         size = picture.width, picture.height
         if not np.isfinite(scores).all():
-            message = "the scorer's network gave something that is not a number"
-            return ImageScore(picture.path, Status.ERROR, (), message, *size)
+            return ImageScore(picture.path, Status.ERROR, (), NOT_A_NUMBER, *size)
         faces = tuple(self._describe(*pair) for pair in zip(scores, picture.faces, strict=True))
         return ImageScore(picture.path, picture.status, faces, picture.message, *size)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -16,9 +18,11 @@ from facegauge import zoo  # noqa: E402
 from facegauge.errors import ScorerError, UsageError  # noqa: E402
 from facegauge.metrics import srcc  # noqa: E402
 from facegauge.preprocess import PreprocessSpec  # noqa: E402
+from facegauge.results import Box, Face  # noqa: E402
 from facegauge.scorer import Scorer  # noqa: E402
-from facegauge.training import export  # noqa: E402
+from facegauge.training import export, runs  # noqa: E402
 from facegauge.training.evaluate import (  # noqa: E402
+    is_run,
     predict,
     predict_network,
     predict_run,
@@ -30,6 +34,8 @@ from facegauge.training.export import (  # noqa: E402
     export_run,
     write_onnx,
 )
+from facegauge.training.judge import network_judge  # noqa: E402
+from facegauge.training.label import label  # noqa: E402
 from facegauge.training.manifests import load_manifest  # noqa: E402
 from facegauge.training.networks.regressor import Regressor  # noqa: E402
 from facegauge.training.profile import profile_folder  # noqa: E402
@@ -233,6 +239,12 @@ def test_a_folder_in_use_is_left_alone(toy_run, data, tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["mine.txt"]
 
 
+def test_the_current_folder_is_no_place_for_a_scorer(toy_run, data, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match="choose a new folder"):
+        export_run(load_run(toy_run), ".", name="x", data=data)
+
+
 def test_data_without_val_is_refused(toy_run, data, tmp_path):
     with pytest.raises(UsageError, match="no rows with split 'val'"):
         export_run(load_run(toy_run), tmp_path / "x", name="x", data=data.where(split="train"))
@@ -270,6 +282,62 @@ def test_unreadable_pictures_are_named_and_left_out(data, tmp_path):
     assert list(judged.unscored) == [str(tmp_path / "bad.png")]
 
 
+def test_what_is_not_a_number_is_named_and_left_out(data):
+    class Picky(Bright):
+        def forward(self, x):
+            scores = super().forward(x)
+            return torch.where(torch.arange(len(x)) == 1, torch.nan, scores)
+
+    found = predict_network(Picky(), PreprocessSpec(width=16, height=20), data.take([0, 1, 2]))
+    assert found.unscored == {1: "the scorer's network gave something that is not a number"}
+
+
+def test_auto_leaves_out_what_scoring_leaves_out(data, monkeypatch):
+    def found(pixels):
+        return [Face(Box(0, 0, 23, 30), 0.9, ((5, 5),) * 5)]
+
+    monkeypatch.setattr("facegauge.training.evaluate.CenterFace", lambda: found)
+    spec = PreprocessSpec(width=16, height=20)
+    judged = predict_network(Bright(), spec, data.take([0]), faces="auto")
+    assert judged.unscored == {0: "the largest face is 23 px, the least that counts 24"}
+
+
+def test_a_shipped_name_wins_over_a_run_folder_of_that_name(toy_run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(toy_run, "mobile")
+    assert not is_run("mobile") and is_run("./mobile") and is_run(toy_run)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("model.safetensors", b"version https://git-lfs", "cannot load the run in .*:"),
+        ("run.json", b"{", "cannot load the run in .*:"),
+        ("run.json", None, "'system' is missing"),
+    ],
+)
+def test_a_damaged_run_is_said_to_be_one(toy_run, tmp_path, name, text, message):
+    shutil.copytree(toy_run, tmp_path / "run")
+    file = tmp_path / "run" / name
+    if text is None:
+        described = json.loads(file.read_text())
+        text = json.dumps({key: value for key, value in described.items() if key != "system"})
+        text = text.encode()
+    file.write_bytes(text)
+    with pytest.raises(UsageError, match=message):
+        load_run(tmp_path / "run")
+
+
+def test_a_commit_is_only_that_of_the_code(monkeypatch):
+    said = {"ls-files": "", "rev-parse": "0123456789ab", "status": ""}
+    monkeypatch.setattr(runs, "_git", lambda word, *words: said[word])
+    assert runs.provenance()["commit"] == "unknown"  # installed inside another repository
+    said["ls-files"] = "runs.py"
+    assert runs.provenance()["commit"] == "0123456789ab"
+    said["status"] = " M runs.py"
+    assert runs.provenance()["commit"] == "0123456789ab-dirty"
+
+
 def test_others_may_read_what_is_shipped(toy_run):
     modes = {file.stat().st_mode for file in toy_run.iterdir() if file.is_file()}
     assert len(modes) == 1
@@ -293,7 +361,10 @@ def test_a_run_and_its_scorer_take_the_same_crops(make_scorer, tmp_path):
         def forward(self, x):
             return self.scale * x.mean((1, 2, 3))
 
+    judge = network_judge("mean", Mean(), spec)
+    labels = [one.raw for one in label(judge, manifest, faces="whole")]
     by_torch = predict_network(Mean(), spec, manifest, 2).scores
+    np.testing.assert_allclose(labels, by_torch, atol=1e-6)
     shipped = predict(make_scorer(spec=spec), manifest).scores
     plain = predict_network(Mean(), replace(spec, crops=1), manifest).scores
     np.testing.assert_allclose(by_torch, shipped, atol=1e-6)

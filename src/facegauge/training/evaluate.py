@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -11,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from facegauge import zoo
+from facegauge.cutting import largest_frame
 from facegauge.detection import CenterFace, Detector
-from facegauge.errors import MissingExtra, PictureError, UsageError
+from facegauge.errors import NOT_A_NUMBER, MissingExtra, PictureError, UsageError
 from facegauge.images import open_picture
 from facegauge.metrics import (
     Evaluation,
@@ -31,7 +34,6 @@ from facegauge.preprocess import (
     Tensor,
     Vector,
     face_crops,
-    main_frame,
     to_tensor,
 )
 from facegauge.results import Box
@@ -150,12 +152,20 @@ def predict(folder: str | Path, manifest: Manifest, faces: str = "whole") -> Pre
         UsageError, ScorerError: there is neither.
         MissingExtra: a run folder without torch.
     """
-    if (Path(folder) / "run.json").is_file() and not (Path(folder) / "card.toml").is_file():
+    if is_run(folder):
         return predict_run(open_run(folder), manifest, faces=faces)
     return predict_scorer(folder, manifest, faces)
 
 
-def open_run(folder: str | Path) -> Run:
+def is_run(name_or_folder: str | os.PathLike[str]) -> bool:
+    """Whether it is a run folder, not a shipped scorer's name or a scorer folder."""
+    if os.fspath(name_or_folder) in zoo.names():
+        return False
+    folder = Path(name_or_folder)
+    return (folder / "run.json").is_file() and not (folder / zoo.CARD).is_file()
+
+
+def open_run(folder: str | os.PathLike[str]) -> Run:
     """`load_run`, with a plain word where torch is missing."""
     from importlib.util import find_spec
 
@@ -240,6 +250,8 @@ def _predict(
                 for row in set(rows):
                     columns[name][row] = np.clip(scores[np.equal(rows, row)].mean(), 0, 1)
     networks[""].train(training)
+    for row in np.flatnonzero(~np.isfinite(columns[""])).tolist():
+        unscored.setdefault(row, NOT_A_NUMBER)
     return columns, unscored
 
 
@@ -276,9 +288,7 @@ def _look(
     frame = Box(0, 0, width, height)
     found = detector(pixels) if detector else []
     if not whole:
-        if not found:
-            raise PictureError("no face found", "no_face")
-        frame = main_frame(found[0], width, height, spec)
+        frame = largest_frame(found, width, height, spec)
     points = found[0].points if found else ()
     return [
         (to_tensor(seen, spec), marks) for seen, marks in face_crops(pixels, frame, points, spec)

@@ -130,8 +130,9 @@ def export_run(
             the scores on val have no spread.
         ScorerError: onnxruntime and torch differ by more than 1e-5. Nothing is left behind.
     """
-    folder = Path(folder)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    folder = Path(folder).resolve()
+    used = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
+    if used or folder == Path.cwd():
         raise UsageError(f"{folder} is in use; choose a new folder for the scorer")
     train, val = data.where(split="train"), data.where(split="val")
     settings = run.settings

@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +15,7 @@ from facegauge import zoo
 from facegauge.errors import UsageError
 from facegauge.preprocess import PreprocessSpec, Tensor
 from facegauge.scorer import default_threads
-from facegauge.training.evaluate import open_run
+from facegauge.training.evaluate import is_run, open_run
 from facegauge.zoo.models import Model
 
 if TYPE_CHECKING:
@@ -51,10 +50,9 @@ def open_judge(name_or_folder: str | os.PathLike[str]) -> Judge:
         UsageError, ScorerError: there is neither, or landmarks guide the network.
         MissingExtra: a run folder without torch.
     """
-    folder = Path(name_or_folder)
-    if (folder / "run.json").is_file() and not (folder / zoo.CARD).is_file():
-        run = open_run(folder)
-        return network_judge(folder.resolve().name, run.network, run.spec)
+    if is_run(name_or_folder):
+        run = open_run(name_or_folder)
+        return network_judge(run.folder.resolve().name, run.network, run.spec)
     folder = zoo.open_folder(name_or_folder)
     card, model = zoo.load_card(folder), Model(folder, default_threads())
     _refuse_guided(card.name, model.guided)

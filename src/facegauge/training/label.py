@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from facegauge import __version__
 from facegauge.detection import CenterFace, Detector
-from facegauge.errors import MissingExtra, UsageError
+from facegauge.errors import NOT_A_NUMBER, MissingExtra, UsageError
 from facegauge.mapping import Mapping, fit_logistic
 from facegauge.preprocess import to_tensor
 from facegauge.results import Status
@@ -54,9 +54,10 @@ def label(
     Args:
         faces: "whole": every picture is a framed face; "auto": the largest face is searched, and
             cut out unless the picture is framed already.
-        views: of each picture. The first is what scoring sees. Every second one is mirrored, and
-            all but the first are shifted by whole pixels, at most `looks.SHIFT` of the frame. The
-            shifts follow from the face's pixels, so that a label depends on its picture alone.
+        views: of each picture. The first is what scoring sees, all crops of a large face. Every
+            second one is mirrored, and all but the first are shifted by whole pixels, at most
+            `looks.SHIFT` of the frame. The shifts follow from the face's pixels, so that a label
+            depends on its picture alone.
         mapping: from raw score to label; see `fit_mapping`.
         batch_size: views the network sees at a time.
         detector: finds the faces; CenterFace by default.
@@ -216,17 +217,18 @@ def _score(
     for picture in chain(pictures, [None]):
         if picture is not None:
             waiting.append(picture)
-            count += len(picture[1])
+            count += sum(map(len, picture[1]))
             if max(count, len(waiting)) < batch_size:
                 continue
-        views = [view for _, views in waiting for view in views]
+        crops = [crop for _, views in waiting for view in views for crop in view]
         scores: list[float] = []
-        for start in range(0, len(views), batch_size):
-            batch = [to_tensor(view, judge.spec) for view in views[start : start + batch_size]]
+        for start in range(0, len(crops), batch_size):
+            batch = [to_tensor(crop, judge.spec) for crop in crops[start : start + batch_size]]
             scores += judge.score(np.stack(batch)).tolist()
         rest = iter(scores)
-        for seen, views_of_it in waiting:
-            yield _conclude(seen, list(islice(rest, len(views_of_it))), mapping)
+        for seen, views in waiting:
+            means = [float(np.mean(list(islice(rest, len(view))))) for view in views]
+            yield _conclude(seen, means, mapping)
         waiting, count = [], 0
 
 
@@ -234,8 +236,7 @@ def _conclude(seen: Label, scores: Sequence[float], mapping: Mapping) -> Label:
     if not scores:
         return seen
     if not np.isfinite(scores).all():
-        message = "the scorer's network gave something that is not a number"
-        return replace(seen, status=Status.ERROR, message=message)
+        return replace(seen, status=Status.ERROR, message=NOT_A_NUMBER)
     raw, spread = float(np.mean(scores)), float(np.std(scores))
     score = float(np.clip(mapping([raw])[0], 0, 1))
     return replace(seen, raw=raw, score=score, spread=spread, weight=float(np.exp(-spread)))

@@ -10,18 +10,19 @@ from pathlib import Path
 
 import numpy as np
 
-from facegauge.cutting import MIN_FACE
+from facegauge.cutting import largest_frame
 from facegauge.detection import Detector
 from facegauge.errors import PictureError, ScorerError
 from facegauge.images import open_picture
-from facegauge.preprocess import Pixels, PreprocessSpec, main_frame, sample
+from facegauge.preprocess import Pixels, PreprocessSpec, face_crops
 from facegauge.results import Box, Status
 from facegauge.scorer import default_threads
 from facegauge.training.label_table import Label
 
 SHIFT = 0.03  # the most that a view is shifted, as a share of the frame
 
-Seen = tuple[Label, tuple[Pixels, ...]]  # a picture without its numbers yet, and its views
+View = tuple[Pixels, ...]  # what the network sees of a face: one crop, or several of a large one
+Seen = tuple[Label, tuple[View, ...]]  # a picture without its numbers yet, and its views
 
 
 def look(path: Path, *, spec: PreprocessSpec, detector: Detector | None, views: int) -> Seen:
@@ -42,29 +43,27 @@ def _frame(pixels: Pixels, detector: Detector | None, spec: PreprocessSpec) -> B
     height, width = pixels.shape[:2]
     if detector is None:
         return Box(0, 0, width, height)
-    found = detector(pixels)
-    if not found:
-        raise PictureError("no face found", Status.NO_FACE)
-    side = min(found[0].box.width, found[0].box.height)
-    if side < MIN_FACE:
-        message = f"the largest face is {side:.0f} px, the least that counts {MIN_FACE:g}"
-        raise PictureError(message, Status.TOO_SMALL)
-    return main_frame(found[0], width, height, spec)
+    return largest_frame(detector(pixels), width, height, spec)
 
 
-def _views(pixels: Pixels, frame: Box, spec: PreprocessSpec, count: int) -> tuple[Pixels, ...]:
-    plain = sample(pixels, frame, spec)
+def _views(pixels: Pixels, frame: Box, spec: PreprocessSpec, count: int) -> tuple[View, ...]:
+    plain = _view(pixels, frame, spec)
     if count == 1:
         return (plain,)
-    from facegauge.training.views import ViewSettings, jittered, view
+    from facegauge.training.views import ViewSettings, jittered
 
     mild = ViewSettings(shift=SHIFT, zoom=0, exact=1)
-    rng = np.random.default_rng(zlib.crc32(plain.tobytes()))
-    moved = [
-        view(pixels, jittered(frame, mild, rng), mirror=number % 2 == 1, spec=spec)
-        for number in range(1, count)
-    ]
-    return plain, *moved
+    rng = np.random.default_rng(zlib.crc32(plain[0].tobytes()))
+    moved = (_view(pixels, jittered(frame, mild, rng), spec) for _ in range(1, count))
+    return plain, *(one if number % 2 else _mirrored(one) for number, one in enumerate(moved))
+
+
+def _view(pixels: Pixels, frame: Box, spec: PreprocessSpec) -> View:
+    return tuple(seen for seen, _ in face_crops(pixels, frame, (), spec))
+
+
+def _mirrored(view: View) -> View:
+    return tuple(np.ascontiguousarray(crop[:, ::-1]) for crop in view)
 
 
 def look_ahead(paths: Iterable[Path], look: Callable[[Path], Seen]) -> Iterator[Seen]:

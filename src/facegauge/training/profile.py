@@ -83,9 +83,9 @@ def profile_folder(folder: str | Path) -> Profile:
         UsageError, ScorerError: there is neither.
         MissingExtra: a run folder without torch.
     """
-    from facegauge.training.evaluate import open_run
+    from facegauge.training.evaluate import is_run, open_run
 
-    if (Path(folder) / "run.json").is_file() and not (Path(folder) / "card.toml").is_file():
+    if is_run(folder):
         run = open_run(folder)
         return profile_network(run.network, run.spec)
     return _profile_scorer(folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -69,12 +70,13 @@ def save_run(
     (folder / "run.json").write_text(json.dumps(described, indent=1) + "\n")
 
 
-def load_run(folder: str | Path) -> Run:
+def load_run(folder: str | os.PathLike[str]) -> Run:
     """Open a run folder, or a scorer folder that holds weights for fine-tuning.
 
     Raises:
         UsageError: a file is missing, or the weights are not those of the described network.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     folder = Path(folder)
@@ -87,16 +89,12 @@ def load_run(folder: str | Path) -> Run:
         network = networks.build(described["network"])
         network.load_state_dict(load_file(weights))
         spec = PreprocessSpec.from_json(json.dumps(described["spec"]))
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        system, settings = described["system"], described["settings"]
+    except KeyError as error:
+        raise UsageError(f"cannot load the run in {folder}: {error} is missing") from error
+    except (OSError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
         raise UsageError(f"cannot load the run in {folder}: {error}") from error
-    return Run(
-        folder,
-        described["system"],
-        network.eval(),
-        described["network"],
-        spec,
-        described["settings"],
-    )
+    return Run(folder, system, network.eval(), described["network"], spec, settings)
 
 
 def find_run(name_or_folder: str) -> Run:
@@ -108,6 +106,8 @@ def find_run(name_or_folder: str) -> Run:
 def provenance() -> dict[str, str]:
     """The command line that is running and the commit of the code, for cards."""
     command = shlex.join(["facegauge", *sys.argv[1:]])
+    if not _git("ls-files", "--", __file__):  # the package lies in somebody else's repository
+        return {"command": command, "commit": "unknown"}
     commit = _git("rev-parse", "--short=12", "HEAD") or "unknown"
     changed = _git("status", "--porcelain", "--untracked-files=no", "--", str(PACKAGE))
     return {"command": command, "commit": f"{commit}-dirty" if changed else commit}
