@@ -21,7 +21,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from facegauge import cli, scorer, zoo
-from facegauge.cli import doctor, terminal
+from facegauge.cli import best, doctor, terminal
 from facegauge.cli import score as score_verb
 from facegauge.errors import UsageError
 from facegauge.results import COLUMNS
@@ -123,6 +123,13 @@ def test_sort(score: Any, grey: Write, tmp_path: Path, sort: str, expected: str)
     (tmp_path / "b.png").write_text("damaged")
     result = score(*given, tmp_path / "b.png", "--sort", sort)
     assert "".join(Path(row["path"]).stem for row in csv_rows(result.stdout)) == expected
+
+
+def test_a_name_that_ends_in_a_carriage_return_keeps_it_between_nuls(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"a\r\0b\0")))
+    assert terminal.named_paths(["-"]) == ["a\r", "b"]
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\0"])
@@ -270,6 +277,33 @@ def test_rows_are_shown_one_by_one(
         assert capsys.readouterr().out.count("\n") == 1  # the header is not repeated
 
 
+def test_tables_in_a_pipe_are_not_folded(capsys: pytest.CaptureFixture[str]) -> None:
+    terminal.print_table(["picture"], [["a/" * 300]])
+    assert "a/" * 300 in capsys.readouterr().out
+
+
+def test_a_stream_of_few_characters_gets_escapes(monkeypatch: pytest.MonkeyPatch) -> None:
+    narrow, wide = (io.TextIOWrapper(io.BytesIO(), encoding=name) for name in ("cp1252", "utf-8"))
+    monkeypatch.setattr(sys, "stdout", narrow)
+    monkeypatch.setattr(sys, "stderr", wide)
+    terminal.escape_unprintable()
+    print("鏡 ä")
+    narrow.flush()
+    assert narrow.buffer.getvalue() == "\\u93e1 ä\n".encode("cp1252")
+    assert wide.errors == "strict"
+
+
+def test_a_list_on_stdin_that_is_no_text_is_said_to_be_none(
+    monkeypatch: pytest.MonkeyPatch, score: Any
+) -> None:
+    def strictly(path: bytes) -> str:
+        return path.decode("utf-8")  # as on Windows
+
+    monkeypatch.setattr(terminal.os, "fsdecode", strictly)
+    result = score("-", stdin=b"caf\xe9.png\n")
+    assert result.exit_code == 2 and r"the list on stdin has b'caf\xe9.png'" in result.stderr
+
+
 def test_printable() -> None:
     assert terminal.printable("a\x1b[0m\n\t\r\x7f") == "a\\x1b[0m\\n\\t\\r\\x7f"
     assert terminal.printable("\u202e caf\udce9 ä 鏡") == "\\u202e caf\\udce9 ä 鏡"
@@ -330,6 +364,19 @@ def test_copies_never_replace_a_file(toy_scorer: Path, folders: Path, tmp_path: 
     ]
     assert (chosen / "2.png").read_bytes() == (folders / "b/2.png").read_bytes()
     assert (chosen / "2-2.png").read_bytes() == (folders / "a/2.png").read_bytes()
+
+
+def test_a_copy_that_fails_leaves_no_part_behind(
+    grey: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(source: Path, target: Path) -> None:
+        target.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("shutil.copy2", full)
+    with pytest.raises(UsageError, match="No space left"):
+        best.copy_beside(grey("a.png", 50), tmp_path / "chosen")
+    assert not any((tmp_path / "chosen").iterdir())
 
 
 def test_models(toy_scorer: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,6 +38,14 @@ def test_decode_by_hand() -> None:
     np.testing.assert_allclose(points, [[[18, 11]] * 5], rtol=1e-6)
 
 
+def test_a_damaged_model_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "centerface.onnx").write_bytes(b"cut short")
+    monkeypatch.setattr(detection, "MODEL", tmp_path / "centerface.onnx")
+    detection._open_session.cache_clear()
+    with pytest.raises(ScorerError, match=r"centerface.onnx is damaged .*reinstall"):
+        CenterFace()(np.zeros((64, 64, 3), np.uint8))
+
+
 def test_decode_of_nothing() -> None:
     boxes, confidences, points = decode(*blank_maps(), 0.5)
     assert boxes.shape == (0, 4) and confidences.shape == (0,) and points.shape == (0, 5, 2)

@@ -105,7 +105,7 @@ def fit_calibration(
 
     Returns:
         The calibration, its numbers rounded to 6 decimals. A bin with too few pictures for the
-        level (under 39 for 0.9) gets the offset 1 and so an interval that excludes nothing.
+        level (under 19 for 0.9) gets the offset 1 and so an interval that excludes nothing.
 
     Raises:
         UsageError: arrays empty, of different length, or not all numbers in 0..1.

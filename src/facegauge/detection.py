@@ -182,4 +182,10 @@ def _open_session(process: int, threads: int) -> onnxruntime.InferenceSession:
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     options.enable_mem_pattern = False  # pictures differ in shape
-    return onnxruntime.InferenceSession(str(MODEL), options, providers=["CPUExecutionProvider"])
+    try:
+        return onnxruntime.InferenceSession(str(MODEL), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's have no base of their own
+        raise ScorerError(
+            f"the face detector's model {MODEL} is damaged ({error}); reinstall facegauge "
+            "(pip install --force-reinstall facegauge)"
+        ) from error

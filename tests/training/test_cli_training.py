@@ -132,6 +132,7 @@ def test_evaluate_names_what_has_no_score(toy_run, toy_data, tmp_path):
     [
         (["--split", "test"], "no rows with split 'test'"),
         (["--by", "age"], "no column age"),
+        (["--by", "split"], "no group column split"),
         (["--faces", "all"], "faces must be whole or auto"),
         (["-o", "nowhere/deep/eval.json"], "no folder"),
         (["--compare", "nothing"], "no scorer 'nothing'"),

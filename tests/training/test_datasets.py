@@ -15,7 +15,7 @@ from facegauge.errors import UsageError
 from facegauge.training.datasets import FORMATS, Choices, read_dataset, write_manifest
 from facegauge.training.datasets.check import check_pictures
 from facegauge.training.landmarks import landmark_file
-from facegauge.training.manifests import load_manifest
+from facegauge.training.manifests import Manifest, load_manifest
 
 PIQ_HEAD = (
     "IMAGE PATH,JOD,JOD STD,CI LOW,CI HIGH,CI RANGE,QUALITY LEVEL,CLUSTER,TOTAL COMPARISONS,"
@@ -296,6 +296,10 @@ def test_the_manifest_can_be_read_again_from_another_folder(cgfiqa: Path, tmp_pa
     assert again.labels().tolist() == pytest.approx(found.labels().tolist())
     assert again.splits == found.splits and again.groups == found.groups
     assert str(tmp_path) not in file.read_text()
+    link = tmp_path / "link.png"
+    link.symlink_to(found.paths[0])
+    write_manifest(Manifest((link,), None, None), tmp_path / "lists" / "links.csv")
+    assert "../link.png" in (tmp_path / "lists" / "links.csv").read_text()
     for target, message in (
         (file, "exists; choose another"),
         (tmp_path / "labels.txt", "ending in .csv"),

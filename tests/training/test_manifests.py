@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from PIL import Image, ImageFilter
 from facegauge.errors import UsageError
 from facegauge.preprocess import PreprocessSpec
 from facegauge.training.job import describe
-from facegauge.training.leakage import check_leakage, thumbnail
+from facegauge.training.leakage import _near_duplicates, check_leakage, thumbnail
 from facegauge.training.manifests import joined, load_manifest
 from facegauge.training.pictures import load_framed
 
@@ -169,6 +170,16 @@ def test_leaks_are_found_across_splits_and_only_there(folder):
     assert str(found[0]).startswith("same file: ") and " in train, " in str(found[0])
     assert check_leakage(labelled(folder, names, ["train"] * 5, ["1"] * 5)) == []
     assert check_leakage(load(folder, "image\nb.png\n")) == []
+
+
+def test_near_duplicates_are_found_in_blocks_of_any_size():
+    thumbs = np.eye(6, dtype=np.float32)[[0, 1, 2, 1, 3, 0, 2]]
+    paths, sides = [Path(str(n)) for n in range(7)], ["train"] * 4 + ["val"] * 3
+    whole = _near_duplicates(paths, sides, thumbs, 0.9)
+    assert {(leak.first.name, leak.second.name) for leak in whole} == {("0", "5"), ("2", "6")}
+    assert sorted(map(str, _near_duplicates(paths, sides, thumbs, 0.9, block=2))) == sorted(
+        map(str, whole)
+    )
 
 
 def test_two_manifests_share_pictures_but_not_people(folder):

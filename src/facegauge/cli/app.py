@@ -25,7 +25,7 @@ from facegauge.cli import (
     score,
     train,
 )
-from facegauge.cli.terminal import say
+from facegauge.cli.terminal import escape_unprintable, say
 from facegauge.errors import FacegaugeError
 
 UNEXPECTED, WRONG_USAGE, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141
@@ -112,4 +112,5 @@ app.command("degrade")(degrade.degrade)
 
 def main() -> None:
     """Entry point of the `facegauge` command."""
+    escape_unprintable()
     app()

@@ -79,11 +79,11 @@ def best(
         for place, result in enumerate(results, 1)
     ]
     skip = 0 if per_folder else 1
-    if rows:
-        print_table(("folder", ">place", ">score", "picture")[skip:], [row[skip:] for row in rows])
     if copy_to:
         for result in chain.from_iterable(chosen.values()):
             copy_beside(Path(result.path), copy_to)
+    if rows:
+        print_table(("folder", ">place", ">score", "picture")[skip:], [row[skip:] for row in rows])
     say(tally.summary())
     if not rows:
         raise typer.Exit(SOME_FAILED)
@@ -105,7 +105,11 @@ def copy_beside(picture: Path, folder: Path) -> Path:
             except FileExistsError:
                 continue
             break
-        shutil.copy2(picture, target)
+        try:
+            shutil.copy2(picture, target)
+        except OSError:
+            target.unlink(missing_ok=True)  # a part of a picture looks like one
+            raise
     except OSError as error:
         raise UsageError(f"cannot copy {picture} to {folder}: {error.strerror}") from error
     return target

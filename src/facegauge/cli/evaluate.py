@@ -70,12 +70,11 @@ def evaluate(
     other = predict(compare, manifest, faces) if compare is not None else None
     judged = report(manifest, predictions, label_name=label_name, by=by, other=other)
 
-    title = f"{subject} on {data.name}, split {split}"
-    _print(judged, title, by, compare)
     if output is not None:
         about = {"subject": subject, "data": str(data), "split": split, "faces": faces}
         found = {**about, "by": by, "compare": compare, **judged.to_dict()}
         output.write_text(json.dumps(found, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    _print(judged, f"{subject} on {data.name}, split {split}", by, compare)
 
 
 def _print(judged: Report, title: str, by: str | None, compare: str | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -41,7 +42,7 @@ def stdout_console() -> Console:
     """For tables on stdout; lines are not cut when they go to a pipe or file."""
     from rich.console import Console
 
-    return Console(width=None if sys.stdout.isatty() else 200, highlight=False, markup=False)
+    return Console(width=None if sys.stdout.isatty() else 100_000, highlight=False, markup=False)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -60,21 +61,40 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     stdout_console().print(table)
 
 
+def escape_unprintable() -> None:
+    """What a stream's encoding does not have, as on a Windows pipe, is written as an escape."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.encoding.lower() != "utf-8":
+            stream.reconfigure(errors="backslashreplace")
+
+
 def named_paths(paths: Sequence[str]) -> list[str]:
     """The paths of the command line, with `-` replaced by the list on stdin.
 
     That list has one path a line, or paths that end in NUL as `find -print0` writes them.
+
+    Raises:
+        UsageError: a path on stdin is not text in the system's encoding of file names.
     """
     named: list[str] = []
     for path in paths:
         if path == "-":
             data = sys.stdin.buffer.read()
-            ends = b"\0" if b"\0" in data else b"\n"
-            lines = data.split(ends)
-            named += [os.fsdecode(line.removesuffix(b"\r")) for line in lines if line.strip()]
+            if b"\0" in data:
+                lines = data.split(b"\0")
+            else:
+                lines = [line.removesuffix(b"\r") for line in data.split(b"\n")]
+            named += [_decoded(line) for line in lines if line.strip()]
         else:
             named.append(path)
     return named
+
+
+def _decoded(path: bytes) -> str:
+    try:
+        return os.fsdecode(path)
+    except UnicodeDecodeError as error:  # on Windows alone
+        raise UsageError(f"the list on stdin has {path!r}; expected UTF-8 (chcp 65001)") from error
 
 
 def find_some(paths: Sequence[str]) -> Callable[[], Iterator[str]]:

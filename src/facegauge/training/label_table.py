@@ -20,7 +20,7 @@ from facegauge.errors import UsageError
 from facegauge.mapping import Mapping
 from facegauge.results import Status
 from facegauge.rows import DECIMALS, ROW_GROUP, Row, require_parquet, without_bytes
-from facegauge.training.manifests import Manifest
+from facegauge.training.manifests import Manifest, seen_from
 
 Scores = npt.NDArray[np.float64]
 
@@ -83,7 +83,6 @@ class Table:
             raise UsageError(f"there is no folder {path.parent} to write {path.name} to")
         self.path = path
         self.done: set[str] = set()
-        self._folder = path.parent.resolve()
         self._journal = path.with_name(path.name + ".partial.jsonl")
         self._notes = path.with_name(path.name + ".settings.json")
 
@@ -97,12 +96,8 @@ class Table:
         return self.path.exists() or self._journal.exists()
 
     def name(self, picture: Path) -> str:
-        """A picture's path as seen from the table's folder, absolute only on another drive."""
-        full = picture.parent.resolve() / picture.name
-        try:
-            name = Path(os.path.relpath(full, self._folder)).as_posix()
-        except ValueError:
-            name = full.as_posix()
+        """A picture's path as seen from the table's folder."""
+        name = seen_from(self.path.parent, picture)
         if self._parquet and without_bytes(name) != name:
             raise UsageError(
                 f"{self.path}: Parquet cannot hold names that are not UTF-8, such as "

@@ -16,7 +16,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, product
 from pathlib import Path
 
 import numpy as np
@@ -152,11 +152,12 @@ def _near_duplicates(
     leaks = []
     for one, two in combinations(dict.fromkeys(sides), 2):
         firsts, seconds = np.flatnonzero(names == one), np.flatnonzero(names == two)
-        for start in range(0, len(firsts), block):
-            rows = firsts[start : start + block]
-            alike = thumbnails[rows] @ thumbnails[seconds].T
+        starts = product(range(0, len(firsts), block), range(0, len(seconds), block))
+        for start, other in starts:
+            rows, columns = firsts[start : start + block], seconds[other : other + block]
+            alike = thumbnails[rows] @ thumbnails[columns].T
             for a, b in np.argwhere(alike >= threshold):
-                pair = sorted((int(rows[a]), int(seconds[b])))
+                pair = sorted((int(rows[a]), int(columns[b])))
                 detail = f"correlation {alike[a, b]:.3f}"
                 files = paths[pair[0]], paths[pair[1]]
                 between = (sides[pair[0]], sides[pair[1]])

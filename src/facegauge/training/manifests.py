@@ -94,7 +94,8 @@ class Manifest:
             UsageError: the manifest has no such column.
         """
         if name not in self.groups:
-            raise UsageError(f"{self.source} has no column {name}; {self._columns()}")
+            own = "no group column" if name in ("image", "score", "split") else "no column"
+            raise UsageError(f"{self.source} has {own} {name}; {self._columns()}")
         return self.groups[name]
 
     def _groups(self) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -104,6 +105,18 @@ class Manifest:
         own = [name for name, there in (("score", self.scores), ("split", self.splits))
                if there is not None]  # fmt: skip
         return f"its columns are {', '.join(['image', *own, *self.groups])}"
+
+
+def seen_from(folder: Path, picture: Path) -> str:
+    """A picture's path as seen from a folder, absolute only on another drive.
+
+    The picture keeps its name, also where that is a link to a file of another name.
+    """
+    full = picture.parent.resolve() / picture.name
+    try:
+        return Path(os.path.relpath(full, folder.resolve())).as_posix()
+    except ValueError:
+        return full.as_posix()
 
 
 def load_manifest(

@@ -17,7 +17,7 @@ import numpy as np
 
 from facegauge.errors import UsageError
 from facegauge.training.datasets.formats import FORMATS, Choices, Format, Item, drawn_share
-from facegauge.training.manifests import Manifest
+from facegauge.training.manifests import Manifest, seen_from
 
 TAKEN = ("image", "score", "split", "status")  # columns that mean something in a manifest
 
@@ -114,9 +114,8 @@ def write_manifest(manifest: Manifest, file: str | os.PathLike[str]) -> None:
         raise UsageError(f"{target} exists; choose another name or remove it")
     if not target.parent.is_dir():
         raise UsageError(f"there is no folder {target.parent} to write {target.name} to")
-    home = target.resolve().parent
     columns: dict[str, Sequence[str]] = {
-        "image": [os.path.relpath(path.resolve(), home) for path in manifest.paths]
+        "image": [seen_from(target.parent, path) for path in manifest.paths]
     }
     if manifest.scores is not None:
         columns["score"] = [f"{score:.6f}" for score in manifest.scores]
