@@ -157,3 +157,4 @@ def test_spec_survives_json() -> None:
     spec = PreprocessSpec(width=96, antialias=True, mean=(0.1, 0.2, 0.3), center_x=1 / 3)
     assert PreprocessSpec.from_json(spec.to_json()) == spec
     assert PreprocessSpec.from_json("{}") == PreprocessSpec()
+    assert PreprocessSpec(mean=[0.5, 0.5, 0.5]).mean == (0.5, 0.5, 0.5)  # type: ignore[arg-type]

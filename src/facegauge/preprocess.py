@@ -61,16 +61,15 @@ class PreprocessSpec:
     def __post_init__(self) -> None:
         if self.crops < 1:
             raise UsageError(f"expected crops to be 1 or more, got {self.crops}")
+        for name in ("mean", "std"):  # lists where they come from JSON or TOML
+            object.__setattr__(self, name, tuple(getattr(self, name)))
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> PreprocessSpec:
-        fields: dict[str, Any] = json.loads(text)
-        for key, value in fields.items():
-            fields[key] = tuple(value) if isinstance(value, list) else value
-        return cls(**fields)
+        return cls(**json.loads(text))
 
 
 def frame_around(face: Face, spec: PreprocessSpec) -> Box:
