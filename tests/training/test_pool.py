@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -149,6 +150,14 @@ def test_a_plan_without_groups_needs_no_copies(make: partial[Pool], tmp_path: Pa
 def test_a_map_that_the_teacher_does_not_have_is_named(make: partial[Pool], tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"mobilenet_v2 has no map 'stages\.9': it has features"):
         make(tmp_path, taps=["stages.9"])
+
+
+def test_a_disk_without_room_is_seen_before_it_is_full(
+    make: partial[Pool], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=1_000_000))
+    with pytest.raises(UsageError, match=r"pool needs 0\.\d GB on disk, and 0\.0 GB are free"):
+        make(tmp_path / "pool", batches=4_000)
 
 
 def test_ranks_share_the_pool_out(pool: Pool) -> None:

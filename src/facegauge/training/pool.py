@@ -9,6 +9,8 @@ and many passes share that cost; only the mirroring is done anew. It takes some 
 from __future__ import annotations
 
 import json
+import math
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -87,8 +89,8 @@ def make_pool(
         size: of the views that the teachers look at; the maker's unless given.
 
     Raises:
-        UsageError: the folder holds a pool of another plan, size or seed, or of other views; or the
-            teachers have no such taps.
+        UsageError: the folder holds a pool of another plan, size or seed, or of other views; the
+            teachers have no such taps; or the disk is too full for it.
     """
     accelerator = this_process()
     progress = folder / "pool.json"
@@ -106,6 +108,8 @@ def make_pool(
     layout = _layout(plan, batches, maker.spec, looked_at=size, teacher=teachers[0], taps=taps)
     if done < batches and accelerator.is_main_process:
         folder.mkdir(parents=True, exist_ok=True)
+        if not done:
+            _check_room(folder, layout)
         pool = Pool(plan, batches, _map(folder, layout, new=done == 0))
         committee = Committee(size, teachers, taps).to(accelerator.device)
         fresh = ViewBatches(maker, plan, steps=batches, seed=seed)
@@ -129,6 +133,7 @@ class Committee(torch.nn.Module):
     ) -> None:
         super().__init__()
         self.normalise, self.size = Normalise(spec), (spec.height, spec.width)
+        self.antialias = spec.antialias
         self.teachers = torch.nn.ModuleList(teachers).eval()
         self.taps = list(taps)
 
@@ -136,7 +141,7 @@ class Committee(torch.nn.Module):
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         views = self.normalise(all_views(batch).to(self.normalise.mean.device))
         if views.shape[2:] != self.size:
-            views = F.interpolate(views, self.size, mode="bicubic", antialias=True)
+            views = F.interpolate(views, self.size, mode="bicubic", antialias=self.antialias)
         views = views.contiguous(memory_format=torch.channels_last)
         # where it is computed bfloat16 halves the cost; scores move by less than their errors
         low = torch.autocast(
@@ -258,6 +263,17 @@ def _layout(
         **{MAPS + tap: (np.float16, (count, *maps[tap].shape[1:])) for tap in taps},
         **dict.fromkeys(("goal", "score", "severity"), (np.float32, (count,))),
     }
+
+
+def _check_room(folder: Path, layout: dict[str, tuple[type, tuple[int, ...]]]) -> None:
+    """A pool's files are holes at first; a disk that fills up would end the run without a word."""
+    size = sum(math.prod(shape) * np.dtype(kind).itemsize for kind, shape in layout.values())
+    free = shutil.disk_usage(folder).free
+    if size > free:
+        raise UsageError(
+            f"{folder} needs {size / 1e9:.1f} GB on disk, and {free / 1e9:.1f} GB are free; lower "
+            "pool.batches, or make room and go on with --resume"
+        )
 
 
 def _map(
