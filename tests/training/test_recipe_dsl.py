@@ -230,6 +230,7 @@ def test_wrong_names_are_named(data: Manifest, sets: Sets, tmp_path: Path) -> No
     for change, message in (
         ("encoder.learns=all", r"encoder\.learns must be one of both, s_r_s, r_s_r, patches"),
         ("core.degradation=some", r"degradation must be one of query, concat, none"),
+        ("core.landmarks=5", r"core\.landmarks to be 10, .*, got 5"),
     ):
         with pytest.raises(UsageError, match=message):
             dsl.run(settings(change), data, *sets, tmp_path / change)

@@ -117,6 +117,12 @@ def test_every_step_leaves_its_part(
         ("student.fit.log_every=0", "log_every to be 1 or more, got 0"),
         ("student.loss=mse", "loss to be one of mse_corr, .*, got 'mse'"),
         ("student.learns=c", "student.learns to be labels or a or b, got 'c'"),
+        ('teacher.members=["thrid"]', r"teacher.members to name some of first, second, got"),
+        (
+            "student.backbone=mobilenet_v3_small",
+            r"mobilenet_v3_small \(features.1, .* got",
+        ),
+        ('student.pairs=[["stages.1"]]', r"one of mobilenet_v2 \(.*, got \['stages.1'\]"),
         ("pool.batches=0", "a pool of 1 batch or more, got 0"),
     ],
 )
@@ -126,6 +132,21 @@ def test_what_the_last_step_cannot_do_is_refused_before_the_first(
     with pytest.raises(UsageError, match=message):
         efficient.run(apply_overrides(settings(), [wrong]), data, *sets, tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_the_retrained_teacher_is_built_like_the_first(
+    data: Manifest, sets: tuple[Manifest, Manifest], tmp_path: Path
+) -> None:
+    """Also where that goes on from a network with another head, on labels with another mean."""
+    other = ["teachers.first.backbone=edgenext_xx_small", "teachers.first.start=efficient"]
+    numbers = apply_overrides(settings(), [*other, "student.learns=labels"])
+    del numbers["pool"]
+    efficient.run(numbers, data, *sets, tmp_path / "run")
+    first, plus = (
+        load_run(tmp_path / "run" / name).config["members"]["first"]
+        for name in ("teacher", "teacher_plus")
+    )
+    assert first == plus and first["head"] == "factorised"
 
 
 def test_labels_alone_without_a_pool(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,10 @@ from PIL import Image
 
 from facegauge.errors import UsageError
 from facegauge.preprocess import PreprocessSpec
+from facegauge.results import Box, Face
 from facegauge.training import fit as fitting
-from facegauge.training.job import earlier
+from facegauge.training import pictures
+from facegauge.training.job import earlier, open_job
 from facegauge.training.manifests import Manifest, load_manifest
 from facegauge.training.networks.regressor import Regressor
 from facegauge.training.objectives import Normalise
@@ -91,6 +94,34 @@ def test_the_run_has_every_part(data: Manifest, tmp_path: Path) -> None:
     assert run.settings["data"] == [{"manifest": f"{tmp_path.name}/labels.csv", "pictures": 16}]
     with pytest.raises(UsageError, match="not empty"):
         ensemble.run(settings(), data, [], out)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (
+            "pool.teachers=[]",
+            r"pool.teachers to name some of mobilenet_v2, .*, got",
+        ),
+        ('members.shufflenet_v2_x1_0.pairs=[["stage9", "features.6"]]', "a map of shufflenet"),
+    ],
+)
+def test_what_members_cannot_do_is_refused_before_the_teachers(
+    data: Manifest, tmp_path: Path, wrong: str, message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        ensemble.run(apply_overrides(settings(), [wrong]), data, [], tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_scores_of_unlabelled_pictures_are_left_aside(
+    data: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    face = Face(Box(12, 20, 36, 54), 0.9, ((20, 30),) * 5)
+    monkeypatch.setattr(pictures, "CenterFace", lambda: lambda pixels: [face])
+    scored = replace(data.where(split="val"), splits=None)
+    job = open_job(settings(), data, [scored], tmp_path / "run", resume=False, say=print)
+    assert [p.score is None for p in job.maker.pictures] == [False] * 16 + [True] * 8
 
 
 def test_going_on_from_an_earlier_ensemble(toy_run: Path) -> None:

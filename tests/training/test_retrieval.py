@@ -234,5 +234,12 @@ def test_the_sharpest_picture_of_each_person_is_taken(tmp_path: Path) -> None:
     faces = sharpest_people(manifest, PreprocessSpec(width=24, height=32), 2)
     assert list(dict.fromkeys(faces.identities)) == ["b", "a"]
     assert len(faces.views) == 2 * len(KINDS)
+    (tmp_path / "people.csv").write_text("\n".join(lines).replace("identity", "subject"))
+    named = sharpest_people(load_manifest(tmp_path / "people.csv"), PreprocessSpec(24, 32), 9)
+    assert list(dict.fromkeys(named.identities)) == ["b", "a", "c"]
+    unnamed = "\n".join(line.removesuffix("a") for line in lines)
+    (tmp_path / "labels.csv").write_text(unnamed)
+    apart = sharpest_people(load_manifest(tmp_path / "labels.csv"), PreprocessSpec(24, 32), 9)
+    assert len(set(apart.identities)) == 4
     clean = faces.views[list(faces.kinds).index("jpeg")]  # a flat picture stays what it is
     assert abs(float(clean.mean()) - 80) < 3

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from facegauge.errors import UsageError
 from facegauge.preprocess import PreprocessSpec
 from facegauge.training.job import Job, Settings, score_loss
+from facegauge.training.networks.backbones import TAPS
 from facegauge.training.networks.regressor import Regressor
 from facegauge.training.objectives import Distilled
 from facegauge.training.pool import Pool, make_pool
@@ -38,6 +40,38 @@ def fill_pool(
         workers=job.settings["workers"],
         say=job.say,
     )
+
+
+def check_names(what: str, names: Sequence[str], there: Settings) -> None:
+    """Refuse a list of teachers that is empty or has a name without numbers.
+
+    Raises:
+        UsageError: it is one.
+    """
+    if not names or not set(names) <= set(there):
+        raise UsageError(f"expected {what} to name some of {', '.join(there)}, got {list(names)}")
+
+
+def check_pairs(student: Settings, teacher: str) -> None:
+    """Refuse `pairs` of maps that student or teacher do not have.
+
+    Args:
+        student: its numbers, with `backbone` and `pairs`.
+        teacher: the backbone of the one whose maps are imitated.
+
+    Raises:
+        UsageError: a backbone is not known, or a pair is not one of their maps.
+    """
+    for backbone in (student["backbone"], teacher):
+        if backbone not in TAPS:
+            raise UsageError(f"unknown backbone {backbone!r}; there are {', '.join(TAPS)}")
+    ours, theirs = TAPS[student["backbone"]], TAPS[teacher]
+    for pair in student["pairs"]:
+        if len(pair) != 2 or pair[0] not in ours or pair[1] not in theirs:
+            raise UsageError(
+                f"expected pairs of a map of {student['backbone']} ({', '.join(ours)}) and one of "
+                f"{teacher} ({', '.join(theirs)}), got {pair}"
+            )
 
 
 def distilled(job: Job, pool: Pool, student: Regressor, numbers: Settings) -> Distilled:

@@ -181,7 +181,8 @@ def open_job(
 
     Args:
         data: labelled pictures, framed as the labels saw them, with splits train and val.
-        unlabelled: more faces; with a split column, only their train rows.
+        unlabelled: more faces, whose scores, if they have any, are left aside; with a split column,
+            only their train rows.
         points: find the labelled faces' five points, for networks that landmarks guide.
 
     Raises:
@@ -201,7 +202,7 @@ def open_job(
     mean_label = float(np.mean([p.score for p in pictures if p.score is not None]))
     more = [part if part.splits is None else part.where(split="train") for part in unlabelled]
     for manifest in more:
-        pictures += load_framed(manifest, spec, "auto", say)
+        pictures += load_framed(replace(manifest, scores=None), spec, "auto", say)
     val = data.where(split="val")
     return Job(
         settings={**settings, **provenance(), "data": describe([train, *more])},

@@ -19,6 +19,7 @@ from facegauge.intervals import RESAMPLES, Interval, bootstrap
 from facegauge.preprocess import Pixels, PreprocessSpec
 from facegauge.training.degradations import degrade
 from facegauge.training.dual_set import KINDS
+from facegauge.training.leakage import PEOPLE
 from facegauge.training.manifests import Manifest
 from facegauge.training.pictures import load_framed, sampled
 
@@ -92,13 +93,16 @@ def sharpest_people(
 ) -> DegradedFaces:
     """The pictures with the highest labels, one a person, under every kind once.
 
-    Without a column `identity` every picture is taken for another person's.
+    People are told apart by the first of `leakage.PEOPLE` that is a column. Without one, and where
+    it is blank, every picture is taken for another person's.
 
     Args:
         manifest: labelled pictures, framed as the labels saw them.
         most: people at most.
     """
-    names = manifest.groups.get("identity", tuple(map(str, manifest.paths)))
+    paths = tuple(map(str, manifest.paths))
+    people = next((manifest.groups[name] for name in PEOPLE if name in manifest.groups), paths)
+    names = [person or path for person, path in zip(people, paths, strict=True)]
     best: dict[str, int] = {}
     for row in np.argsort(-manifest.labels(), kind="stable"):
         best.setdefault(names[row], int(row))

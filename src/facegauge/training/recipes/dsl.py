@@ -23,6 +23,7 @@ import torch
 from torch import nn
 
 from facegauge.errors import UsageError
+from facegauge.preprocess import FIVE
 from facegauge.training.dual_set import WAYS, DualSet, DualSetBatches, DualSetPlan
 from facegauge.training.job import Job, Settings, describe, earlier, open_job, score_loss
 from facegauge.training.manifests import Manifest
@@ -68,6 +69,11 @@ def run(
         UsageError: no train or val rows, `out` is in use and `resume` is off, or settings that do
             not go together.
     """
+    if settings["core"]["landmarks"] not in (0, FIVE):
+        raise UsageError(
+            f"expected core.landmarks to be {FIVE}, the numbers of the detector's five points, or "
+            f"0 for none, got {settings['core']['landmarks']}"
+        )
     points, start = bool(settings["core"]["landmarks"]), settings["encoder"]["start"]
     encoder = earlier_encoder(start) if start else None
     job = open_job(settings, data, [], out, resume=resume, say=say, points=points)
@@ -187,5 +193,6 @@ def _faces(job: Job, manifests: Sequence[Manifest], points: bool = False) -> lis
 
 
 def _learned(manifest: Manifest) -> Manifest:
-    """The part of a list that is learned from: with a split column, its train rows."""
-    return manifest if manifest.splits is None else manifest.where(split="train")
+    """The part of a list that is learned from: with a split column, its train rows; no labels."""
+    part = manifest if manifest.splits is None else manifest.where(split="train")
+    return replace(part, scores=None)

@@ -18,6 +18,7 @@ stop short of B or of both sets.
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -26,7 +27,7 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from facegauge.errors import UsageError
-from facegauge.training.distil import distilled, fill_pool
+from facegauge.training.distil import check_names, check_pairs, distilled, fill_pool
 from facegauge.training.job import Job, Settings, describe, open_job, score_loss
 from facegauge.training.judge import network_judge
 from facegauge.training.manifests import Manifest
@@ -67,9 +68,7 @@ def run(
         UsageError: no train or val rows, `out` is in use and `resume` is off, or a number is not
             what it can be.
     """
-    learns = settings["student"]["learns"]
-    if learns not in LESSONS:
-        raise UsageError(f"expected student.learns to be {' or '.join(LESSONS)}, got {learns!r}")
+    _check(settings)
     job = open_job(settings, data, [], out, resume=resume, say=say)
     job = replace(
         job, settings={**job.settings, "data": describe([data.where(split="train"), a, b])}
@@ -85,7 +84,7 @@ def run(
         "a": ([*labelled, *set_a], teacher),
         "b": ([*labelled, *set_a, *set_b], plus),
     }
-    student = train_student(job, *lessons[learns])
+    student = train_student(job, *lessons[settings["student"]["learns"]])
 
     figures = {
         "teacher": job.at("teacher").validate(teacher)["criterion"],
@@ -114,12 +113,13 @@ def train_member(job: Job, name: str, member: str, before: Ensemble | None) -> R
     settings = job.settings
     numbers = {**settings["teacher"], **settings["teachers"][member]}
     if before is not None:
+        place = settings["teacher"]["members"].index(member)
         numbers |= {**settings[name], "weights": ""}
-        seed = numbers["fit"]["seed"] + settings["teacher"]["members"].index(member)
-        numbers["fit"] = {**numbers["fit"], "seed": seed}
-    network = job.begun(numbers, member)
-    if before is not None and not numbers["start"]:
-        network.load_state_dict(before.members[member].state_dict())
+        numbers["fit"] = {**numbers["fit"], "seed": numbers["fit"]["seed"] + place}
+    if before is None or numbers["start"]:
+        network = job.begun(numbers, member)
+    else:
+        network = deepcopy(_members(before)[place])
     batches = partial(ViewBatches, job.maker, BatchPlan(**numbers["plan"]))
     job.fit(
         f"{name}/{member}",
@@ -143,17 +143,32 @@ def train_student(job: Job, pictures: list[Framed], guide: Ensemble | None) -> R
     """Step 5: labels and pseudo-labels; with a pool and a guide, also what that says of views."""
     numbers = job.settings["student"]
     job = job.at("student", pictures)
-    student = job.begun(numbers)
-    objective: nn.Module = _labels(job, numbers)
+    pool = None
+    if guide is not None and "pool" in job.settings:
+        pool = fill_pool(job, _members(guide), [numbers], job.spec("teacher"))
+    student = job.begun(numbers)  # which seeds what follows, so the pool is filled before
+    objective: nn.Module
     batches: Callable[..., Dataset[Batch]]
-    if guide is None or "pool" not in job.settings:
+    if pool is None:
+        objective = _labels(job, numbers)
         batches = partial(ViewBatches, job.maker, BatchPlan(**numbers["plan"]))
     else:
-        pool = fill_pool(job, _members(guide), [numbers], job.spec("teacher"))
         objective = distilled(job, pool, student, numbers)
         batches = partial(PoolBatches, pool)
     job.fit("", student, objective, batches, system=SYSTEM, numbers=numbers["fit"])
     return student.eval()
+
+
+def _check(settings: Settings) -> None:
+    """Refuse now what would be found out after the teachers."""
+    student, members = settings["student"], settings["teacher"]["members"]
+    if student["learns"] not in LESSONS:
+        raise UsageError(
+            f"expected student.learns to be {' or '.join(LESSONS)}, got {student['learns']!r}"
+        )
+    check_names("teacher.members", members, settings["teachers"])
+    if "pool" in settings:
+        check_pairs(student, settings["teachers"][members[0]]["backbone"])
 
 
 def _members(committee: Ensemble) -> list[Regressor]:

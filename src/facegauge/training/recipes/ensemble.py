@@ -21,7 +21,7 @@ from pathlib import Path
 from torch import nn
 from torch.utils.data import Dataset
 
-from facegauge.training.distil import distilled, fill_pool
+from facegauge.training.distil import check_names, check_pairs, distilled, fill_pool
 from facegauge.training.job import Job, Settings, open_job, score_loss
 from facegauge.training.manifests import Manifest
 from facegauge.training.networks.ensemble import Ensemble
@@ -56,6 +56,7 @@ def run(
     Raises:
         UsageError: no train or val rows, or `out` is in use and `resume` is off.
     """
+    _check(settings)
     job = open_job(settings, data, unlabelled, out, resume=resume, say=say)
     pool = None
     if "teachers" in settings:
@@ -72,6 +73,17 @@ def run(
     for name, value in figures.items():
         job.say(f"{name}: (SRCC + PLCC) / 2 on val {value:.4f}")
     return figures
+
+
+def _check(settings: Settings) -> None:
+    """Refuse now what would be found out after the teachers."""
+    if "teachers" not in settings:
+        return
+    names = settings["pool"]["teachers"]
+    check_names("pool.teachers", names, settings["teachers"])
+    for backbone, member in settings["members"].items():
+        numbers = {"backbone": backbone, **settings["student"], **member}
+        check_pairs(numbers, settings["teachers"][names[0]]["backbone"])
 
 
 def train_teacher(job: Job, name: str) -> Regressor:
