@@ -139,8 +139,7 @@ def test_the_retrained_teacher_is_built_like_the_first(
 ) -> None:
     """Also where that goes on from a network with another head, on labels with another mean."""
     other = ["teachers.first.backbone=edgenext_xx_small", "teachers.first.start=efficient"]
-    numbers = apply_overrides(settings(), [*other, "student.learns=labels"])
-    del numbers["pool"]
+    numbers = apply_overrides(settings(), [*other, "student.learns=labels"])  # pairs fit no more
     efficient.run(numbers, data, *sets, tmp_path / "run")
     first, plus = (
         load_run(tmp_path / "run" / name).config["members"]["first"]

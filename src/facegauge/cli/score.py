@@ -134,7 +134,7 @@ def score(
                 sink.write(result)
                 tally.add(result)
         except KeyboardInterrupt:
-            hint = f"the rows so far are kept beside {output} or in it; go on with --resume"
+            hint = f"the rows so far are kept; go on with -o {output} --resume"
             raise KeyboardInterrupt(*([hint] if output and not sort else [])) from None
     say(tally.summary(resumed=resume))
     if tally.failed or tally.faceless:

@@ -174,8 +174,8 @@ def fit(  # noqa: PLR0912, PLR0915  one flat loop
             if main:
                 shown = " ".join(f"{k} {v:.4f}" for k, v in figures.items())
                 say(f"{folder.name}: step {now}/{settings.steps} {shown}")
-            first_one = "step" not in best or math.isnan(best["criterion"])
-            if figures["criterion"] > best["criterion"] or first_one:
+            none_kept = "step" not in best or math.isnan(best["criterion"])
+            if none_kept or figures["criterion"] > best["criterion"]:
                 best = {"step": now, **figures}
                 if main:
                     save_file({k: v.contiguous() for k, v in average.items()}, best_file)

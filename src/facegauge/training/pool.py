@@ -232,7 +232,7 @@ def read_rows(array: Mapped, rows: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
 
 
 def _file(array: Mapped) -> Path:
-    assert array.filename is not None  # as it is in a copy, of which there are none
+    assert array.filename is not None  # only copies and pickles have none
     return Path(array.filename)
 
 

@@ -170,7 +170,7 @@ def gather(
         if this_process().is_main_process:
             cut_portraits(pictures, folder, teacher.spec, settings, say=job.say)
         this_process().wait_for_everyone()
-        return cut_portraits(pictures, folder, teacher.spec, settings, say=job.say)
+        return cut_portraits(pictures, folder, teacher.spec, settings)  # cut by now: read
 
     web, whole = parted(unlabelled), parted(portraits)
     for name, (learn, held) in (("unlabelled", web), ("portraits", whole)):
