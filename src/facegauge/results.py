@@ -86,7 +86,7 @@ class FaceScore:
 
 @dataclass(frozen=True, slots=True)
 class ImageScore:
-    """Everything that is known of one input: a status, always, and its faces, best first.
+    """Everything that is known of one input: a status, always, and its faces.
 
     Attributes:
         path: the input as it was given; "<image 0>" and so on for pictures held in memory.

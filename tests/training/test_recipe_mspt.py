@@ -143,9 +143,8 @@ def test_every_stage_leaves_a_run_folder_and_the_last_is_the_runs(toy: Toy) -> N
     ends = weights(toy.out), weights(toy.out / "three")
     assert all(torch.equal(value, ends[1][name]) for name, value in ends[0].items())
     assert run.settings["input"] == {"width": 48, "height": 60}
-    assert [one["manifest"] for one in run.settings["data"]] == [
-        "data/labels.csv", "faces/labels.csv", "large/labels.csv"
-    ]  # fmt: skip
+    learned = {one["manifest"]: one["pictures"] for one in run.settings["data"]}
+    assert learned == {"data/labels.csv": 16, "faces/labels.csv": 10, "large/labels.csv": 6}
 
 
 def test_first_losses(toy: Toy) -> None:

@@ -36,7 +36,8 @@ Name = Annotated[
 Splits = Annotated[
     str | None,
     typer.Option(
-        help="gfiqa-20k: photo or pyiqa; piq23: device or scene  [default: the first of them]"
+        help="gfiqa-20k: photo or pyiqa, or official in DSL-FIQA's copy; piq23: device or scene  "
+        "[default: the first of them]"
     ),
 ]
 Attribute = Annotated[str, typer.Option(help="Of piq23: Overall, Details or Exposure")]

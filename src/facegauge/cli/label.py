@@ -52,7 +52,7 @@ def label(
 ) -> None:
     """Label pictures with a scorer's own scores, to train another on them.
 
-    The table is a manifest: its column score is the label.
+    The table is a manifest: its column score is the label. To train on it, add a column split.
     """
     from facegauge.errors import UsageError
     from facegauge.results import Status

@@ -25,7 +25,10 @@ Data = Annotated[
 ]
 Output = Annotated[Path, typer.Option("--output", "-o", help="Run folder to write")]
 Preset = Annotated[
-    str, typer.Option(help="cpu: two cores suffice; paper: the paper's sizes, for a GPU")
+    str,
+    typer.Option(
+        help="cpu: two cores suffice; paper: the paper's networks and known numbers, for a GPU"
+    ),
 ]
 Pairs = Annotated[
     list[str] | None,
@@ -122,7 +125,7 @@ def mspt(
     ],
     teacher: Annotated[
         str,
-        typer.Option(help="Who labels both: a shipped scorer, a scorer folder or a run folder"),
+        typer.Option(help="Who labels both: a scorer or a run folder that landmarks do not guide"),
     ],
     preset: Preset = "cpu",
     set_: Pairs = None,

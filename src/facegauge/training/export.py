@@ -299,12 +299,12 @@ def _whole_or_nothing(folder: Path) -> Iterator[Path]:
 
 
 def _figures(judged: Evaluation) -> dict[str, Figure]:
-    """The intervals of an evaluation that are numbers, to four decimals."""
+    """The intervals of an evaluation that are numbers, to six decimals."""
     out = {}
     for field in fields(judged):
         value = getattr(judged, field.name)
         if isinstance(value, Interval) and np.isfinite([value.value, value.low, value.high]).all():
-            ends = (round(end, 4) for end in (value.value, value.low, value.high))
+            ends = (round(end, 6) for end in (value.value, value.low, value.high))
             out[field.name] = Figure(*ends)
     return out
 

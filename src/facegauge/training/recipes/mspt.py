@@ -78,7 +78,10 @@ def run(
         **job.settings,
         "input": last["input"],
         "stages": stages,
-        "data": [*job.settings["data"], *describe([*unlabelled, *portraits])],
+        "data": [
+            *job.settings["data"],
+            *describe(parted(side)[0] for side in (unlabelled, portraits)),
+        ],
         "teacher": teacher.name,
     }
     job = replace(job, settings=record)
