@@ -128,6 +128,55 @@ def test_an_interrupted_run_keeps_whole_pictures_only(tmp_path: Path) -> None:
         assert table.is_done("a.jpg")
 
 
+@pytest.mark.parametrize("suffix", ALL)
+@pytest.mark.parametrize("how", ["resume", "overwrite"])
+def test_a_table_has_one_writer(tmp_path: Path, suffix: str, how: str) -> None:
+    file = tmp_path / f"t{suffix}"
+    with open_table(file) as table:
+        table.write(result("a.jpg"))
+        with pytest.raises(UsageError, match="another run is writing"):
+            open_table(file, **{how: True})
+        table.write(result("b.jpg"))
+    assert paths(file) == ["a.jpg", "b.jpg"]
+    with open_table(file, resume=True) as table:
+        assert table.is_done("b.jpg")
+
+
+@pytest.mark.parametrize("suffix", LINES)
+def test_a_table_that_was_cut_later_scores_its_last_picture_again(
+    tmp_path: Path, suffix: str
+) -> None:
+    file = tmp_path / f"t{suffix}"
+    with open_table(file) as table:
+        table.write(result("a.jpg"))
+        table.write(result("b.jpg", 3))
+    file.write_bytes(b"".join(file.read_bytes().splitlines(keepends=True)[:-1]))
+    with open_table(file, resume=True) as table:
+        assert table.is_done("a.jpg") and not table.is_done("b.jpg")
+        table.write(result("b.jpg", 3))
+    assert paths(file) == ["a.jpg", *["b.jpg"] * 3]
+
+
+@pytest.mark.parametrize("suffix", ALL)
+def test_a_full_disk_is_said_to_be_one(
+    tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    file = tmp_path / f"t{suffix}"
+    said = r"No space left.*go on with --resume"
+    with pytest.raises(UsageError, match=said), open_table(file) as table:
+        table.write(result("a.jpg"))
+        monkeypatch.setattr(table, "_note", full)
+    with pytest.raises(ZeroDivisionError), open_table(file, resume=True) as table:
+        monkeypatch.setattr(table, "_note", full)
+        raise ZeroDivisionError  # what came first is what is said
+    with open_table(file, resume=True) as table:
+        table.write(result("b.jpg"))
+    assert paths(file)[-1] == "b.jpg"
+
+
 def test_a_killed_parquet_run_goes_on_from_its_journal(tmp_path: Path) -> None:
     file = tmp_path / "t.parquet"
     with open_table(file) as table:

@@ -7,6 +7,8 @@ rows of the last picture, since no row says whether more were to follow.
 
 Parquet can only be read once it is closed, so its rows first go to a JSONL journal,
 `<table>.partial.jsonl`, which becomes the Parquet file when the run ends well.
+
+A table that one process writes is refused to others.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from facegauge.errors import UsageError
+from facegauge.locks import hold
 from facegauge.results import ImageScore
 from facegauge.rows import (
     CSV,
@@ -51,7 +54,8 @@ def open_table(
 
     Raises:
         UsageError: unknown suffix; the table exists and neither `resume` nor `overwrite` is given;
-            resumed with other settings; no folder or permission to write.
+            another process is writing it; resumed with other settings; no folder or permission to
+            write.
         MissingExtra: Parquet without pyarrow.
     """
     path = Path(path)
@@ -100,16 +104,22 @@ class Table:
         exists = any(file.exists() and file.stat().st_size for file in (path, self._lines))
         if exists and not (resume or overwrite):
             raise UsageError(f"{path} exists: go on with it (--resume) or replace it (--overwrite)")
-        if exists and not overwrite:
-            self._whole = self._read_back(self._reopen(self._compare_settings()))
-        else:
-            path.unlink(missing_ok=True)
-            self._lines.unlink(missing_ok=True)
-        self._note()
+        going_on = exists and not overwrite
+        whole = self._reopen(self._compare_settings()) if going_on else 0
         self._file = self._lines.open("ab", buffering=0)
-        self._file.truncate(self._whole)
-        if not self._whole:
-            self._append(self._format.header)
+        hold(self._file, path)
+        try:
+            if going_on:
+                self._whole = self._read_back(whole)
+            elif path != self._lines:
+                path.unlink(missing_ok=True)
+            self._note()
+            self._file.truncate(self._whole)
+            if not self._whole:
+                self._append(self._format.header)
+        except BaseException:
+            self._file.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -120,11 +130,16 @@ class Table:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        with self._file:
-            self._file.truncate(self._whole)  # an interrupted write may have left half a picture
-        self._note()
-        if kind is None:
-            self._publish()
+        try:
+            with self._file:
+                self._file.truncate(self._whole)  # an interrupted write may have left half a row
+            self._note()
+            if kind is None:
+                self._publish()
+        except OSError as failed:
+            if kind is None:
+                raise self._cannot_write(failed) from failed
+            # else what went wrong first is what a person must know
 
     def write(self, result: ImageScore) -> None:
         """Append the rows of one picture.
@@ -135,7 +150,13 @@ class Table:
         try:
             self._append(b"".join(map(self._format.encode, rounded_rows(result))))
         except OSError as error:
-            raise UsageError(f"cannot write {self.path}: {error.strerror or error}") from error
+            raise self._cannot_write(error) from error
+
+    def _cannot_write(self, error: OSError) -> UsageError:
+        reason = error.strerror or error
+        return UsageError(
+            f"cannot write {self.path}: {reason}; the rows so far are kept, go on with --resume"
+        )
 
     def is_done(self, path: str) -> bool:
         """Whether a resumed table already holds this path."""
@@ -162,8 +183,12 @@ class Table:
         """Store the settings and how far the table is whole."""
         text = json.dumps({"settings": self._settings, "whole": self._whole}, indent=2)
         fresh = self._notes.with_name(self._notes.name + ".new")
-        fresh.write_text(text + "\n", encoding="utf-8")
-        fresh.replace(self._notes)
+        try:
+            fresh.write_text(text + "\n", encoding="utf-8")
+            fresh.replace(self._notes)
+        except OSError:
+            fresh.unlink(missing_ok=True)
+            raise
 
     def _compare_settings(self) -> int:
         """Refuse other settings than the table was begun with; returns how far it was whole."""
@@ -205,7 +230,7 @@ class Table:
             raise UsageError(f"cannot resume {self.path}: no score table: {error}") from error
         if path is None:
             return end
-        if end > whole:
+        if end != whole:  # written or cut since it was closed: more of its rows may be missing
             return start
         self._done.add(path)
         return end

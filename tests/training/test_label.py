@@ -364,6 +364,20 @@ def test_whatever_byte_a_killed_run_was_cut_at_resuming_gives_the_same_table(jud
         assert not journal.exists()
 
 
+@pytest.mark.parametrize("how", ["resume", "overwrite"])
+def test_a_table_has_one_writer(judge, folder, how):
+    manifest, out = load_manifest(folder), folder / "t.csv"
+
+    def meanwhile(labels, pictures):
+        yield next(labels)
+        with pytest.raises(UsageError, match="another run is writing"):
+            label_into(out, judge, manifest, faces="whole", **{how: True})
+        yield from labels
+
+    assert label_into(out, judge, manifest, faces="whole", watch=meanwhile) == {"ok": 4}
+    assert len(load_manifest(out)) == 4
+
+
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_a_kill_between_the_last_steps_does_no_harm(judge, folder, suffix):
     manifest, out = load_manifest(folder), folder / f"t{suffix}"

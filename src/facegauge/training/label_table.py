@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from facegauge.errors import UsageError
+from facegauge.locks import hold
 from facegauge.mapping import Mapping
 from facegauge.results import Status
 from facegauge.rows import DECIMALS, ROW_GROUP, Row, require_parquet, without_bytes
@@ -108,8 +109,9 @@ class Table:
     def begin(self, settings: Row, mapping: Mapping) -> None:
         """An empty table in place of what is there."""
         notes = json.dumps({"settings": settings, "mapping": asdict(mapping)}, indent=2)
+        self._open()
+        self._lines.truncate(0)
         self.path.unlink(missing_ok=True)
-        self._journal.unlink(missing_ok=True)
         with _replacing(self._notes) as fresh:
             fresh.write_text(notes + "\n", encoding="utf-8")
 
@@ -117,7 +119,7 @@ class Table:
         """Take up what is there; returns the mapping that it was begun with.
 
         Raises:
-            UsageError: it was begun with other settings, or is damaged.
+            UsageError: it was begun with other settings, is damaged, or another process writes it.
         """
         try:
             notes = json.loads(self._notes.read_text(encoding="utf-8"))
@@ -143,6 +145,7 @@ class Table:
         if not self._journal.exists():
             with _replacing(self._journal) as fresh, fresh.open("wb") as lines:
                 lines.writelines(map(_line, _read(self.path)))
+        self._open()
         self._read_back()
         return mapping
 
@@ -156,13 +159,16 @@ class Table:
             rest = rest[self._lines.write(rest) or 0 :]
 
     def __enter__(self) -> Self:
-        self._lines = self._journal.open("ab", buffering=0)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         self._lines.close()
         if kind is None:
             self._publish()
+
+    def _open(self) -> None:
+        self._lines = self._journal.open("ab", buffering=0)
+        hold(self._lines, self.path)
 
     def _read_back(self) -> None:
         """Note what the journal holds, and drop a last line that was cut."""
@@ -177,7 +183,7 @@ class Table:
             raise UsageError(
                 f"cannot resume {self.path}: {self._journal.name} is damaged: {error}; {self.anew}"
             ) from error
-        os.truncate(self._journal, whole)
+        self._lines.truncate(whole)
 
     def _publish(self) -> None:
         """The journal becomes the table."""

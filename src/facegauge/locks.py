@@ -1,0 +1,53 @@
+"""One writer at a time: a file that is being written is held until it is closed."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import BinaryIO
+
+from facegauge.errors import UsageError
+
+FAR = 1 << 62  # Windows locks bytes, and may lock some that no file has
+
+
+def hold(file: BinaryIO, table: Path) -> None:
+    """Hold an open file for this process; the system lets go of it when it is closed or killed.
+
+    Where the file system knows no locks, as some network ones, nothing is held.
+
+    Args:
+        file: open for writing.
+        table: what it belongs to, for the message.
+
+    Raises:
+        UsageError: another process, or this one through another handle, holds it.
+    """
+    try:
+        _lock(file)
+    except (BlockingIOError, PermissionError):
+        file.close()
+        raise UsageError(
+            f"another run is writing {table}: wait for its end, or write another table"
+        ) from None
+    except OSError:
+        pass
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(file: BinaryIO) -> None:
+        place = os.lseek(file.fileno(), 0, os.SEEK_CUR)
+        os.lseek(file.fileno(), FAR, os.SEEK_SET)
+        try:
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        finally:
+            os.lseek(file.fileno(), place, os.SEEK_SET)
+
+else:
+    import fcntl
+
+    def _lock(file: BinaryIO) -> None:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
