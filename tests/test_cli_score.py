@@ -24,7 +24,7 @@ from facegauge import cli, scorer, zoo
 from facegauge.cli import best, doctor, terminal
 from facegauge.cli import score as score_verb
 from facegauge.errors import UsageError
-from facegauge.results import COLUMNS
+from facegauge.results import COLUMNS, FaceScore, ImageScore, Status
 from facegauge.tables import read_rows
 
 Write = Callable[..., Path]
@@ -151,7 +151,7 @@ def test_paths_from_stdin(score: Any, grey: Write, end: bytes) -> None:
         (["score", "EMPTY", "--sort", "size"], "path, score, -score, got size"),
         (["score", "EMPTY", "--resume"], "-o FILE"),
         (["score", "EMPTY", "-o", "t.csv", "--resume", "--overwrite"], "--resume goes neither"),
-        (["score", "x.png", "--scorer", "EMPTY"], "has no model.onnx"),
+        (["score", "x.png", "--scorer", "EMPTY"], "neither a scorer folder"),
         (["score", "x.png", "--scorer", "TOY", "--faces", "some"], "got 'some'"),
         (["score", "x.png", "--scorer", "TOY", "-o", "t.xls"], ".csv, .jsonl, .parquet"),
         (["best", "EMPTY"], "no pictures found in"),
@@ -364,6 +364,57 @@ def test_copies_never_replace_a_file(toy_scorer: Path, folders: Path, tmp_path: 
     ]
     assert (chosen / "2.png").read_bytes() == (folders / "b/2.png").read_bytes()
     assert (chosen / "2-2.png").read_bytes() == (folders / "a/2.png").read_bytes()
+
+
+def test_a_picture_named_twice_is_chosen_once(toy_scorer: Path, folders: Path) -> None:
+    twice = [folders, folders / "b", folders / "a" / ".." / "b/2.png"]
+    result = run("best", *twice, "--scorer", toy_scorer, "--faces", "whole", "--top", "2")
+    assert names(result.stdout) == ["b/2", "a/2"]
+
+
+def test_the_best_are_kept_in_order_whatever_comes_when() -> None:
+    def one(number: int, score: float) -> ImageScore:
+        return ImageScore(f"{number}.png", Status.OK, (FaceScore(score, 0, 1, 50.0, "fair"),))
+
+    results = [one(k, score) for k, score in enumerate((0.3, 0.9, 0.3, 0.1, 0.9, 0.5, 0.3))]
+    for top in range(1, 9):
+        chosen = best.Chosen(top)
+        for result in results:
+            chosen.add(result)
+        slow = sorted(results, key=lambda result: -(result.score or 0))[:top]
+        assert [kept.path for kept in chosen.best_first()] == [kept.path for kept in slow]
+
+
+def test_copies_of_an_earlier_run_are_not_chosen(toy_scorer: Path, folders: Path) -> None:
+    arguments = ["--scorer", toy_scorer, "--faces", "whole", "--top", "2"]
+    for _ in range(2):
+        result = run("best", folders, *arguments, "--copy-to", folders / "top")
+        assert names(result.stdout) == ["b/2", "a/2"]
+
+
+def test_a_place_for_copies_is_tried_before_scoring(
+    folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(best, "open_scorer", lambda *_, **__: pytest.fail("it scores"))
+    result = run("best", folders, "--copy-to", folders / "bad.png")
+    assert result.exit_code == 2 and "cannot make the folder" in result.stderr
+
+
+def test_a_copy_that_fails_does_not_lose_the_table(
+    toy_scorer: Path, folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = best.copy_beside
+
+    def gone(picture: Path, folder: Path) -> Path:
+        if picture.parent.name == "b":
+            raise UsageError("cannot copy it")
+        return copy(picture, folder)
+
+    monkeypatch.setattr(best, "copy_beside", gone)
+    arguments = ["--scorer", toy_scorer, "--faces", "whole", "--top", "2"]
+    result = run("best", folders, *arguments, "--copy-to", folders / "top")
+    assert result.exit_code == 3 and names(result.stdout) == ["b/2", "a/2"]
+    assert "cannot copy it" in result.stderr and len(list((folders / "top").iterdir())) == 1
 
 
 def test_a_copy_that_fails_leaves_no_part_behind(
