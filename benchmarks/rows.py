@@ -30,7 +30,7 @@ def named(pairs: Sequence[str], option: str) -> dict[str, str]:
 def shown(found: Interval, sign: str = "") -> str:
     """An estimate and its interval; with sign "+" positive numbers show theirs."""
     value, low, high = (format(end, f"{sign}.3f") for end in (found.value, found.low, found.high))
-    return f"{value} [{low}, {high}]"
+    return f"{value} [too few]" if np.isnan(found.low) else f"{value} [{low}, {high}]"
 
 
 def figure(statistic: Callable[..., float], *columns: npt.ArrayLike, sign: str = "") -> str:

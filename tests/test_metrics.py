@@ -131,6 +131,15 @@ def test_bootstrap_of_a_mean_matches_theory_and_repeats():
     assert interval.low < narrow.low < narrow.high < interval.high
 
 
+def test_one_or_two_rows_have_no_interval():
+    for n in (1, 2):
+        interval = bootstrap(lambda v: float(v.mean()), np.arange(n))
+        assert interval.value == (n - 1) / 2 and np.isnan([interval.low, interval.high]).all()
+        assert str(interval).endswith(f"[too few rows: {n}]")
+        assert interval.to_dict() == {"value": interval.value, "low": None, "high": None}
+    assert bootstrap(lambda v: float(v.mean()), np.arange(3)).high == 2
+
+
 def test_bootstrap_covers_the_truth():
     rng = np.random.default_rng(2)
     hits = 0

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 RESAMPLES = 1000
+FEWEST = 3  # rows: of one or two all resamples are nearly alike, and would look like certainty
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,8 @@ class Interval:
     n: int
 
     def __str__(self) -> str:
+        if math.isnan(self.low):
+            return f"{self.value:.4f} [too few rows: {self.n}]"
         return f"{self.value:.4f} [{self.low:.4f}, {self.high:.4f}]"
 
     def to_dict(self) -> dict[str, float | None]:
@@ -49,7 +52,8 @@ def bootstrap(
 
     Returns:
         The statistic of the arrays as given and its interval, which is widened, where the
-        resampled values are biased, to hold the estimate. All nan where the estimate is.
+        resampled values are biased, to hold the estimate. Its ends are nan where the estimate is,
+        and for fewer than `FEWEST` rows.
     """
     sides = [np.asarray(array) for array in arrays]
     return intervals(lambda *rows: (statistic(*rows),), sides, resamples, level, seed)[0]
@@ -95,7 +99,7 @@ def intervals(
     out = []
     for value, column in zip(values, draws.T, strict=True):
         defined = column[np.isfinite(column)]  # a small resample may have no spread
-        if math.isnan(value) or not len(defined):
+        if math.isnan(value) or not len(defined) or n < FEWEST:
             out.append(Interval(float(value), math.nan, math.nan, n))
             continue
         low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])

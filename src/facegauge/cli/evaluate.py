@@ -49,7 +49,7 @@ def evaluate(
     """Correlations and errors against labels, each with a bootstrap 95 % interval.
 
     PLCC fitted is after a four-parameter logistic that was fitted to the other half of the
-    pictures. An ensemble's parts have a row each.
+    pictures. The parts of an ensemble's run folder have a row each.
     """
     import json
 
@@ -59,6 +59,8 @@ def evaluate(
 
     if output is not None and not output.parent.is_dir():
         raise UsageError(f"there is no folder {output.parent} to write {output.name} to")
+    if output is not None and output.is_dir():
+        raise UsageError(f"{output} is a folder; expected the name of a JSON file")
     manifest = load_manifest(data)
     manifest.labels()
     if by is not None:
@@ -70,11 +72,15 @@ def evaluate(
     other = predict(compare, manifest, faces) if compare is not None else None
     judged = report(manifest, predictions, label_name=label_name, by=by, other=other)
 
+    _print(judged, f"{subject} on {data.name}, split {split}", by, compare)
     if output is not None:
         about = {"subject": subject, "data": str(data), "split": split, "faces": faces}
         found = {**about, "by": by, "compare": compare, **judged.to_dict()}
-        output.write_text(json.dumps(found, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    _print(judged, f"{subject} on {data.name}, split {split}", by, compare)
+        text = json.dumps(found, indent=1, allow_nan=False) + "\n"
+        try:
+            output.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"cannot write {output}: {error.strerror or error}") from error
 
 
 def _print(judged: Report, title: str, by: str | None, compare: str | None) -> None:
@@ -109,4 +115,6 @@ def _print(judged: Report, title: str, by: str | None, compare: str | None) -> N
 def _interval(interval: Interval) -> str:
     if interval.value != interval.value:
         return "not defined"
+    if interval.low != interval.low:
+        return f"{interval.value:.3f} (too few for an interval)"
     return f"{interval.value:.3f} ({interval.low:.3f} to {interval.high:.3f})"
