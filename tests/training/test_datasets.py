@@ -62,6 +62,17 @@ def test_cgfiqa_has_its_own_splits_and_groups(cgfiqa: Path) -> None:
     assert not (found.absent or found.missing or found.repeated or found.strays or found.notes)
 
 
+def test_what_is_not_text_is_named(cgfiqa: Path) -> None:
+    (cgfiqa / "train" / "label.json").write_bytes(b"\xff\xfe")
+    with pytest.raises(UsageError, match=r"cannot read .*train/label.json as UTF-8"):
+        read_dataset(cgfiqa, "cgfiqa-40k")
+
+
+def test_an_attribute_is_piq23s_alone(cgfiqa: Path) -> None:
+    with pytest.raises(UsageError, match="--attribute is of piq23 alone; got 'Details'"):
+        read_dataset(cgfiqa, "cgfiqa-40k", Choices(attribute="Details"))
+
+
 def test_labels_are_never_scaled_by_the_range_of_a_split(cgfiqa: Path) -> None:
     labels(cgfiqa / "val" / "label.json", ["c.png"], [80])
     labels(cgfiqa / "test" / "label.json", ["d.png"], [20])
@@ -130,6 +141,14 @@ def gfiqa(tmp_path: Path) -> Path:
     for name in names:
         save(tmp_path / "image" / name)
     return tmp_path
+
+
+def test_gfiqa_without_photos_in_its_names_is_split_all_the_same(tmp_path: Path) -> None:
+    names = [f"{k:05}.png" for k in range(100)]
+    rows = "".join(f"{name},0.5\n" for name in names)
+    (tmp_path / "mos_val_rating.csv").write_text(f"img_name,mos\n{rows}")
+    save(tmp_path / "image" / names[0])
+    assert set(read_dataset(tmp_path, "gfiqa-20k").splits) == {"train", "val", "test"}
 
 
 def test_gfiqa_keeps_the_faces_of_a_photo_together(gfiqa: Path) -> None:
@@ -250,7 +269,8 @@ def test_vquala_keeps_zeros_and_people_together(tmp_path: Path, header: bool) ->
         sides[person].add(split)
     assert len(sides) == 40 and all(len(splits) == 1 for splits in sides.values())
     assert 8 <= found.splits["val"] <= 40 and found.splits["train"] >= 40
-    assert found.notes == ("the data set has no val: we drew 30% of train for it",)
+    drawn = f"we drew {found.splits['val']} pictures of train for it (--val 0.3)"
+    assert found.notes == (f"the data set has no val: {drawn}",)
 
 
 def test_vquala_without_people_says_so_and_reads_val_where_it_is(tmp_path: Path) -> None:

@@ -177,11 +177,13 @@ def _from_folder(folder: Path) -> Manifest:
 
 
 def _read_csv(source: Path) -> tuple[Row, list[Row]]:
-    with source.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
-        try:
+    try:
+        with source.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
             rows = list(csv.reader(file))
-        except csv.Error as error:
-            raise UsageError(f"{source} is not a CSV file: {error}") from error
+    except csv.Error as error:
+        raise UsageError(f"{source} is not a CSV file: {error}") from error
+    except OSError as error:
+        raise UsageError(f"cannot read {source}: {error.strerror or error}") from error
     if not rows:
         raise UsageError(f"{source} is empty; expected a header with the column image")
     return rows[0], rows[1:]

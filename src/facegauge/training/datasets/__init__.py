@@ -86,8 +86,12 @@ def read_dataset(
         )
     splits = {path: item.split for path, item in first.items()}
     if "val" not in splits.values() and not listing.absent and choices.val:
-        splits |= _drawn_val(first.values(), choices.val)
-        listing.notes.append(f"the data set has no val: we drew {choices.val:.0%} of train for it")
+        drawn = _drawn_val(first.values(), choices.val)
+        splits |= drawn
+        listing.notes.append(
+            f"the data set has no val: we drew {len(drawn)} pictures of train for it "
+            f"(--val {choices.val:g})"
+        )
     found = {item.path for item in present}
     return DataSet(
         name,
@@ -122,15 +126,22 @@ def write_manifest(manifest: Manifest, file: str | os.PathLike[str]) -> None:
     if manifest.splits is not None:
         columns["split"] = manifest.splits
     columns |= manifest.groups
-    with target.open("w", newline="", encoding="utf-8", errors="surrogateescape") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(columns)
-        writer.writerows(zip(*columns.values(), strict=True))
+    try:
+        with target.open("x", newline="", encoding="utf-8", errors="surrogateescape") as stream:
+            writer = csv.writer(stream)
+            writer.writerow(columns)
+            writer.writerows(zip(*columns.values(), strict=True))
+    except OSError as error:
+        if not isinstance(error, FileExistsError):
+            target.unlink(missing_ok=True)  # a part of a list looks like one
+        raise UsageError(f"cannot write {target}: {error.strerror or error}") from error
 
 
 def _check_choices(name: str, form: Format, choices: Choices) -> None:
     if choices.splits is not None and choices.splits not in form.splits:
         raise UsageError(f"{name} has the splits {', '.join(form.splits)}; got {choices.splits!r}")
+    if choices.attribute != Choices().attribute and name != "piq23":
+        raise UsageError(f"--attribute is of piq23 alone; got {choices.attribute!r} for {name}")
     if not 0 <= choices.val < 1:
         raise UsageError(f"the share of val is from 0 to below 1, got {choices.val}")
     if choices.scale is not None and not choices.scale[0] < choices.scale[1]:

@@ -127,7 +127,8 @@ def read_gfiqa(folder: Path, choices: Choices) -> Listing:
     if choices.splits == "official":
         raise UsageError(f"{file} has no splits; --splits is photo or pyiqa")
     rows = _csv_rows(file, ["img_name", "mos"])
-    photos = [Path(row["img_name"]).stem.rpartition("_")[0] for row in rows]
+    stems = [Path(row["img_name"]).stem for row in rows]
+    photos = [stem.rpartition("_")[0] or stem for stem in stems]
     if choices.splits == "pyiqa":
         parts = _pyiqa(len(rows))
         listing.notes.append("splits of pyiqa: faces of one photo may be in more than one")
@@ -252,7 +253,7 @@ def _identities(file: Path) -> dict[str, str]:
     if not file.is_file():
         return {}
     people = {}
-    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(_text(file).splitlines(), start=1):
         words = line.split()
         if words and len(words) != 2:
             raise UsageError(f"{file}, line {number}: expected a file and a number, got {line!r}")
@@ -261,9 +262,16 @@ def _identities(file: Path) -> dict[str, str]:
     return people
 
 
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read {file} as UTF-8 text: {error}") from error
+
+
 def _json_columns(file: Path) -> dict[str, list[Any]]:
     try:
-        columns = json.loads(file.read_text(encoding="utf-8"))
+        columns = json.loads(_text(file))
     except ValueError as error:
         raise UsageError(f"{file} is not JSON: {error}") from error
     expected = 'expected {"Image": [...], "MOS": [...]}'
@@ -279,11 +287,13 @@ def _json_columns(file: Path) -> dict[str, list[Any]]:
 
 def _csv_lists(file: Path, fields: int | None = None) -> list[list[str]]:
     """Rows as lists of text; blank ones at the end are left out."""
-    with file.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as stream:
-        try:
+    try:
+        with file.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as stream:
             rows = [[cell.strip() for cell in row] for row in csv.reader(stream)]
-        except csv.Error as error:
-            raise UsageError(f"{file} is not a CSV file: {error}") from error
+    except csv.Error as error:
+        raise UsageError(f"{file} is not a CSV file: {error}") from error
+    except OSError as error:
+        raise UsageError(f"cannot read {file}: {error.strerror or error}") from error
     while rows and not any(rows[-1]):
         rows.pop()
     if not rows:
