@@ -176,11 +176,14 @@ def forgetting_table(
 
 
 def forgotten(labels: Scores, scores: Scores, stages: Sequence[str], statistic: Statistic) -> str:
-    """A cell of it, from (N,) labels and (stages, N) scores; "-" for a single stage."""
+    """A cell of it, from (N,) labels and (stages, N) scores; "-" without a pair to compare."""
     *earlier, last = scores
     if not earlier:
         return "-"
-    best = int(np.nanargmax([statistic(labels, one) for one in earlier]))
+    figures = [statistic(labels, one) for one in earlier]
+    if np.isnan(figures).all():
+        return "-"
+    best = int(np.nanargmax(figures))
     return f"{less(statistic, labels, earlier[best], last)} ({stages[best]})"
 
 

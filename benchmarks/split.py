@@ -21,9 +21,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("source", type=Path, help="CSV with a column image")
     parser.add_argument("target", type=Path, help="CSV to write")
     options = parser.parse_args(arguments)
-    with options.source.open(newline="", encoding="utf-8") as file:
+    text = {"newline": "", "errors": "surrogateescape"}
+    with options.source.open(encoding="utf-8-sig", **text) as file:
         rows = list(csv.DictReader(file))
-    with options.target.open("w", newline="", encoding="utf-8") as file:
+    if not rows or "image" not in rows[0] or "split" in rows[0]:
+        parser.error(f"expected {options.source} to have rows, a column image and no column split")
+    if options.source.resolve().parent != options.target.resolve().parent:
+        parser.error("expected both lists in one folder, since their paths are relative to it")
+    with options.target.open("w", encoding="utf-8", **text) as file:
         writer = csv.DictWriter(file, [*rows[0], "split"])
         writer.writeheader()
         writer.writerows({**row, "split": split_of(row["image"])} for row in rows)

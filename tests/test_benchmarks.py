@@ -49,14 +49,14 @@ def test_order_on_a_scorer_that_reads_brightness(
     script: Callable[[str], ModuleType], toy_scorer: Path, tmp_path: Path,
     grey: Callable[..., Path],
 ) -> None:  # fmt: skip
-    manifest = write_manifest(tmp_path, [80, 120, 160, 200], grey)
+    manifest = write_manifest(tmp_path, [80, 120, 170, 200], grey)
     files = ["--data", str(manifest), "--scorer", str(toy_scorer), "--results", str(tmp_path)]
     kinds = ["--kinds", "dark", "bright", "gaussian_blur"]
-    script("order").main([*files, "--faces", "whole", "--n", "2", *kinds])
+    script("order").main([*files, "--faces", "whole", "--n", "3", *kinds])
     page = tmp_path / "order.md"
     dark, bright, blur = rows(page, "Scores of degraded portraits")
-    assert dark[:3] == ["dark", "2", "0"]
-    assert float(dark[3]) == pytest.approx((120 + 200) / 2 / 255, abs=5e-4)  # first and last of val
+    assert dark[:3] == ["dark", "3", "0"]
+    assert float(dark[3]) == pytest.approx((120 + 170 + 200) / 3 / 255, abs=5e-4)  # all of val
     assert dark[9:] == ["yes", *["-1.000 [-1.000, -1.000]"] * 2]
     assert bright[9].startswith("no: not from 0 to 1")
     assert blur[3:9] == [dark[3]] * 6  # an even picture has nothing to blur
@@ -77,7 +77,7 @@ def test_order_leaves_out_and_counts_pictures_without_a_face(
     assert row[2:8] == ["0.900", "0.800", "0.700", "0.600", "0.450", "0.450"]
     assert row[8] == "no: not from 4 to 5"
     # of 1 to 5, up_last swaps the last two ranks: 1 - 6 * 2 / (5 * 24) = 0.9
-    assert row[9].startswith("-0.950 [-1.000, -0.900]")
+    assert row[9] == "-0.950 [too few]"
     assert order.order_row(lost[None])[:3] == [0, 1, "-"]
 
 
@@ -85,7 +85,7 @@ def test_fine_damage_on_a_scorer_that_reads_brightness(
     script: Callable[[str], ModuleType], toy_scorer: Path, tmp_path: Path,
     grey: Callable[..., Path],
 ) -> None:  # fmt: skip
-    manifest = write_manifest(tmp_path, [120, 160, 200], grey)
+    manifest = write_manifest(tmp_path, [80, 120, 160, 200], grey)
     other = tmp_path / "other"
     shutil.copytree(toy_scorer, other)
     files = ["--data", str(manifest), "--results", str(tmp_path), "--faces", "whole"]
@@ -96,9 +96,9 @@ def test_fine_damage_on_a_scorer_that_reads_brightness(
     assert [float(cell) for cell in dark[1:]] == sorted(map(float, dark[1:]), reverse=True)
     assert blur[1:] == ["same"] * 4  # an even picture has nothing to blur
     assert rows(page, "Order") == [
-        ["dark", "2", *["-1.000 [-1.000, -1.000]"] * 2],
-        ["gaussian_blur", "2", *["+0.000 [+0.000, +0.000]"] * 2],
-        ["mean of all", "2", *["-0.500 [-0.500, -0.500]"] * 2],
+        ["dark", "3", *["-1.000 [-1.000, -1.000]"] * 2],
+        ["gaussian_blur", "3", *["+0.000 [+0.000, +0.000]"] * 2],
+        ["mean of all", "3", *["-0.500 [-0.500, -0.500]"] * 2],
     ]
     assert [row[1] for row in rows(page, "Beside the others")] == ["+0.000 [+0.000, +0.000]"] * 3
     with pytest.raises(UsageError, match="no picture has a short side of 4000 px"):
@@ -215,6 +215,24 @@ def test_faces_are_cut_from_the_example_picture(
     made = script("material").faces(None, tmp_path / "faces", 10)
     assert len(made) == 10
     assert {Image.open(path).size for path in made} == {(178, 218)}
+
+
+def test_split_is_by_name_and_refuses_what_it_would_spoil(
+    script: Callable[[str], ModuleType], tmp_path: Path
+) -> None:
+    split = script("split")
+    source, target = tmp_path / "images.csv", tmp_path / "split.csv"
+    names = [f"{k}.png" for k in range(20)]
+    source.write_text("\ufeffimage,sex\n" + "".join(f"{name},f\n" for name in names))
+    split.main([str(source), str(target)])
+    header, *lines = target.read_text().splitlines()
+    assert header == "image,sex,split"
+    assert lines == [f"{name},f,{split.split_of(name)}" for name in names]
+    assert {line.rsplit(",")[2] for line in lines} == {"train", "val"}
+    for one, other in ((target, tmp_path / "a.csv"), (source, tmp_path / "deep" / "a.csv")):
+        with pytest.raises(SystemExit):
+            split.main([str(one), str(other)])
+        assert not other.exists()
 
 
 def test_compare_on_two_scorers_of_which_one_is_the_labels_upside_down(

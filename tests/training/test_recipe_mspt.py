@@ -474,6 +474,7 @@ def test_forgetting_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     cell = forgetting.forgotten(labels, scores, STAGES, forgetting.FIGURES["srcc"])
     assert cell.startswith("+0.800 [") and cell.endswith("(one)")
     assert forgetting.forgotten(labels, scores[:1], STAGES, forgetting.FIGURES["srcc"]) == "-"
+    assert forgetting.forgotten(labels, scores * 0, STAGES, forgetting.FIGURES["srcc"]) == "-"
     lost = np.where(np.arange(4) == 2, np.nan, scores)
     runs = {
         "a": forgetting.Judged({"one": "8 x 8", "two": "9 x 9"}, 1.0, {"s": scores[[2, 1]]}),
