@@ -439,6 +439,15 @@ def test_avif_opens_upright(orientation: int) -> None:
     assert np.abs(pixels.astype(int) - expected).mean() < 4
 
 
+@pytest.mark.skipif(not features.check("avif"), reason="this Pillow has no AVIF")
+def test_avif_in_a_frame_that_heic_has_too_needs_no_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    images._allow_heic.cache_clear()
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    data = encoded(smooth(), "AVIF", quality=95)
+    assert open_picture(data[:8] + b"mif1" + data[12:]).shape == np.asarray(smooth()).shape
+    images._allow_heic.cache_clear()
+
+
 # --- finding ----------------------------------------------------------------------------------
 
 
@@ -463,6 +472,12 @@ def test_folders_give_their_pictures_in_order(tmp_path: Path) -> None:
     expected = [str(root / n) for n in ("a.jpeg", "b/10.png", "b/2.JPG", "c.heic")]
     assert list(find_pictures([root])) == expected
     assert list(find_pictures(str(root))) == expected
+
+
+def test_a_folder_named_twice_is_walked_once(tmp_path: Path) -> None:
+    root = tree(tmp_path)
+    expected = [str(root / n) for n in ("b/10.png", "b/2.JPG", "a.jpeg", "c.heic")]
+    assert list(find_pictures([root / "b", root, root / "b"])) == expected
 
 
 def test_files_are_passed_on_as_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

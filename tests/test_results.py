@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 
+import numpy as np
 import pytest
 
 from facegauge.results import COLUMNS, Box, Face, FaceScore, ImageScore, Status
@@ -88,6 +89,12 @@ def test_a_picture_without_a_score_has_one_row() -> None:
     assert tuple(row) == COLUMNS
     given = {key: value for key, value in row.items() if value is not None}
     assert given == {"path": "b.jpg", "status": "too_large", "message": "why"}
+
+
+def test_a_detector_of_ones_own_may_give_numpy_numbers() -> None:
+    face = Face(Box(*np.float32([1, 2, 3, 4])), np.float32(0.5))
+    plain = ImageScore("a.jpg", Status.OK, (scored(0.5, face),)).to_dict()
+    assert json.loads(json.dumps(plain))["faces"][0]["right"] == 3
 
 
 def test_to_dict_is_plain_json() -> None:

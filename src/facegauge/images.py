@@ -34,8 +34,8 @@ SUFFIXES = (
 MAX_PIXELS = 120_000_000
 """Pictures with more pixels are `too_large`: room for a phone's 108 megapixels, 0.4 GB decoded."""
 
-HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
-AVIF_BRANDS = (b"avif", b"avis")
+HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+AVIF_BRANDS = {b"avif", b"avis"}
 
 _pillow_limit = threading.Lock()
 
@@ -46,9 +46,9 @@ def find_pictures(paths: Iterable[str | os.PathLike[str]]) -> Iterator[str]:
     A file is passed on whatever it is called and whether or not it exists, so that everything a
     person names gets its row. A folder is walked to the bottom, its entries sorted by name, and
     gives the files that end in one of `SUFFIXES`, dangling links too. Links to folders are
-    followed; each folder is walked once, however many links lead to it, so loops end. Names in
-    folders that begin with a dot are skipped. A folder that cannot be listed is passed on itself:
-    opening it then says why.
+    followed; each folder is walked once, however many links or arguments lead to it, so loops end.
+    Names in folders that begin with a dot are skipped. A folder that cannot be listed is passed on
+    itself: opening it then says why.
 
     Args:
         paths: files and folders (a single path will do).
@@ -57,13 +57,14 @@ def find_pictures(paths: Iterable[str | os.PathLike[str]]) -> Iterator[str]:
         Paths as they were given, those in a folder joined to it; bytes that are not UTF-8 are
         kept as surrogate escapes.
     """
+    walked: set[tuple[int, int]] = set()
     for path in [paths] if isinstance(paths, str | bytes | os.PathLike) else paths:
         name = os.fsdecode(path)
-        yield from _walk(name) if _is_folder(Path(name)) else (name,)
+        yield from _walk(name, walked) if _is_folder(Path(name)) else (name,)
 
 
-def _walk(top: str) -> Iterator[str]:
-    walked: set[tuple[int, int]] = set()
+def _walk(top: str, walked: set[tuple[int, int]]) -> Iterator[str]:
+    """The pictures of a folder, without those of folders that were walked before."""
     pending = [(top, True)]  # paths still to come, the next one last
     while pending:
         path, is_folder = pending.pop()
@@ -179,8 +180,8 @@ def _open_header(file: BinaryIO) -> Image.Image:
 
     start = file.read(32)
     file.seek(0)
-    brand = start[8:12] if start[4:8] == b"ftyp" else b""
-    if brand in HEIC_BRANDS:
+    brands = _brands(start)
+    if brands & HEIC_BRANDS and not brands & AVIF_BRANDS:  # both name mif1, a frame for either
         _allow_heic()
     try:
         with _no_pillow_limit():
@@ -188,7 +189,7 @@ def _open_header(file: BinaryIO) -> Image.Image:
     except UnidentifiedImageError:
         if not start:
             raise PictureError("the file is empty") from None
-        if brand in AVIF_BRANDS:
+        if brands & AVIF_BRANDS:
             raise PictureError(
                 "this Pillow cannot read AVIF: pip install --upgrade pillow"
             ) from None
@@ -196,6 +197,14 @@ def _open_header(file: BinaryIO) -> Image.Image:
     if image.format == "EPS":  # Pillow would start Ghostscript
         raise PictureError("this is a PostScript drawing, not a picture")
     return image
+
+
+def _brands(start: bytes) -> set[bytes]:
+    """What an ISO media file says it is, from its first bytes; nothing for other files."""
+    if start[4:8] != b"ftyp":
+        return set()
+    size = int.from_bytes(start[:4], "big")
+    return {start[8:12], *(start[i : i + 4] for i in range(16, min(size, len(start)), 4))}
 
 
 @lru_cache(maxsize=1)

@@ -30,6 +30,8 @@ class Box:
     bottom: float
 
     def __post_init__(self) -> None:
+        for edge in ("left", "top", "right", "bottom"):  # a detector of one's own may give numpy's
+            object.__setattr__(self, edge, float(getattr(self, edge)))
         if not (self.right > self.left and self.bottom > self.top):
             raise ValueError(f"a box needs right > left and bottom > top, got {self}")
 
@@ -54,6 +56,7 @@ class Face:
     points: tuple[Point, ...] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "confidence", float(self.confidence))
         if not 0.0 <= self.confidence <= 1.0:
             raise ValueError(f"confidence must lie in 0..1, got {self.confidence}")
         if len(self.points) not in (0, 5):

@@ -239,6 +239,16 @@ def test_a_folder_in_use_is_left_alone(toy_run, data, tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["mine.txt"]
 
 
+def test_what_is_wrong_is_said_before_scoring(toy_run, data, tmp_path, monkeypatch):
+    monkeypatch.setattr(export, "predict_network", lambda *_: pytest.fail("it scores"))
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="cannot make the folder"):
+        export_run(load_run(toy_run), tmp_path / "file" / "s", name="s", data=data)
+    with pytest.raises(UsageError, match="has no column score"):
+        unlabelled = replace(data, scores=None)
+        export_run(load_run(toy_run), tmp_path / "s", name="s", data=unlabelled)
+
+
 def test_the_current_folder_is_no_place_for_a_scorer(toy_run, data, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError, match="choose a new folder"):

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from facegauge.cli.terminal import printable
 from facegauge.errors import MissingExtra, UsageError
 
 
@@ -43,7 +44,7 @@ def average(
         output,
         None if size is None else _size(size),
     )
-    typer.echo(f"{output}: the average of {len(runs)} runs")
+    typer.echo(printable(f"{output}: the average of {len(runs)} runs"))
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from facegauge.cli.terminal import printable
+
 
 def export(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder")],
@@ -54,7 +56,10 @@ def export(
     )
     srcc, plcc = (card.val.figures[key] for key in ("srcc", "plcc"))
     typer.echo(
-        f"{output}: {card.cost.parameters_m:.3f} M parameters, {card.cost.gflops:.4f} GFLOPs "
-        f"(fvcore) at {card.cost.input}; SRCC {srcc.value:.3f} [{srcc.low:.3f}, {srcc.high:.3f}], "
-        f"PLCC {plcc.value:.3f} [{plcc.low:.3f}, {plcc.high:.3f}] on {card.val.n} val pictures"
+        printable(
+            f"{output}: {card.cost.parameters_m:.3f} M parameters, {card.cost.gflops:.4f} GFLOPs "
+            f"(fvcore) at {card.cost.input}; "
+            f"SRCC {srcc.value:.3f} [{srcc.low:.3f}, {srcc.high:.3f}], "
+            f"PLCC {plcc.value:.3f} [{plcc.low:.3f}, {plcc.high:.3f}] on {card.val.n} val pictures"
+        )
     )

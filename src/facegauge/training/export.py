@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import warnings
 from collections.abc import Iterable, Iterator
@@ -126,8 +127,8 @@ def export_run(
         The card.
 
     Raises:
-        UsageError: `folder` is in use; no train or val rows; a val picture cannot be read, or
-            the scores on val have no spread.
+        UsageError: `folder` is in use or cannot be made; no train or val rows, or no labels; a val
+            picture cannot be read, or the scores on val have no spread.
         ScorerError: onnxruntime and torch differ by more than 1e-5. Nothing is left behind.
     """
     folder = Path(folder).resolve()
@@ -135,6 +136,8 @@ def export_run(
     if used or folder == Path.cwd():
         raise UsageError(f"{folder} is in use; choose a new folder for the scorer")
     train, val = data.where(split="train"), data.where(split="val")
+    labels, scale = val.labels(), train.labels()
+    _check_writable(folder)
     settings = run.settings
     config: dict[str, Any] = dict(run.config)
     if flip and config.get("flip") is False:  # an ensemble does it itself, and run.json says so
@@ -152,7 +155,7 @@ def export_run(
     if scores.unscored:
         row, why = next(iter(scores.unscored.items()))
         raise UsageError(f"cannot score {val.paths[row]}: {why}")
-    judged = evaluate(val.labels(), scores.scores)
+    judged = evaluate(labels, scores.scores)
     if np.isnan([judged.srcc.value, judged.plcc.value]).any():
         raise UsageError(f"the figures on val are not defined: {'; '.join(judged.notes)}")
     cost = profile_network(shipped, run.spec, runs=0)
@@ -180,7 +183,7 @@ def export_run(
             data=_data(run),
             val=Validation(len(val), label_name, _figures(judged)),
             calibration=fit_calibration(
-                scores.scores, val.labels(), train.labels(), f"{label_name}s of the train split"
+                scores.scores, labels, scale, f"{label_name}s of the train split"
             ),
         )
         (partial / "card.toml").write_text(card_to_toml(card), encoding="utf-8")
@@ -280,6 +283,16 @@ def _given(
     if not shipped.guided:
         return {"image": image}
     return {"image": image, "landmarks": torch.randn(len(image), FIVE, generator=generator)}
+
+
+def _check_writable(folder: Path) -> None:
+    """Now, not after scoring."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot make the folder {folder}: {error.strerror or error}") from error
+    if not os.access(folder.parent, os.W_OK):
+        raise UsageError(f"cannot write to {folder.parent}; choose another folder for the scorer")
 
 
 @contextmanager

@@ -51,6 +51,11 @@ def open_folder(name_or_path: str | os.PathLike[str]) -> Path:
             f"no scorer '{os.fspath(name_or_path)}': expected the name of a shipped scorer "
             f"({known}) or a folder with {MODEL} and {CARD}"
         )
+    if not (folder / MODEL).exists() and not (folder / CARD).exists():
+        raise ScorerError(
+            f"{folder} is neither a scorer folder, which has {MODEL} and {CARD}, nor the folder of "
+            "a finished run, which has run.json; a training that was stopped goes on with --resume"
+        )
     for name in (MODEL, CARD):
         if not (folder / name).is_file():
             raise ScorerError(f"the scorer folder {folder} has no {name}")
