@@ -27,7 +27,6 @@ def hold(file: BinaryIO, table: Path) -> None:
     try:
         _lock(file)
     except (BlockingIOError, PermissionError):
-        file.close()
         raise UsageError(
             f"another run is writing {table}: wait for its end, or write another table"
         ) from None

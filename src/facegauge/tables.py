@@ -107,8 +107,8 @@ class Table:
         going_on = exists and not overwrite
         whole = self._reopen(self._compare_settings()) if going_on else 0
         self._file = self._lines.open("ab", buffering=0)
-        hold(self._file, path)
         try:
+            hold(self._file, path)
             if going_on:
                 self._whole = self._read_back(whole)
             elif path != self._lines:
@@ -132,7 +132,7 @@ class Table:
     ) -> None:
         try:
             with self._file:
-                self._file.truncate(self._whole)  # an interrupted write may have left half a row
+                self._file.truncate(self._whole)  # a write may have left half a picture
             self._note()
             if kind is None:
                 self._publish()

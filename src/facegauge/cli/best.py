@@ -103,8 +103,10 @@ class Chosen:
 
     def add(self, result: ImageScore) -> None:
         one = (result.score or 0.0, next(self._order), result)
+        if len(self._heap) == self.top and one < self._heap[0]:
+            return
         file = os.path.realpath(result.path)
-        if file in self._files or (len(self._heap) == self.top and one < self._heap[0]):
+        if file in self._files:
             return
         self._files.add(file)
         heapq.heappush(self._heap, one)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import warnings
 from collections.abc import Iterable, Iterator
@@ -137,7 +136,6 @@ def export_run(
         raise UsageError(f"{folder} is in use; choose a new folder for the scorer")
     train, val = data.where(split="train"), data.where(split="val")
     labels, scale = val.labels(), train.labels()
-    _check_writable(folder)
     settings = run.settings
     config: dict[str, Any] = dict(run.config)
     if flip and config.get("flip") is False:  # an ensemble does it itself, and run.json says so
@@ -151,16 +149,16 @@ def export_run(
         shipped = Shipped(run.network, flip and not config.get("flip", False))
     shipped = shipped.cpu().eval()
 
-    scores = predict_network(shipped, run.spec, val)
-    if scores.unscored:
-        row, why = next(iter(scores.unscored.items()))
-        raise UsageError(f"cannot score {val.paths[row]}: {why}")
-    judged = evaluate(labels, scores.scores)
-    if np.isnan([judged.srcc.value, judged.plcc.value]).any():
-        raise UsageError(f"the figures on val are not defined: {'; '.join(judged.notes)}")
-    cost = profile_network(shipped, run.spec, runs=0)
+    with _whole_or_nothing(folder) as partial:  # made now: it may be refused
+        scores = predict_network(shipped, run.spec, val)
+        if scores.unscored:
+            row, why = next(iter(scores.unscored.items()))
+            raise UsageError(f"cannot score {val.paths[row]}: {why}")
+        judged = evaluate(labels, scores.scores)
+        if np.isnan([judged.srcc.value, judged.plcc.value]).any():
+            raise UsageError(f"the figures on val are not defined: {'; '.join(judged.notes)}")
+        cost = profile_network(shipped, run.spec, runs=0)
 
-    with _whole_or_nothing(folder) as partial:
         model = partial / "model.onnx"
         write_onnx(shipped, run.spec, model)
         check_onnx(shipped, run.spec, model)
@@ -285,22 +283,15 @@ def _given(
     return {"image": image, "landmarks": torch.randn(len(image), FIVE, generator=generator)}
 
 
-def _check_writable(folder: Path) -> None:
-    """Now, not after scoring."""
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"cannot make the folder {folder}: {error.strerror or error}") from error
-    if not os.access(folder.parent, os.W_OK):
-        raise UsageError(f"cannot write to {folder.parent}; choose another folder for the scorer")
-
-
 @contextmanager
 def _whole_or_nothing(folder: Path) -> Iterator[Path]:
     """A folder to fill, which takes its name only when all went well."""
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
+    try:
+        partial.mkdir(parents=True)
+    except OSError as error:
+        raise UsageError(f"cannot make the folder {folder}: {error.strerror or error}") from error
     try:
         yield partial
         if folder.exists():

@@ -168,7 +168,11 @@ class Table:
 
     def _open(self) -> None:
         self._lines = self._journal.open("ab", buffering=0)
-        hold(self._lines, self.path)
+        try:
+            hold(self._lines, self.path)
+        except UsageError:
+            self._lines.close()
+            raise
 
     def _read_back(self) -> None:
         """Note what the journal holds, and drop a last line that was cut."""

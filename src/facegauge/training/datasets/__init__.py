@@ -127,13 +127,12 @@ def write_manifest(manifest: Manifest, file: str | os.PathLike[str]) -> None:
         columns["split"] = manifest.splits
     columns |= manifest.groups
     try:
-        with target.open("x", newline="", encoding="utf-8", errors="surrogateescape") as stream:
+        with target.open("w", newline="", encoding="utf-8", errors="surrogateescape") as stream:
             writer = csv.writer(stream)
             writer.writerow(columns)
             writer.writerows(zip(*columns.values(), strict=True))
     except OSError as error:
-        if not isinstance(error, FileExistsError):
-            target.unlink(missing_ok=True)  # a part of a list looks like one
+        target.unlink(missing_ok=True)  # a part of a list looks like one
         raise UsageError(f"cannot write {target}: {error.strerror or error}") from error
 
 
