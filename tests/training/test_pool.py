@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from threading import Barrier, local
 from types import SimpleNamespace
 
 import numpy as np
@@ -184,6 +186,45 @@ def test_killed_and_gone_on_with_is_the_same(
     resumed = make(tmp_path)
     for name, array in pool.arrays.items():
         assert np.allclose(resumed.arrays[name], array, atol=1e-5, equal_nan=True), name
+
+
+@pytest.mark.parametrize("processes", [2, 3])
+def test_several_processes_make_the_same_pool(
+    processes: int,
+    make: partial[Pool],
+    pool: Pool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    together, this = Barrier(processes), local()
+    monkeypatch.setattr(pools, "SAVE_EVERY", 1)
+    monkeypatch.setattr(pools, "this_process", lambda: this.process)
+    written, said, write = [], [], pools._write
+
+    def watched(target: Pool, index: int, *rest: object) -> None:
+        written.append((this.process.process_index, index))
+        write(target, index, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(pools, "_write", watched)
+
+    def process(rank: int) -> None:
+        this.process = SimpleNamespace(
+            process_index=rank,
+            num_processes=processes,
+            is_main_process=rank == 0,
+            device=torch.device("cpu"),
+            wait_for_everyone=partial(together.wait, timeout=60),
+        )
+        make(tmp_path, say=said.append)
+
+    with ThreadPoolExecutor(processes) as threads:
+        list(threads.map(process, range(processes)))
+    assert sorted(written) == sorted((index % processes, index) for index in range(4))
+    assert said[-1] == "pool: 4/4 batches" and len(said) == 2
+    monkeypatch.undo()
+    finished = make(tmp_path)
+    for name, array in pool.arrays.items():
+        assert np.allclose(finished.arrays[name], array, atol=1e-5, equal_nan=True), name
 
 
 def test_a_pool_of_other_settings_is_refused(

@@ -53,7 +53,7 @@ def test_a_batch_depends_on_its_step_alone() -> None:
 def test_workers_and_restarts_keep_the_order() -> None:
     made = batches(BatchPlan(labelled=2))
     expected = [made[step]["score"].tolist() for step in range(4, 9)]
-    got = [batch["score"].tolist() for batch in loader(made, 4, workers=2)]
+    got = [batch["score"].tolist() for batch in loader(made, range(4, 9), workers=2)]
     assert got == expected
 
 

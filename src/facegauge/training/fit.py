@@ -140,7 +140,8 @@ def fit(  # noqa: PLR0912, PLR0915  one flat loop
 
     task.train()
     started, mark = time.monotonic(), first
-    for step, views in enumerate(loader(steps, first, settings.workers), start=first):
+    ahead = range(first, settings.steps)
+    for step, views in zip(ahead, loader(steps, ahead, settings.workers), strict=True):
         for optimiser in optimisers:
             for group in optimiser.param_groups:
                 group["lr"] = rate(step, settings)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -30,7 +30,7 @@ from facegauge.training.networks.regressor import Regressor
 from facegauge.training.objectives import Normalise, all_views
 from facegauge.training.views import Batch, BatchPlan, ViewBatches, ViewMaker, loader, walk
 
-SAVE_EVERY = 25  # batches
+SAVE_EVERY = 25  # batches of every process
 MAPS = "maps."  # the prefix of a feature map's array
 
 Mapped: TypeAlias = "np.memmap[Any, Any]"
@@ -83,6 +83,8 @@ def make_pool(
 ) -> Pool:
     """Make a pool in `folder`, go on with one that was begun, or open a finished one.
 
+    Every process of the run makes its share; the pool is the same however many there are.
+
     Args:
         teachers: the committee; their scores are averaged, the first one's maps are kept.
         taps: which of the first teacher's feature maps.
@@ -106,20 +108,30 @@ def make_pool(
     }
     done = _done(progress, described)
     layout = _layout(plan, batches, maker.spec, looked_at=size, teacher=teachers[0], taps=taps)
-    if done < batches and accelerator.is_main_process:
+    main, world = accelerator.is_main_process, accelerator.num_processes
+    if main and not done:
         folder.mkdir(parents=True, exist_ok=True)
-        if not done:
-            _check_room(folder, layout)
-        pool = Pool(plan, batches, _map(folder, layout, new=done == 0))
-        committee = Committee(size, teachers, taps).to(accelerator.device)
-        fresh = ViewBatches(maker, plan, steps=batches, seed=seed)
-        for index, batch in enumerate(loader(fresh, done, workers), start=done):
-            _write(pool, index, batch, committee(batch))
-            if (index + 1) % SAVE_EVERY == 0 or index + 1 == batches:
-                _save(progress, pool, {**described, "done": index + 1})
-                say(f"pool: {index + 1}/{batches} batches")
+        _check_room(folder, layout)
+        _create(folder, layout)
     accelerator.wait_for_everyone()
-    return Pool(plan, batches, _map(folder, layout, new=False))
+    pool = Pool(plan, batches, _map(folder, layout))
+    if done == batches:
+        return pool
+    committee = Committee(size, teachers, taps).to(accelerator.device)
+    mine = range(done + accelerator.process_index, batches, world)
+    fresh = iter(loader(ViewBatches(maker, plan, steps=batches, seed=seed), mine, workers))
+    for start in range(done, batches, SAVE_EVERY * world):
+        stop = min(start + SAVE_EVERY * world, batches)
+        for index in range(start + accelerator.process_index, stop, world):
+            batch = next(fresh)
+            _write(pool, index, batch, committee(batch))
+        for array in pool.arrays.values():
+            array.flush()
+        accelerator.wait_for_everyone()
+        if main:
+            _save(progress, {**described, "done": stop})
+            say(f"pool: {stop}/{batches} batches")
+    return pool
 
 
 class Committee(torch.nn.Module):
@@ -276,16 +288,13 @@ def _check_room(folder: Path, layout: dict[str, tuple[type, tuple[int, ...]]]) -
         )
 
 
-def _map(
-    folder: Path, layout: dict[str, tuple[type, tuple[int, ...]]], *, new: bool
-) -> dict[str, Mapped]:
-    open_memmap = np.lib.format.open_memmap
-    if not new:
-        return {name: open_memmap(folder / f"{name}.npy", mode="r+") for name in layout}
-    return {
-        name: open_memmap(folder / f"{name}.npy", mode="w+", dtype=kind, shape=shape)
-        for name, (kind, shape) in layout.items()
-    }
+def _create(folder: Path, layout: dict[str, tuple[type, tuple[int, ...]]]) -> None:
+    for name, (kind, shape) in layout.items():
+        np.lib.format.open_memmap(folder / f"{name}.npy", mode="w+", dtype=kind, shape=shape)
+
+
+def _map(folder: Path, layout: Iterable[str]) -> dict[str, Mapped]:
+    return {name: np.lib.format.open_memmap(folder / f"{name}.npy", mode="r+") for name in layout}
 
 
 def _write(pool: Pool, index: int, batch: Batch, said: dict[str, Tensor]) -> None:
@@ -315,9 +324,7 @@ def _done(progress: Path, described: dict[str, Any]) -> int:
     return done
 
 
-def _save(progress: Path, pool: Pool, state: dict[str, Any]) -> None:
-    for array in pool.arrays.values():
-        array.flush()
+def _save(progress: Path, state: dict[str, Any]) -> None:
     partial = progress.with_suffix(".partial")
     partial.write_text(json.dumps(state))
     partial.replace(progress)

@@ -279,12 +279,12 @@ def _shuffle(total: int, seed: int, passed: int) -> npt.NDArray[np.int64]:
     return np.random.default_rng([seed, passed, 1]).permutation(total)
 
 
-def loader(batches: Dataset[Batch], first: int, workers: int) -> DataLoader[Batch]:
-    """The batches from step `first` on, in order, made ahead by `workers` processes."""
+def loader(batches: Dataset[Batch], steps: Sequence[int], workers: int) -> DataLoader[Batch]:
+    """The batches of `steps`, in that order, made ahead by `workers` processes."""
     return DataLoader(
         batches,
         batch_size=None,
-        sampler=range(first, len(batches)),  # type: ignore[arg-type]  # it has a length
+        sampler=steps,
         num_workers=workers,
         prefetch_factor=4 if workers else None,
         worker_init_fn=_single_thread,
