@@ -141,6 +141,13 @@ def test_float_tiff_takes_the_least_range_that_holds_it(top: float) -> None:
     assert pixels[0, :, 0].tolist() == [0, 51, 255]
 
 
+@pytest.mark.parametrize("top", [255, 65535])
+def test_tiff_of_32_bit_integers_takes_the_least_range_that_holds_it(top: int) -> None:
+    values = np.array([[0, top // 5, top]], np.int32)
+    pixels = open_picture(encoded(Image.fromarray(values), "TIFF"))
+    assert pixels[0, :, 0].tolist() == [0, 51, 255]
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, 1e6])
 def test_float_tiff_out_of_any_range_is_unreadable(bad: float) -> None:
     values = np.array([[0, bad]], np.float32)

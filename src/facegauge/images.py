@@ -100,8 +100,9 @@ def open_picture(source: Source, max_pixels: int = MAX_PIXELS) -> Pixels:
 
     It is turned upright (EXIF), its first frame taken, its colours converted to sRGB when a
     usable profile is embedded, transparency laid over white. Grey becomes three equal channels;
-    16 bits keep their upper 8. Floating-point files are read as 0..1, 0..255 or 0..65535,
-    whichever is the least range that holds their largest value.
+    16 bits keep their upper 8. Floating-point files are read as 0..1, 0..255 or 0..65535, those
+    of 32-bit integers as 0..255 or 0..65535, whichever is the least range that holds their largest
+    value.
 
     Args:
         source: a path; the bytes of a picture file, or an open binary file; a PIL image; or an

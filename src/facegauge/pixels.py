@@ -138,17 +138,20 @@ def from_array(array: npt.NDArray[Any]) -> Pixels:
 
 
 def _eight_bits(values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-    """Any depth to 8 bits; 16 bits lose their lower 8, as in Pillow's 16-bit colour."""
+    """Any depth to 8 bits; 16 bits lose their lower 8, as in Pillow's 16-bit colour.
+
+    Of floats and of integers of 32 bits the largest value tells the range.
+    """
     if values.dtype == np.uint8:
         return values
-    if values.dtype == np.uint16:
+    if values.dtype.newbyteorder("=") == np.uint16:
         return (values >> 8).astype(np.uint8)
     top = float(values.max())
     if not (np.isfinite(values).all() and top <= 65535):
         raise PictureError(f"expected pixel values of at most 65535, got {top:g}")
     values = np.maximum(values, 0)
     if values.dtype.kind in "iu":
-        return (values >> 8).astype(np.uint8)
+        return (values >> 8 if top > 255 else values).astype(np.uint8)
     values = values.astype(np.float32)
     scale = 255.0 if top <= 1.001 else 1.0 if top <= 255 else 1 / 257
     return np.minimum(np.rint(values * scale), 255).astype(np.uint8)

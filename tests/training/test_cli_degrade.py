@@ -75,6 +75,7 @@ def test_nothing_is_replaced_unasked(picture, tmp_path):
     ("words", "said"),
     [
         ([], "nothing to write"),
+        (["--into", "copies", "--size", "100"], "is of a sheet's cells"),
         (["-o", "sheet.gif"], "expected a sheet's name to end in .png"),
         (["-o", "s.png", "--kind", "fog"], "unknown degradation 'fog'; there are gaussian_blur"),
         (["-o", "s.png", "--severities", "1,6"], "got '6' in '1,6'"),

@@ -13,6 +13,7 @@ from facegauge.errors import PictureError, UsageError
 if TYPE_CHECKING:
     from facegauge.preprocess import Pixels
 
+CELL = 224  # px, the longer side of a cell
 SHEETS = (".png", ".jpg", ".jpeg", ".webp")
 MANIFEST = "manifest.csv"
 
@@ -42,14 +43,15 @@ def degrade(
         str, typer.Option(help="Numbers from 0, untouched, to 5, severe; with commas between")
     ] = "1,2,3,4,5",
     size: Annotated[
-        int,
+        int | None,
         typer.Option(
             min=16,
             metavar="PX",
-            help="Longer side of the sheet's cells; a larger picture is shrunk before it is "
-            "degraded, so that a cell shows its degradation pixel for pixel",
+            show_default=False,
+            help=f"Longer side of the sheet's cells, by default {CELL}; a larger picture is "
+            "shrunk before it is degraded, so that a cell shows its degradation pixel for pixel",
         ),
-    ] = 224,
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of noise, directions and places")] = 0,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace files that are there")
@@ -65,6 +67,8 @@ def degrade(
 
     if output is None and into is None:
         raise UsageError("nothing to write: give a sheet with -o or a folder with --into")
+    if size and output is None:
+        raise UsageError("--size is of a sheet's cells, and the copies of --into have full size")
     kinds = list(dict.fromkeys(kind or DEGRADATIONS))
     unknown = [name for name in kinds if name not in DEGRADATIONS]
     if unknown:
@@ -89,7 +93,7 @@ def degrade(
         raise UsageError(f"cannot degrade {picture}: {error}") from error
     try:
         if output:
-            contact_sheet(shrunk(pixels, size), kinds, steps, seed).save(output)
+            contact_sheet(shrunk(pixels, size or CELL), kinds, steps, seed).save(output)
             say(f"{output}: {len(kinds)} kinds at {len(steps)} severities")
         if into:
             _write_copies(pixels, picture, into, copies, seed)

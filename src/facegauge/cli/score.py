@@ -53,7 +53,11 @@ ScorerName = Annotated[
 ]
 MinFace = Annotated[
     float,
-    typer.Option(min=0, metavar="PX", help="Leave out faces whose shorter side has fewer pixels."),
+    typer.Option(
+        min=0,
+        metavar="PX",
+        help="Leave out faces whose shorter side has fewer pixels; none with --faces whole.",
+    ),
 ]
 BatchSize = Annotated[
     int, typer.Option(min=1, help="Faces the network sees at a time; no score depends on it.")
