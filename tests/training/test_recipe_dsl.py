@@ -12,7 +12,7 @@ from facegauge.errors import UsageError
 from facegauge.preprocess import Pixels, PreprocessSpec
 from facegauge.results import Box, Face
 from facegauge.training import fit as fitting
-from facegauge.training import pictures
+from facegauge.training import found_faces
 from facegauge.training.job import open_job
 from facegauge.training.manifests import Manifest, load_manifest
 from facegauge.training.networks.dsl_fiqa import DslFiqa
@@ -61,7 +61,7 @@ class CentreFace:
 
 @pytest.fixture(autouse=True)
 def detector(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pictures, "CenterFace", CentreFace)
+    monkeypatch.setattr(found_faces, "CenterFace", CentreFace)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from facegauge.errors import UsageError
 from facegauge.preprocess import PreprocessSpec
 from facegauge.results import Box, Face
 from facegauge.training import fit as fitting
-from facegauge.training import pictures
+from facegauge.training import found_faces
 from facegauge.training.job import earlier, open_job
 from facegauge.training.manifests import Manifest, load_manifest
 from facegauge.training.networks.regressor import Regressor
@@ -118,7 +118,7 @@ def test_scores_of_unlabelled_pictures_are_left_aside(
     data: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     face = Face(Box(12, 20, 36, 54), 0.9, ((20, 30),) * 5)
-    monkeypatch.setattr(pictures, "CenterFace", lambda: lambda pixels: [face])
+    monkeypatch.setattr(found_faces, "CenterFace", lambda: lambda pixels: [face])
     scored = replace(data.where(split="val"), splits=None)
     job = open_job(settings(), data, [scored], tmp_path / "run", resume=False, say=print)
     assert [p.score is None for p in job.maker.pictures] == [False] * 16 + [True] * 8

@@ -15,11 +15,13 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from facegauge.detection import Detector
 from facegauge.errors import UsageError
 from facegauge.metrics import plcc, srcc
 from facegauge.preprocess import Pixels, PreprocessSpec, Vector, five_points
 from facegauge.training.devices import this_process
 from facegauge.training.fit import FitSettings, Validate, fit
+from facegauge.training.found_faces import FoundFaces
 from facegauge.training.judge import Judge
 from facegauge.training.label import label_into
 from facegauge.training.label_table import load_labels
@@ -145,15 +147,23 @@ class Job:
                 faces=faces,
                 views=numbers["views"],
                 held_out=self.val,
+                detector=FoundFaces(self.out),
                 resume=True,
                 say=self.say,
             )
         this_process().wait_for_everyone()
         labelled, weights = load_labels(table)
-        found = load_framed(labelled, self.maker.spec, faces, self.say)
+        found = self.load(labelled, faces)
         if numbers["weighted"]:
             found = [replace(one, trust=float(w)) for one, w in zip(found, weights, strict=True)]
         return found, labelled.paths
+
+    def load(self, pictures: Manifest, faces: str, *, points: bool = False) -> list[Framed]:
+        """The pictures in memory, see `load_framed`; faces found earlier are not searched again."""
+        found = FoundFaces(self.out)
+        return load_framed(
+            pictures, self.maker.spec, faces, self.say, points=points, detector=found
+        )
 
     def save(self, name: str, system: str, network: nn.Module, config: Settings) -> None:
         if this_process().is_main_process:
@@ -193,22 +203,25 @@ def open_job(
     if out.exists() and any(out.iterdir()) and not resume:
         raise UsageError(f"{out} is not empty; choose another folder, or go on with --resume")
     out.mkdir(parents=True, exist_ok=True)
+    this_process().wait_for_everyone()  # or a late one would find what the others have written
     spec = PreprocessSpec(**settings["input"])
     if not this_process().is_main_process:
         say = _silent
     say("reading pictures")
     train = data.where(split="train")
-    pictures = load_framed(train, spec, "whole", say, points=points)
+    detector = FoundFaces(out)
+    read = partial(load_framed, spec=spec, say=say, detector=detector)
+    pictures = read(train, faces="whole", points=points)
     mean_label = float(np.mean([p.score for p in pictures if p.score is not None]))
     more = [part if part.splits is None else part.where(split="train") for part in unlabelled]
     for manifest in more:
-        pictures += load_framed(replace(manifest, scores=None), spec, "auto", say)
+        pictures += read(replace(manifest, scores=None), faces="auto")
     val = data.where(split="val")
     return Job(
         settings={**settings, **provenance(), "data": describe([train, *more])},
         maker=ViewMaker(pictures, spec, ViewSettings(**settings["views"])),
         val=val,
-        validate=make_validation(val, spec, points=points),
+        validate=make_validation(val, spec, points=points, detector=detector),
         mean_label=mean_label,
         out=out,
         say=say,
@@ -267,14 +280,20 @@ def score_loss(numbers: Settings) -> ScoreLoss:
 
 
 def make_validation(
-    data: Manifest, spec: PreprocessSpec, batch: int = 64, *, points: bool = False
+    data: Manifest,
+    spec: PreprocessSpec,
+    batch: int = 64,
+    *,
+    points: bool = False,
+    detector: Detector | None = None,
 ) -> Validate:
     """SRCC, PLCC and their mean on val, the criterion by which weights are kept.
 
     Args:
         points: whether the network is also told where the faces' five points lie.
+        detector: finds them, as for `load_framed`.
     """
-    pictures = load_framed(data, spec, "whole", points=points)
+    pictures = load_framed(data, spec, "whole", points=points, detector=detector)
     views, labels = sampled(pictures, spec), np.array([p.score for p in pictures])
     marks = np.stack([five_points(p.points, p.frame) for p in pictures]) if points else None
     normalise = Normalise(spec)

@@ -117,6 +117,7 @@ def label_into(
     views: int = 1,
     held_out: Manifest | None = None,
     batch_size: int = BATCH,
+    detector: Detector | None = None,
     resume: bool = False,
     overwrite: bool = False,
     say: Callable[[str], None] = print,
@@ -131,6 +132,7 @@ def label_into(
     Args:
         out: ends in .csv or .parquet; its names of pictures start from its folder.
         held_out: labelled pictures to fit the mapping to; without them the label is the raw score.
+        detector: as for `label`.
         resume: go on with what is there, if anything.
         overwrite: replace what is there, if anything.
         watch: passes the new labels on; also given the pictures that they are of.
@@ -171,7 +173,13 @@ def label_into(
         names = [name for name in rows if name not in table.done]
         left = manifest.take(np.array([rows[name] for name in names], int))
         labels = label(
-            judge, left, faces=faces, views=views, mapping=mapping, batch_size=batch_size
+            judge,
+            left,
+            faces=faces,
+            views=views,
+            mapping=mapping,
+            batch_size=batch_size,
+            detector=detector,
         )
         with table:
             for name, one in zip(names, watch(labels, left.paths), strict=True):

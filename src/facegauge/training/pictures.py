@@ -28,6 +28,7 @@ def load_framed(
     say: Callable[[str], None] = print,
     *,
     points: bool = False,
+    detector: Detector | None = None,
 ) -> list[Framed]:
     """Every picture of a manifest, with the frame of its largest face.
 
@@ -36,6 +37,7 @@ def load_framed(
             whole when it is framed already, as scoring does. Pictures without a face are left
             out and counted aloud.
         points: also find the five points of that face; none where no face is found.
+        detector: finds the faces, CenterFace by default; used where they are looked for.
 
     Raises:
         UsageError: a labelled picture cannot be read; the message names it. One without a label is
@@ -43,8 +45,8 @@ def load_framed(
     """
     if faces not in ("auto", "whole"):
         raise UsageError(f"faces must be auto or whole for training, got {faces!r}")
-    detector = CenterFace() if points or faces == "auto" else None
-    load = partial(_load, spec=spec, detector=detector, whole=faces == "whole", points=points)
+    finder = (detector or CenterFace()) if points or faces == "auto" else None
+    load = partial(_load, spec=spec, detector=finder, whole=faces == "whole", points=points)
     with ThreadPoolExecutor(2) as pool:
         found = list(pool.map(load, manifest.paths))
     labels = [None] * len(found) if manifest.scores is None else manifest.scores.tolist()

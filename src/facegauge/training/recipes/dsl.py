@@ -32,7 +32,6 @@ from facegauge.training.networks.dsl_fiqa import Core, CoreSettings, DslFiqa
 from facegauge.training.networks.tokens import CnnTokens
 from facegauge.training.objectives import Supervised
 from facegauge.training.patch_contrast import PatchContrast
-from facegauge.training.pictures import load_framed
 from facegauge.training.retrieval import retrieval_validation, sharpest_people
 from facegauge.training.runs import load_run
 from facegauge.training.views import BatchPlan, Framed, ViewBatches, ViewMaker
@@ -188,7 +187,7 @@ def earlier_encoder(folder: str) -> DegradationEncoder:
 def _faces(job: Job, manifests: Sequence[Manifest], points: bool = False) -> list[Framed]:
     found: list[Framed] = []
     for manifest in manifests:
-        found += load_framed(_learned(manifest), job.maker.spec, FACES, job.say, points=points)
+        found += job.load(_learned(manifest), FACES, points=points)
     return found
 
 

@@ -30,7 +30,6 @@ from facegauge.training.judge import Judge
 from facegauge.training.manifests import Manifest
 from facegauge.training.networks.regressor import Regressor
 from facegauge.training.objectives import Supervised
-from facegauge.training.pictures import load_framed
 from facegauge.training.portraits import CLEAN, CopySettings, cut_portraits
 from facegauge.training.sources import Source, Together, parted, thinned, watch
 from facegauge.training.views import BatchPlan, Framed, ViewMaker
@@ -179,7 +178,7 @@ def gather(
     for name, (learn, held) in (("unlabelled", web), ("portraits", whole)):
         if not (len(learn) and len(held)):
             _refuse(name, len(held))
-    val = load_framed(job.val, job.maker.spec, "whole", job.say)
+    val = job.load(job.val, "whole")
     faces, _ = told("unlabelled", web[0], FACES)
     faces_held, _ = told("unlabelled_val", web[1], FACES)
     large, files = told("portraits", cut("portraits", whole[0]), "whole")
