@@ -82,3 +82,48 @@ def test_wrong_words(folder: Path) -> None:
     assert "--scale takes two numbers" in said
     _, said = data(2, "check", folder, "--as", "faces")
     assert "there are cgfiqa-40k, gfiqa-20k, piq23, vquala-2025" in said
+
+
+@pytest.fixture
+def lists(folder: Path) -> tuple[Path, Path]:
+    """Labels with splits, and a table of pseudo-labels of one of their pictures and two others."""
+    own, told = folder / "own.csv", folder / "told.csv"
+    own.write_text(
+        "image,score,split,gender\n"
+        "train/img/train.png,0.5,train,female\nval/img/val.png,0.25,val,male\n"
+    )
+    (folder / "blank.png").write_bytes(b"")
+    told.write_text(
+        "image,status,score,weight\ntest/img/test.png,ok,0.75,0.9\n"
+        "train/img/../img/train.png,ok,0.7,0.8\nblank.png,unreadable,,\n"
+    )
+    return own, told
+
+
+def test_lists_are_put_together(lists: tuple[Path, Path], tmp_path: Path) -> None:
+    own, told = lists
+    (tmp_path / "lists").mkdir()
+    both = tmp_path / "lists" / "both.csv"
+    _, said = data(0, "join", own, told, "-o", both)
+    assert f"{both}: 3 pictures (2 train, 1 val)" in said
+    assert "in an earlier list too, left out: 1\n" in said and "train.png" in said
+    found = load_manifest(both)
+    assert [path.name for path in found.paths] == ["train.png", "val.png", "test.png"]
+    assert found.labels().tolist() == [0.5, 0.25, 0.75]
+    assert found.splits == ("train", "val", "train")
+    assert found.group("gender") == ("female", "male", "")
+    assert found.group("weight") == ("", "", "0.9")
+    assert found.group("manifest") == ("set/own.csv", "set/own.csv", "set/told.csv")
+
+    again = tmp_path / "again.csv"
+    _, said = data(0, "join", told, both, "--split", "test", "-o", again)
+    assert "3 pictures (2 test, 1 val)" in said
+    assert load_manifest(again).group("manifest") == ("set/told.csv", "set/told.csv", "set/own.csv")
+
+
+def test_lists_that_cannot_be_put_together(lists: tuple[Path, Path], tmp_path: Path) -> None:
+    own, told = lists
+    _, said = data(2, "join", own, tmp_path / "set", "-o", tmp_path / "both.csv")
+    assert "has no column score" in said
+    _, said = data(2, "join", own, told, "-o", told)
+    assert "told.csv exists; choose another name" in said

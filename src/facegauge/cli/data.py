@@ -1,4 +1,4 @@
-"""`facegauge data`: public data sets, looked through and turned into manifests."""
+"""`facegauge data`: public data sets, looked through and turned into manifests; lists joined."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ EPILOG = (
 SHOWN = 10
 
 data = typer.Typer(
-    no_args_is_help=True, help="Check public data sets and turn them into manifests."
+    no_args_is_help=True, help="Check public data sets and turn them into manifests; join lists."
 )
 
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the data set lies")]
@@ -55,7 +55,7 @@ Scale = Annotated[
 
 @data.callback()
 def datasets() -> None:
-    """Check public data sets of rated faces and turn them into manifests."""
+    """Check public data sets of rated faces, turn them into manifests, and join lists."""
 
 
 def check(
@@ -116,8 +116,35 @@ def manifest(
         raise typer.Exit(SOME_FAILED)
 
 
+def join(
+    lists: Annotated[
+        list[Path],
+        typer.Argument(metavar="LIST...", help="CSV or Parquet with image and score (0..1)"),
+    ],
+    *,
+    output: Annotated[Path, typer.Option("--output", "-o", help="CSV file to write")],
+    split: Annotated[str, typer.Option(help="Of the rows of lists without a column split")] = (
+        "train"
+    ),
+) -> None:
+    """Put labelled lists together: data sets, labels of one's own, tables of pseudo-labels.
+
+    A picture in several lists keeps the row of the first. A column manifest, for evaluate --by,
+    says which list a row is from.
+    """
+    from facegauge.training.datasets import write_manifest
+    from facegauge.training.manifests import load_manifest, put_together
+
+    whole, again = put_together([load_manifest(path) for path in lists], split)
+    write_manifest(whole, output)
+    counts = ", ".join(f"{count} {name}" for name, count in Counter(whole.splits).items())
+    say(f"{output}: {len(whole)} pictures ({counts})")
+    _say_some("in an earlier list too", [str(path) for path in again])
+
+
 data.command("check", epilog=EPILOG)(check)
 data.command("manifest", epilog=EPILOG)(manifest)
+data.command("join")(join)
 
 
 def _choices(splits: str | None, attribute: str, val: float, scale: str | None) -> Choices:

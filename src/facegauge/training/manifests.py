@@ -166,6 +166,47 @@ def joined(manifests: Sequence[Manifest]) -> Manifest:
     return Manifest(tuple(homes), None, None, groups, manifests[0].source)
 
 
+def put_together(
+    manifests: Sequence[Manifest], split: str = "train"
+) -> tuple[Manifest, tuple[Path, ...]]:
+    """Labelled manifests end to end, with a column `manifest` that says which a row is from.
+
+    Args:
+        split: of the rows of manifests without a `split` column.
+
+    Returns:
+        The whole, and the pictures that an earlier manifest has too; its row is the one kept.
+
+    Raises:
+        UsageError: one has no scores.
+    """
+    first: dict[Path, tuple[Manifest, int]] = {}
+    again = []
+    for part in manifests:
+        part.labels()
+        for row, path in enumerate(part.paths):
+            picture = path.parent.resolve() / path.name
+            if first.setdefault(picture, (part, row)) != (part, row):
+                again.append(path)
+    rows = list(first.values())
+    names = dict.fromkeys(["manifest", *(name for part in manifests for name in part.groups)])
+    groups = {
+        name: tuple(part.groups[name][row] if name in part.groups else "" for part, row in rows)
+        for name in names
+    }
+    groups["manifest"] = tuple(
+        own or part.name for own, (part, _) in zip(groups["manifest"], rows, strict=True)
+    )
+    whole = Manifest(
+        paths=tuple(part.paths[row] for part, row in rows),
+        scores=np.array([part.labels()[row] for part, row in rows], np.float64),
+        splits=tuple(part.splits[row] if part.splits else split for part, row in rows),
+        groups=groups,
+        source=manifests[0].source,
+    )
+    return whole, tuple(again)
+
+
 def _from_folder(folder: Path) -> Manifest:
     from facegauge.images import find_pictures
 
