@@ -78,6 +78,11 @@ def test_lines_that_were_cut_short_are_searched_again(tmp_path: Path) -> None:
         assert last.calls == 0
 
 
+def test_what_cannot_be_kept_is_found_all_the_same(tmp_path: Path) -> None:
+    finder = FoundFaces(tmp_path / "gone", Counting())
+    assert finder(picture(9)) == finder(picture(9)) == FACES
+
+
 def test_a_run_searches_every_face_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the labelled and unlabelled pictures of a recipe, and in those it labels and resumes."""
     finder = Counting()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -54,11 +55,12 @@ class FoundFaces:
 
     def _keep(self, row: dict[str, object]) -> None:
         line = "\n" + json.dumps(row)  # begins anew after a line that was cut short
-        file = os.open(self.file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-        try:
-            os.write(file, line.encode())  # at once, so that the lines of processes do not mingle
-        finally:
-            os.close(file)
+        with suppress(OSError):  # a full disk: the run itself will say so
+            file = os.open(self.file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+            try:
+                os.write(file, line.encode())  # at once: lines of two processes do not mingle
+            finally:
+                os.close(file)
 
 
 def _face(row: dict[str, Any]) -> Face:
