@@ -14,7 +14,7 @@ from facegauge.errors import UsageError
 from facegauge.preprocess import PreprocessSpec
 from facegauge.training.job import describe
 from facegauge.training.leakage import _near_duplicates, check_leakage, thumbnail
-from facegauge.training.manifests import joined, load_manifest
+from facegauge.training.manifests import load_manifest, unlabelled
 from facegauge.training.pictures import load_framed
 
 CSV = "image,score,split,identity\n000012.png,0.25,train,7\nb.png,1,val,8\n"
@@ -223,10 +223,10 @@ def test_thumbnails_correlate():
     assert not thumbnail(np.full((9, 9, 3), 7, np.uint8)).any()
 
 
-def test_joined_lists_remember_where_a_picture_is_from(folder):
+def test_unlabelled_lists_remember_where_a_picture_is_from(folder):
     one = load(folder, "image,split\n000012.png,train\nb.png,val\n")
     two = replace(load(folder, "image\nb.png\n000012.png\n"), source=folder / "two.csv")
-    both = joined([one, two])
+    both = unlabelled([one, two])
     assert [path.name for path in both.paths] == ["000012.png", "b.png"]
     assert both.groups["manifest"] == (one.name, f"{folder.name}/two.csv")
     assert describe([both, two.take([0])]) == [

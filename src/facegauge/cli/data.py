@@ -133,9 +133,12 @@ def join(
     says which list a row is from.
     """
     from facegauge.training.datasets import write_manifest
-    from facegauge.training.manifests import load_manifest, put_together
+    from facegauge.training.manifests import joined, load_manifest
 
-    whole, again = put_together([load_manifest(path) for path in lists], split)
+    found = [load_manifest(path) for path in lists]
+    for one in found:
+        one.labels()
+    whole, again = joined(found, split)
     write_manifest(whole, output)
     counts = ", ".join(f"{count} {name}" for name, count in Counter(whole.splits).items())
     say(f"{output}: {len(whole)} pictures ({counts})")

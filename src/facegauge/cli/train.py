@@ -94,13 +94,15 @@ def efficient(
     allow_leakage: AllowLeakage = False,
 ) -> None:
     """A teacher, self-training and distillation into a small student (arXiv 2507.15709)."""
-    from facegauge.training.manifests import joined, load_manifest
+    from facegauge.training.manifests import load_manifest, unlabelled
 
     settings = _settings("efficient", preset, set_)
     from facegauge.training.recipes import efficient as recipe
 
     labelled = _labelled(data, allow_leakage)
-    a, b = (joined([load_manifest(path) for path in side]) for side in (unlabelled_a, unlabelled_b))
+    a, b = (
+        unlabelled([load_manifest(path) for path in side]) for side in (unlabelled_a, unlabelled_b)
+    )
     if not allow_leakage:
         a = _without([labelled], a)
         b = _without([labelled, a], b)

@@ -151,60 +151,52 @@ def load_manifest(
     return manifest if scores is None else manifest.take(np.isfinite(scores))
 
 
-def joined(manifests: Sequence[Manifest]) -> Manifest:
-    """Several manifests as one list of pictures, without labels and splits.
-
-    Of those with a `split` column only the train rows are taken; a picture listed twice is kept
-    once. The one group, `manifest`, says where each picture is from.
-    """
-    parts = [part if part.splits is None else part.where(split="train") for part in manifests]
-    homes: dict[Path, str] = {}
-    for part in parts:
-        for path in part.paths:
-            homes.setdefault(path, part.name)
-    groups = {"manifest": tuple(homes.values())}
-    return Manifest(tuple(homes), None, None, groups, manifests[0].source)
-
-
-def put_together(
+def joined(
     manifests: Sequence[Manifest], split: str = "train"
 ) -> tuple[Manifest, tuple[Path, ...]]:
-    """Labelled manifests end to end, with a column `manifest` that says which a row is from.
+    """Several manifests end to end, with a column `manifest` that says where a row is from.
 
     Args:
         split: of the rows of manifests without a `split` column.
 
     Returns:
-        The whole, and the pictures that an earlier manifest has too; its row is the one kept.
-
-    Raises:
-        UsageError: one has no scores.
+        The whole, with scores if all have them; and the pictures that an earlier manifest has too,
+        whose row is the one kept.
     """
-    first: dict[Path, tuple[Manifest, int]] = {}
+    kept: dict[Path, tuple[Manifest, int]] = {}
     again = []
     for part in manifests:
-        part.labels()
         for row, path in enumerate(part.paths):
             picture = path.parent.resolve() / path.name
-            if first.setdefault(picture, (part, row)) != (part, row):
+            if kept.setdefault(picture, (part, row)) != (part, row):
                 again.append(path)
-    rows = list(first.values())
-    names = dict.fromkeys(["manifest", *(name for part in manifests for name in part.groups)])
+    rows = list(kept.values())
+    names = dict.fromkeys(name for part in manifests for name in part.groups)
     groups = {
         name: tuple(part.groups[name][row] if name in part.groups else "" for part, row in rows)
         for name in names
     }
-    groups["manifest"] = tuple(
-        own or part.name for own, (part, _) in zip(groups["manifest"], rows, strict=True)
-    )
+    homes = groups.pop("manifest", ("",) * len(rows))
+    homes = tuple(home or part.name for home, (part, _) in zip(homes, rows, strict=True))
+    scores = [part.scores[row] for part, row in rows if part.scores is not None]
     whole = Manifest(
         paths=tuple(part.paths[row] for part, row in rows),
-        scores=np.array([part.labels()[row] for part, row in rows], np.float64),
+        scores=np.array(scores, np.float64) if len(scores) == len(rows) else None,
         splits=tuple(part.splits[row] if part.splits else split for part, row in rows),
-        groups=groups,
+        groups={"manifest": homes, **groups},
         source=manifests[0].source,
     )
     return whole, tuple(again)
+
+
+def unlabelled(manifests: Sequence[Manifest]) -> Manifest:
+    """Several manifests as one list of pictures, without labels and splits.
+
+    Of those with a `split` column only the train rows are taken.
+    """
+    parts = [part if part.splits is None else part.where(split="train") for part in manifests]
+    whole, _ = joined(parts)
+    return replace(whole, scores=None, splits=None, groups={"manifest": whole.group("manifest")})
 
 
 def _from_folder(folder: Path) -> Manifest:

@@ -17,7 +17,7 @@ from facegauge.metrics import challenge
 from facegauge.preprocess import PreprocessSpec
 from facegauge.training.fit import Validate
 from facegauge.training.job import predict
-from facegauge.training.manifests import Manifest, joined
+from facegauge.training.manifests import Manifest, unlabelled
 from facegauge.training.objectives import Normalise
 from facegauge.training.pictures import sampled
 from facegauge.training.views import Batch, BatchPlan, Framed, ViewBatches, ViewMaker
@@ -55,7 +55,9 @@ def parted(manifests: Sequence[Manifest]) -> tuple[Manifest, Manifest]:
         apart = np.array([_held_out(path) for path in manifest.paths], bool)
         learn.append(manifest.take(~apart))
         held.append(manifest.take(apart))
-    first, second = (joined([replace(one, splits=None) for one in side]) for side in (learn, held))
+    first, second = (
+        unlabelled([replace(one, splits=None) for one in side]) for side in (learn, held)
+    )
     return first, second
 
 
