@@ -6,6 +6,7 @@ import importlib.util
 import json
 import re
 import shutil
+from types import SimpleNamespace
 
 import pytest
 import typer
@@ -66,7 +67,12 @@ def test_train_refuses_leaks_by_name(recipe, toy_data, tmp_path):
     assert len(recipe) == 1
 
 
-def test_unlabelled_pictures_of_val_are_left_out_and_named(recipe, toy_data, tmp_path):
+@pytest.mark.parametrize("main", [True, False])
+def test_unlabelled_pictures_of_val_are_left_out_and_named_once(
+    recipe, toy_data, tmp_path, monkeypatch, main
+):
+    process = SimpleNamespace(is_main_process=main)  # or one of the others of a run
+    monkeypatch.setattr("facegauge.training.devices.this_process", lambda: process)
     more = tmp_path / "more"
     more.mkdir()
     for name in ("000000.png", "000001.png"):  # in train, which is no harm; in val
@@ -74,7 +80,8 @@ def test_unlabelled_pictures_of_val_are_left_out_and_named(recipe, toy_data, tmp
     shown = run("train", "ensemble", "--data", toy_data, "--unlabelled", more, "-o", tmp_path / "r")
     (kept,) = recipe[0][2]
     assert [path.name for path in kept.paths] == ["000000.png"]
-    assert "left out: same file" in shown and str(more / "000001.png") in shown
+    named = "left out: same file" in shown and str(more / "000001.png") in shown
+    assert named == main
 
 
 def test_train_names_the_closest_setting(toy_data, tmp_path):

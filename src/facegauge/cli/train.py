@@ -222,11 +222,12 @@ def _without(others: Sequence[Manifest], manifest: Manifest) -> Manifest:
     """Unlabelled pictures without those that are in other sets too, which are named."""
     import numpy as np
 
+    from facegauge.training.devices import this_process
     from facegauge.training.leakage import check_leakage
 
-    leaked = set()
-    for other in others:
-        for leak in check_leakage(other, manifest):
+    leaks = [leak for other in others for leak in check_leakage(other, manifest)]
+    if this_process().is_main_process:  # the others of a run find the same
+        for leak in leaks:
             say(f"left out: {leak}")
-            leaked.add(leak.second)
+    leaked = {leak.second for leak in leaks}
     return manifest.take(np.array([path not in leaked for path in manifest.paths], bool))
