@@ -80,8 +80,8 @@ def test_unlabelled_pictures_of_val_are_left_out_and_named_once(
     shown = run("train", "ensemble", "--data", toy_data, "--unlabelled", more, "-o", tmp_path / "r")
     (kept,) = recipe[0][2]
     assert [path.name for path in kept.paths] == ["000000.png"]
-    named = "left out: same file" in shown and str(more / "000001.png") in shown
-    assert named == main
+    assert ("left out: same file" in shown) == main
+    assert (str(more / "000001.png") in shown) == main
 
 
 def test_train_names_the_closest_setting(toy_data, tmp_path):
