@@ -18,10 +18,10 @@ from pathlib import Path
 from page import RESULTS, Table, name_of, publish
 from rows import named, shown
 
+from facegauge.data.manifests import Manifest, load_manifest
 from facegauge.errors import UsageError
-from facegauge.training.evaluate import COMPARED, Predictions, predict, report
-from facegauge.training.manifests import Manifest, load_manifest
-from facegauge.training.profile import profile_folder
+from facegauge.evaluation.evaluate import COMPARED, Predictions, predict, report
+from facegauge.evaluation.profile import profile_folder
 
 SHOWN = {"srcc": "SRCC", "plcc": "PLCC, raw", "challenge": "(SRCC + PLCC) / 2"}
 

@@ -21,15 +21,20 @@ import torch
 from page import RESULTS, Table, name_of, publish
 from rows import named, shown
 
-from facegauge.preprocess import PreprocessSpec
-from facegauge.training.job import earlier
-from facegauge.training.manifests import load_manifest
-from facegauge.training.networks import build
-from facegauge.training.networks.degradation_encoder import DegradationEncoder
-from facegauge.training.probe import linear_probe
-from facegauge.training.recipes.dsl import earlier_encoder
-from facegauge.training.retrieval import DegradedFaces, embed, retrieval, sharpest_people
-from facegauge.training.runs import Run, load_run
+from facegauge.data.manifests import load_manifest
+from facegauge.faces.spec import PreprocessSpec
+from facegauge.nn.build import build
+from facegauge.nn.checkpoints import Run, load_run
+from facegauge.training.context import earlier
+from facegauge.training.methods.dsl_fiqa.encoder import DegradationEncoder
+from facegauge.training.methods.dsl_fiqa.probe import linear_probe
+from facegauge.training.methods.dsl_fiqa.recipe import earlier_encoder
+from facegauge.training.methods.dsl_fiqa.retrieval import (
+    DegradedFaces,
+    embed,
+    retrieval,
+    sharpest_people,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

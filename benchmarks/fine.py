@@ -1,6 +1,6 @@
 """Does a scorer see damage that is gone once the picture is shrunk?
 
-Large portraits are damaged lightly, at severities up to 1 (see `facegauge.training.degradations`),
+Large portraits are damaged lightly, at severities up to 1 (see `facegauge.data.degradations`),
 and scored in their own pixels. Reported, for each degradation: what is left of the damage when both
 copy and clean portrait are shrunk with a good filter; for each scorer, the mean over portraits of
 the rank correlation of severity with score, where -1 is a perfect order; and the first scorer's
@@ -27,12 +27,12 @@ from PIL import Image
 from rows import figure
 
 from facegauge import Scorer
-from facegauge.cutting import MODES
+from facegauge.arrays import Pixels
+from facegauge.data.degradations import DEGRADATIONS, degrade
+from facegauge.data.manifests import Manifest, load_manifest
 from facegauge.errors import UsageError
-from facegauge.images import open_picture
-from facegauge.preprocess import Pixels
-from facegauge.training.degradations import DEGRADATIONS, degrade
-from facegauge.training.manifests import Manifest, load_manifest
+from facegauge.faces.extraction import MODES
+from facegauge.images.loading import open_picture
 
 KINDS = ("gaussian_blur", "downscale", "jpeg", "noise")
 SEVERITIES = (0.0, 0.4, 0.6, 0.8, 1.0)

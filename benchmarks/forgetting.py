@@ -27,12 +27,12 @@ from page import RESULTS, Table, name_of, publish
 from pictures import Scores
 from rows import figure, named
 
+from facegauge.data.manifests import Manifest, load_manifest
 from facegauge.errors import UsageError
-from facegauge.metrics import challenge, plcc, srcc
-from facegauge.training.evaluate import predict_run
-from facegauge.training.manifests import Manifest, load_manifest
-from facegauge.training.recipes.mspt import pixels_seen
-from facegauge.training.runs import load_run
+from facegauge.evaluation.evaluate import predict_run
+from facegauge.evaluation.metrics import challenge, plcc, srcc
+from facegauge.nn.checkpoints import load_run
+from facegauge.training.methods.mspt.recipe import pixels_seen
 
 FIGURES = {"srcc": srcc, "plcc": plcc, "challenge": challenge}
 TITLES = {"srcc": "SRCC", "plcc": "PLCC", "challenge": "(SRCC + PLCC) / 2"}

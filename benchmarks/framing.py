@@ -24,10 +24,11 @@ from pictures import Scores, chosen, main_score
 from rows import figure
 
 from facegauge import Scorer, zoo
-from facegauge.metrics import plcc, srcc
-from facegauge.preprocess import PreprocessSpec, frame_around, is_framed
+from facegauge.data.manifests import load_manifest
+from facegauge.evaluation.metrics import plcc, srcc
+from facegauge.faces.framing import frame_around, is_framed
+from facegauge.faces.spec import PreprocessSpec
 from facegauge.results import ImageScore
-from facegauge.training.manifests import load_manifest
 
 MODES = ("whole", "auto", "all")
 

@@ -10,10 +10,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from facegauge.detection import CenterFace
 from facegauge.errors import UsageError
-from facegauge.images import find_pictures, open_picture
-from facegauge.preprocess import PreprocessSpec, frame_around, sample
+from facegauge.faces.detection import CenterFace
+from facegauge.faces.framing import frame_around
+from facegauge.faces.sampling import sample
+from facegauge.faces.spec import PreprocessSpec
+from facegauge.images.discovery import find_pictures
+from facegauge.images.loading import open_picture
 from facegauge.results import Box
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "astronaut.jpg"

@@ -1,7 +1,7 @@
 """Does the score fall as a picture gets worse?
 
 Sharp portraits are degraded step by step (severity 0, untouched, to 5, severe; see
-`facegauge.training.degradations`) and scored at every step. Reported, for each degradation: the
+`facegauge.data.degradations`) and scored at every step. Reported, for each degradation: the
 mean score at every step, whether that mean falls at every step, and the mean over pictures of the
 rank correlation of severity with score, where -1 is a perfect order. Also the mean score of all
 pictures of the manifest, untouched.
@@ -25,12 +25,12 @@ from pictures import Scores, chosen, main_score
 from rows import figure
 
 from facegauge import Scorer, zoo
-from facegauge.cutting import MODES
-from facegauge.images import open_picture
-from facegauge.metrics import srcc
-from facegauge.preprocess import Pixels
-from facegauge.training.degradations import DEGRADATIONS, degrade
-from facegauge.training.manifests import Manifest, load_manifest
+from facegauge.arrays import Pixels
+from facegauge.data.degradations import DEGRADATIONS, degrade
+from facegauge.data.manifests import Manifest, load_manifest
+from facegauge.evaluation.metrics import srcc
+from facegauge.faces.extraction import MODES
+from facegauge.images.loading import open_picture
 
 KINDS = ("gaussian_blur", "downscale", "jpeg", "noise")
 SEVERITIES = range(6)

@@ -7,8 +7,8 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from facegauge.data.manifests import Manifest
 from facegauge.results import ImageScore
-from facegauge.training.manifests import Manifest
 
 Scores = npt.NDArray[np.float64]
 

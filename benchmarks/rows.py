@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from facegauge.errors import UsageError
-from facegauge.intervals import Interval
-from facegauge.metrics import bootstrap
+from facegauge.evaluation.intervals import Interval
+from facegauge.evaluation.metrics import bootstrap
 
 
 def named(pairs: Sequence[str], option: str) -> dict[str, str]:

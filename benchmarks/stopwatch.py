@@ -84,7 +84,7 @@ def one_picture(
 ) -> tuple[float, float]:
     """Median milliseconds, wall and CPU, for one picture that is in memory already."""
     from facegauge import Scorer
-    from facegauge.images import open_picture
+    from facegauge.images.loading import open_picture
 
     opened, pixels = Scorer(scorer, faces=faces, threads=threads), open_picture(path)
     wall, cpu = [], []

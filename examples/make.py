@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from facegauge.images import open_picture
-from facegauge.preprocess import Pixels
-from facegauge.training.degradations import degrade
+from facegauge.arrays import Pixels
+from facegauge.data.degradations import degrade
+from facegauge.images.loading import open_picture
 
 FOLDER = Path(__file__).parent
 ORIGINAL = FOLDER / "astronaut.jpg"

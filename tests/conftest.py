@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
-from facegauge.preprocess import PreprocessSpec
+from facegauge.faces.spec import PreprocessSpec
 from facegauge.zoo import card_to_toml
-from toys import TOY_SPEC, toy_card, toy_model
+from toys import TOY_SPEC, picture, toy_card, toy_model, write_manifest
 
 
 @pytest.fixture
@@ -45,3 +46,54 @@ def grey(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture(scope="session")
+def toy_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """labels.csv: 90 pictures, brighter is better; 30 train, 60 val; identity and colour."""
+    folder = tmp_path_factory.mktemp("data")
+    rng = np.random.default_rng(0)
+    rows: list[dict[str, object]] = []
+    for number in range(90):
+        score = float(np.round(rng.uniform(0.1, 0.9), 4))
+        name = f"{number:06d}.png"
+        picture(number, level=score).save(folder / name)
+        split = "train" if number % 3 == 0 else "val"
+        colour = "red" if number % 2 else "blue"
+        row = {"image": name, "score": score, "split": split}
+        rows.append({**row, "identity": f"p{number}", "colour": colour})
+    return write_manifest(folder / "labels.csv", rows)
+
+
+@pytest.fixture(scope="session")
+def toy_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run folder of an ensemble with random weights, 64 x 80."""
+    torch = pytest.importorskip("torch")
+    from facegauge.faces.spec import PreprocessSpec
+    from facegauge.nn import build as networks
+    from facegauge.nn.checkpoints import save_run
+
+    torch.manual_seed(0)
+    member = {"kind": "regressor", "depths": "all", "bias": 0.5}
+    members = {
+        name: {**member, "backbone": name} for name in ("mobilenet_v3_small", "shufflenet_v2_x0_5")
+    }
+    config = {"kind": "ensemble", "members": members, "flip": False}
+    network = networks.build(config).eval()
+    for part in network.members.values():
+        torch.nn.init.normal_(part.head.weight, std=0.05)
+    folder = tmp_path_factory.mktemp("runs") / "toy"
+    settings = {
+        "command": "facegauge train ensemble",
+        "commit": "abc123",
+        "data": [{"manifest": "toy/labels.csv", "pictures": 90}],
+    }
+    save_run(
+        folder,
+        system="ensemble",
+        network=network,
+        config=config,
+        spec=PreprocessSpec(width=64, height=80),
+        settings=settings,
+    )
+    return folder

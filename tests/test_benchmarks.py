@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from facegauge.errors import UsageError
-from facegauge.preprocess import PreprocessSpec
+from facegauge.faces.spec import PreprocessSpec
 from facegauge.results import Box, Face, FaceScore, ImageScore, Status
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
@@ -262,10 +262,10 @@ def test_degradations_judges_encoders_beside_one_that_never_learned(
     script: Callable[[str], ModuleType], tmp_path: Path
 ) -> None:
     torch = pytest.importorskip("torch")
-    from facegauge.preprocess import PreprocessSpec
-    from facegauge.training.networks.degradation_encoder import DegradationEncoder
-    from facegauge.training.networks.regressor import Regressor
-    from facegauge.training.runs import save_run
+    from facegauge.faces.spec import PreprocessSpec
+    from facegauge.nn.checkpoints import save_run
+    from facegauge.nn.regressor import Regressor
+    from facegauge.training.methods.dsl_fiqa.encoder import DegradationEncoder
 
     torch.manual_seed(3)
     before, encoder = Regressor("shufflenet_v2_x0_5"), DegradationEncoder((4,), (2, 2))

@@ -5,8 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from facegauge.calibration import Calibration, band, fit_calibration
+from facegauge.calibration import Calibration, band
 from facegauge.errors import UsageError
+from facegauge.evaluation.calibration import fit_calibration
 
 CALIBRATION = Calibration(
     reference="hand-made",

@@ -23,7 +23,7 @@ import pytest
 from facegauge import zoo
 from facegauge.calibration import BAND_EDGES, BANDS
 from facegauge.results import COLUMNS, Status
-from facegauge.training.settings import apply_overrides, load_preset
+from facegauge.training.config import apply_overrides, load_preset
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([ROOT / "README.md", ROOT / "examples" / "README.md", *ROOT.glob("docs/**/*.md")])
@@ -111,7 +111,7 @@ def test_every_command_line_of_the_pages_parses(words: list[str]) -> None:
         assert not context.args
         if verb == ("train", "ensemble"):
             given = context.params
-            apply_overrides(load_preset("ensemble", given["preset"]), given["set_"] or [])
+            apply_overrides(load_preset("light_ensemble", given["preset"]), given["set_"] or [])
 
 
 def test_the_pages_do_show_commands() -> None:

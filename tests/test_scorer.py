@@ -18,7 +18,8 @@ from PIL import Image
 import facegauge
 from facegauge import scorer as scorer_module
 from facegauge.errors import PictureError, ScorerError, UsageError
-from facegauge.preprocess import crop_frames, frame_around, sample, to_tensor
+from facegauge.faces.framing import crop_frames, frame_around
+from facegauge.faces.sampling import sample, to_tensor
 from facegauge.results import Box, Face, Status
 from facegauge.scorer import Scorer
 from facegauge.zoo import card_to_toml

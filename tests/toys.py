@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 from pathlib import Path
@@ -12,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from facegauge.calibration import Calibration
-from facegauge.preprocess import PreprocessSpec
+from facegauge.faces.spec import PreprocessSpec
 from facegauge.zoo import Card, Cost, Data, Figure, Validation
 
 TOY_SPEC = PreprocessSpec(width=24, height=32, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
@@ -80,3 +81,18 @@ def first_losses(folder: Path) -> dict[str, float]:
     """What a fit logged first, without its step, rate and speed."""
     row = json.loads((folder / "log.jsonl").read_text().splitlines()[0])
     return {name: row[name] for name in row if name not in ("step", "lr", "steps_per_s")}
+
+
+def write_manifest(file: Path, rows: list[dict[str, object]]) -> Path:
+    with file.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return file
+
+
+def picture(seed: int, size: tuple[int, int] = (44, 56), level: float = 0.5) -> Image.Image:
+    """Smooth random colours of a mean brightness; every seed another picture."""
+    rng = np.random.default_rng(seed)
+    coarse = np.clip(255 * level + 60 * rng.normal(size=(6, 5, 3)), 0, 255).astype(np.uint8)
+    return Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC)

@@ -16,16 +16,15 @@ import numpy as np
 import numpy.typing as npt
 
 from facegauge import zoo
-from facegauge.cutting import MIN_FACE, MODES, Cutter, Picture, Source
-from facegauge.detection import CenterFace, Detector
 from facegauge.errors import NOT_A_NUMBER, PictureError, UsageError
-from facegauge.images import MAX_PIXELS, find_pictures
-from facegauge.preprocess import (
-    PreprocessSpec,
-    to_tensor,
-)
+from facegauge.faces.detection import CenterFace, Detector
+from facegauge.faces.extraction import MIN_FACE, MODES, Cutter, Picture, Source
+from facegauge.faces.sampling import to_tensor
+from facegauge.faces.spec import PreprocessSpec
+from facegauge.images.discovery import find_pictures
+from facegauge.images.loading import MAX_PIXELS
 from facegauge.results import Box, Face, FaceScore, ImageScore, Status
-from facegauge.zoo.models import Model
+from facegauge.zoo.onnx_model import Model
 
 if TYPE_CHECKING:
     pass

@@ -15,31 +15,32 @@ torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
 
 from facegauge import zoo  # noqa: E402
+from facegauge.data.manifests import load_manifest  # noqa: E402
 from facegauge.errors import ScorerError, UsageError  # noqa: E402
-from facegauge.metrics import srcc  # noqa: E402
-from facegauge.preprocess import PreprocessSpec  # noqa: E402
-from facegauge.results import Box, Face  # noqa: E402
-from facegauge.scorer import Scorer  # noqa: E402
-from facegauge.training import export, runs  # noqa: E402
-from facegauge.training.evaluate import (  # noqa: E402
+from facegauge.evaluation.evaluate import (  # noqa: E402
     is_run,
     predict,
     predict_network,
     predict_run,
     report,
 )
+from facegauge.evaluation.metrics import srcc  # noqa: E402
+from facegauge.evaluation.profile import profile_folder  # noqa: E402
+from facegauge.faces.sampling import PreprocessSpec  # noqa: E402
+from facegauge.labelling.label import label  # noqa: E402
+from facegauge.nn import checkpoints as runs  # noqa: E402
+from facegauge.nn.checkpoints import load_run  # noqa: E402
+from facegauge.nn.regressor import Regressor  # noqa: E402
+from facegauge.predictors import network_judge  # noqa: E402
+from facegauge.results import Box, Face  # noqa: E402
+from facegauge.scorer import Scorer  # noqa: E402
+from facegauge.training import export  # noqa: E402
 from facegauge.training.export import (  # noqa: E402
     Shipped,
     check_onnx,
     export_run,
     write_onnx,
 )
-from facegauge.training.judge import network_judge  # noqa: E402
-from facegauge.training.label import label  # noqa: E402
-from facegauge.training.manifests import load_manifest  # noqa: E402
-from facegauge.training.networks.regressor import Regressor  # noqa: E402
-from facegauge.training.profile import profile_folder  # noqa: E402
-from facegauge.training.runs import load_run  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +113,7 @@ def test_flip_averages_the_mirrored_picture_and_costs_twice(toy_run, data, score
     run = load_run(toy_run)
     card = export_run(run, tmp_path / "flip", name="flip", data=data, flip=True)
     image = np.random.default_rng(0).normal(size=(3, 3, 80, 64)).astype(np.float32)
-    model = zoo.models.Model(tmp_path / "flip")
+    model = zoo.onnx_model.Model(tmp_path / "flip")
     with torch.inference_mode():
         views = [run.network(torch.from_numpy(image[..., ::d].copy())) for d in (1, -1)]
     assert model(image) == pytest.approx((views[0] + views[1]).numpy() / 2, abs=1e-5)
@@ -306,7 +307,7 @@ def test_auto_leaves_out_what_scoring_leaves_out(data, monkeypatch):
     def found(pixels):
         return [Face(Box(0, 0, 23, 30), 0.9, ((5, 5),) * 5)]
 
-    monkeypatch.setattr("facegauge.training.evaluate.CenterFace", lambda: found)
+    monkeypatch.setattr("facegauge.evaluation.evaluate.CenterFace", lambda: found)
     spec = PreprocessSpec(width=16, height=20)
     judged = predict_network(Bright(), spec, data.take([0]), faces="auto")
     assert judged.unscored == {0: "the largest face is 23 px, the least that counts 24"}

@@ -15,10 +15,10 @@ import torch
 from torch import nn
 
 from facegauge.errors import FacegaugeError, UsageError
-from facegauge.preprocess import PreprocessSpec
+from facegauge.faces.spec import PreprocessSpec
 from facegauge.results import Box
 from facegauge.training.fit import FitSettings, Log, fit, rate, update_average
-from facegauge.training.views import BatchPlan, Framed, ViewBatches, ViewMaker, ViewSettings
+from facegauge.training.inputs.views import BatchPlan, Framed, ViewBatches, ViewMaker, ViewSettings
 
 SPEC = PreprocessSpec(width=4, height=5)
 

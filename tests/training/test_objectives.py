@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from facegauge.preprocess import PreprocessSpec, to_tensor
-from facegauge.training.losses import mse_corr
-from facegauge.training.networks.regressor import Regressor
+from facegauge.faces.sampling import to_tensor
+from facegauge.faces.spec import PreprocessSpec
+from facegauge.nn.losses import mse_corr
+from facegauge.nn.regressor import Regressor
 from facegauge.training.objectives import Distilled, Normalise, Supervised, all_views
 
 SPEC = PreprocessSpec(width=48, height=64)

@@ -12,7 +12,6 @@ import typer
 from typer.core import TyperGroup
 
 from facegauge.cli import (
-    average,
     best,
     data,
     degrade,
@@ -23,6 +22,7 @@ from facegauge.cli import (
     models,
     profile,
     score,
+    soup,
     train,
 )
 from facegauge.cli.terminal import escape_unprintable, say
@@ -104,7 +104,7 @@ app.add_typer(data.data, name="data")
 app.add_typer(train.train, name="train")
 app.command("label", epilog=label.EPILOG)(label.label)
 app.command("evaluate")(evaluate.evaluate)
-app.command("average")(average.average)
+app.command("soup")(soup.soup)
 app.command("export")(export.export)
 app.command("profile")(profile.profile)
 app.command("degrade")(degrade.degrade)

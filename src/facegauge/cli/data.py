@@ -14,8 +14,8 @@ from facegauge.cli.terminal import print_table, printable, say, watched
 from facegauge.errors import UsageError
 
 if TYPE_CHECKING:
-    from facegauge.training.datasets import Choices, DataSet
-    from facegauge.training.datasets.check import Check
+    from facegauge.data.datasets import Choices, DataSet
+    from facegauge.data.datasets.check import Check
 
 EPILOG = (
     "Exit codes: 0 everything is there; 3 something is missing, unreadable or listed twice; 2 "
@@ -74,12 +74,12 @@ def check(
 
     Pictures without a label are counted and do not matter.
     """
-    from facegauge.training.datasets import read_dataset
+    from facegauge.data.datasets import read_dataset
 
     found = read_dataset(folder, name, _choices(splits, attribute, val, scale))
     looked = None
     if not quick:
-        from facegauge.training.datasets.check import check_pictures
+        from facegauge.data.datasets.check import check_pictures
 
         looked = check_pictures(found, lambda looks: watched(looks, found.manifest.paths))
     _print(found, looked)
@@ -102,7 +102,7 @@ def manifest(
 
     Pictures that are missing are left out and named. None is opened: check does that.
     """
-    from facegauge.training.datasets import read_dataset, write_manifest
+    from facegauge.data.datasets import read_dataset, write_manifest
 
     found = read_dataset(folder, name, _choices(splits, attribute, val, scale))
     write_manifest(found.manifest, output)
@@ -132,8 +132,8 @@ def join(
     A picture in several lists keeps the row of the first. A column manifest, for evaluate --by,
     says which list a row is from.
     """
-    from facegauge.training.datasets import write_manifest
-    from facegauge.training.manifests import joined, load_manifest
+    from facegauge.data.datasets import write_manifest
+    from facegauge.data.manifests import joined, load_manifest
 
     found = [load_manifest(path) for path in lists]
     for one in found:
@@ -151,7 +151,7 @@ data.command("join")(join)
 
 
 def _choices(splits: str | None, attribute: str, val: float, scale: str | None) -> Choices:
-    from facegauge.training.datasets import Choices
+    from facegauge.data.datasets import Choices
 
     if scale is None:
         return Choices(splits, attribute, val)
@@ -167,7 +167,7 @@ def _present(found: DataSet) -> dict[str, int]:
 
 
 def _print(found: DataSet, looked: Check | None) -> None:
-    from facegauge.training.datasets import FORMATS
+    from facegauge.data.datasets import FORMATS
 
     published, there = FORMATS[found.name].published, _present(found)
     rows = [

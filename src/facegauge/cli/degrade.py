@@ -11,7 +11,7 @@ from facegauge.cli.terminal import say
 from facegauge.errors import PictureError, UsageError
 
 if TYPE_CHECKING:
-    from facegauge.preprocess import Pixels
+    from facegauge.arrays import Pixels
 
 CELL = 224  # px, the longer side of a cell
 SHEETS = (".png", ".jpg", ".jpeg", ".webp")
@@ -61,9 +61,9 @@ def degrade(
 
     At least one of --output and --into is needed.
     """
-    from facegauge.images import open_picture
-    from facegauge.training.degradations import DEGRADATIONS
-    from facegauge.training.degradations.sheet import contact_sheet, shrunk
+    from facegauge.data.degradations import DEGRADATIONS
+    from facegauge.data.degradations.sheet import contact_sheet, shrunk
+    from facegauge.images.loading import open_picture
 
     if output is None and into is None:
         raise UsageError("nothing to write: give a sheet with -o or a folder with --into")
@@ -134,7 +134,7 @@ def _write_copies(
     import numpy as np
     from PIL import Image
 
-    from facegauge.training.degradations import degrade as degraded
+    from facegauge.data.degradations import degrade as degraded
 
     folder.mkdir(parents=True, exist_ok=True)
     for (kind, severity), path in copies.items():

@@ -69,7 +69,7 @@ def _onnxruntime() -> str:
 def _detector() -> str:
     import numpy as np
 
-    from facegauge.detection import CenterFace
+    from facegauge.faces.detection import CenterFace
 
     faces = CenterFace()(np.zeros((64, 64, 3), np.uint8))
     return f"CenterFace runs and finds {len(faces)} faces in a black picture"

@@ -10,8 +10,8 @@ import typer
 from facegauge.cli.terminal import print_table, printable
 
 if TYPE_CHECKING:
-    from facegauge.metrics import Interval
-    from facegauge.training.evaluate import Report
+    from facegauge.evaluation.evaluate import Report
+    from facegauge.evaluation.metrics import Interval
 
 COLUMNS = {
     "srcc": "SRCC",
@@ -53,9 +53,9 @@ def evaluate(
     """
     import json
 
+    from facegauge.data.manifests import load_manifest
     from facegauge.errors import UsageError
-    from facegauge.training.evaluate import predict, report
-    from facegauge.training.manifests import load_manifest
+    from facegauge.evaluation.evaluate import predict, report
 
     if output is not None and not output.parent.is_dir():
         raise UsageError(f"there is no folder {output.parent} to write {output.name} to")

@@ -40,9 +40,9 @@ def export(
 
     if find_spec("torch") is None:
         raise MissingExtra("exporting", "train")
+    from facegauge.data.manifests import load_manifest
+    from facegauge.nn.checkpoints import load_run
     from facegauge.training.export import export_run
-    from facegauge.training.manifests import load_manifest
-    from facegauge.training.runs import load_run
 
     card = export_run(
         load_run(run),

@@ -54,11 +54,11 @@ def label(
 
     The table is a manifest: its column score is the label. To train on it, add a column split.
     """
+    from facegauge.data.manifests import load_manifest
     from facegauge.errors import UsageError
+    from facegauge.labelling.label import label_into
+    from facegauge.predictors import open_judge
     from facegauge.results import Status
-    from facegauge.training.judge import open_judge
-    from facegauge.training.label import label_into
-    from facegauge.training.manifests import load_manifest
 
     if resume and overwrite:
         raise UsageError("--resume does not go with --overwrite")

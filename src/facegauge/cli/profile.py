@@ -15,7 +15,7 @@ def profile(
     A run folder is counted and timed in torch. A scorer's counts are its card's, as counted at
     export; it is timed in onnxruntime. GFLOPs are fvcore's, every view counted.
     """
-    from facegauge.training.profile import MAX_GFLOPS, MAX_PARAMETERS, profile_folder
+    from facegauge.evaluation.profile import MAX_GFLOPS, MAX_PARAMETERS, profile_folder
 
     found = profile_folder(subject)
     fits = "yes" if found.fits_challenge else "no"

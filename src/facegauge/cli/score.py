@@ -155,7 +155,7 @@ def open_scorer(
     max_pixels: int | None,
 ) -> Scorer:
     """The scorer that the options ask for."""
-    from facegauge.images import MAX_PIXELS
+    from facegauge.images.loading import MAX_PIXELS
     from facegauge.scorer import Scorer
 
     return Scorer(
@@ -208,7 +208,7 @@ def _open_sink(
     if output is None:
         return _Shown() if sys.stdout.isatty() else _Piped()
     from facegauge import __version__
-    from facegauge.tables import open_table
+    from facegauge.tables.scores import open_table
 
     settings = {
         "facegauge": __version__,
@@ -235,7 +235,7 @@ class _Piped(_Fresh):
     """CSV on stdout, as it comes."""
 
     def __enter__(self) -> Self:
-        from facegauge.rows import CSV
+        from facegauge.tables.formats import CSV
 
         self._put(CSV.header)
         return self
@@ -244,7 +244,7 @@ class _Piped(_Fresh):
         sys.stdout.flush()
 
     def write(self, result: ImageScore) -> None:
-        from facegauge.rows import CSV, rounded_rows
+        from facegauge.tables.formats import CSV, rounded_rows
 
         self._put(b"".join(map(CSV.encode, rounded_rows(result))))
 

@@ -103,7 +103,7 @@ def find_some(paths: Sequence[str]) -> Callable[[], Iterator[str]]:
     Raises:
         UsageError: there are none.
     """
-    from facegauge.images import find_pictures
+    from facegauge.images.discovery import find_pictures
 
     if next(find_pictures(paths), None) is None:
         where = ", ".join(paths[:3]) + (", ..." if len(paths) > 3 else "")

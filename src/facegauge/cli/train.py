@@ -11,7 +11,7 @@ import typer
 from facegauge.cli.terminal import say
 
 if TYPE_CHECKING:
-    from facegauge.training.manifests import Manifest
+    from facegauge.data.manifests import Manifest
 
 train = typer.Typer(no_args_is_help=True, help="Train a scorer by one of the published systems.")
 
@@ -63,10 +63,10 @@ def ensemble(
     allow_leakage: AllowLeakage = False,
 ) -> None:
     """Two light networks, trained apart and averaged (arXiv 2509.10114)."""
-    from facegauge.training.manifests import load_manifest
+    from facegauge.data.manifests import load_manifest
 
-    settings = _settings("ensemble", preset, set_)
-    from facegauge.training.recipes import ensemble as recipe
+    settings = _settings("light_ensemble", preset, set_)
+    from facegauge.training.methods.light_ensemble import recipe
 
     labelled = _labelled(data, allow_leakage)
     more = [load_manifest(path) for path in unlabelled or []]
@@ -94,10 +94,10 @@ def efficient(
     allow_leakage: AllowLeakage = False,
 ) -> None:
     """A teacher, self-training and distillation into a small student (arXiv 2507.15709)."""
-    from facegauge.training.manifests import load_manifest, unlabelled
+    from facegauge.data.manifests import load_manifest, unlabelled
 
-    settings = _settings("efficient", preset, set_)
-    from facegauge.training.recipes import efficient as recipe
+    settings = _settings("efficient_fiqa", preset, set_)
+    from facegauge.training.methods.efficient_fiqa import recipe
 
     labelled = _labelled(data, allow_leakage)
     a, b = (
@@ -135,11 +135,11 @@ def mspt(
     allow_leakage: AllowLeakage = False,
 ) -> None:
     """One light network, in stages of more varied pictures and larger inputs (arXiv 2508.07590)."""
-    from facegauge.training.manifests import load_manifest
+    from facegauge.data.manifests import load_manifest
 
     settings = _settings("mspt", preset, set_)
-    from facegauge.training.judge import open_judge
-    from facegauge.training.recipes import mspt as recipe
+    from facegauge.predictors import open_judge
+    from facegauge.training.methods.mspt import recipe
 
     judge = open_judge(teacher)
     labelled = _labelled(data, allow_leakage)
@@ -172,10 +172,10 @@ def dsl(
     allow_leakage: AllowLeakage = False,
 ) -> None:
     """Degradations learned from two sets guide a transformer (arXiv 2406.09622)."""
-    from facegauge.training.manifests import load_manifest
+    from facegauge.data.manifests import load_manifest
 
-    settings = _settings("dsl", preset, set_)
-    from facegauge.training.recipes import dsl as recipe
+    settings = _settings("dsl_fiqa", preset, set_)
+    from facegauge.training.methods.dsl_fiqa import recipe
 
     labelled = _labelled(data, allow_leakage)
     faces, sharp = ([load_manifest(path) for path in side] for side in (unlabelled or [], clean))
@@ -190,7 +190,7 @@ def _settings(recipe: str, preset: str, pairs: list[str] | None) -> dict[str, An
     from importlib.util import find_spec
 
     from facegauge.errors import MissingExtra
-    from facegauge.training.settings import apply_overrides, load_preset
+    from facegauge.training.config import apply_overrides, load_preset
 
     settings = apply_overrides(load_preset(recipe, preset), pairs or [])
     if find_spec("torch") is None:
@@ -200,9 +200,9 @@ def _settings(recipe: str, preset: str, pairs: list[str] | None) -> dict[str, An
 
 def _labelled(data: Path, allow_leakage: bool) -> Manifest:
     """The labelled pictures; leaks between their splits are refused."""
+    from facegauge.data.leakage import check_leakage
+    from facegauge.data.manifests import load_manifest
     from facegauge.errors import UsageError
-    from facegauge.training.leakage import check_leakage
-    from facegauge.training.manifests import load_manifest
 
     labelled = load_manifest(data)
     labelled.labels()
@@ -222,8 +222,8 @@ def _without(others: Sequence[Manifest], manifest: Manifest) -> Manifest:
     """Unlabelled pictures without those that are in other sets too, which are named."""
     import numpy as np
 
+    from facegauge.data.leakage import check_leakage
     from facegauge.training.devices import this_process
-    from facegauge.training.leakage import check_leakage
 
     leaks = [leak for other in others for leak in check_leakage(other, manifest)]
     if this_process().is_main_process:  # the others of a run find the same

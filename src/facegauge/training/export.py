@@ -15,17 +15,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from facegauge.calibration import fit_calibration
+from facegauge.data.manifests import Manifest
 from facegauge.errors import ScorerError, UsageError
-from facegauge.metrics import Evaluation, Interval, evaluate
-from facegauge.preprocess import FIVE, PreprocessSpec
-from facegauge.training.evaluate import predict_network
-from facegauge.training.landmarks import SWAPPED
-from facegauge.training.manifests import Manifest
-from facegauge.training.networks.dsl_fiqa import DslFiqa
-from facegauge.training.networks.heatmap import Explains
-from facegauge.training.profile import profile_network
-from facegauge.training.runs import Run, save_run
+from facegauge.evaluation.calibration import fit_calibration
+from facegauge.evaluation.evaluate import predict_network
+from facegauge.evaluation.metrics import Evaluation, Interval, evaluate
+from facegauge.evaluation.profile import profile_network
+from facegauge.faces.landmarks import FIVE, SWAPPED
+from facegauge.faces.spec import PreprocessSpec
+from facegauge.nn.checkpoints import Run, save_run
+from facegauge.nn.heatmap import Explains
+from facegauge.training.methods.dsl_fiqa.network import DslFiqa
 from facegauge.zoo import Card, Cost, Data, Figure, Validation, card_to_toml
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def export_run(
     settings = run.settings
     config: dict[str, Any] = dict(run.config)
     if flip and config.get("flip") is False:  # an ensemble does it itself, and run.json says so
-        from facegauge.training.networks import build
+        from facegauge.nn.build import build
 
         config["flip"] = True
         network = build(config)

@@ -20,8 +20,8 @@ from torch.utils.data import Dataset
 
 from facegauge.errors import FacegaugeError, UsageError
 from facegauge.training.devices import computes_bfloat16, this_process
+from facegauge.training.inputs.views import Batch, loader
 from facegauge.training.optimisers import OPTIMISERS
-from facegauge.training.views import Batch, loader
 
 Validate = Callable[[nn.Module], dict[str, float]]
 

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from facegauge.preprocess import PreprocessSpec
-from facegauge.training.losses import ordered
-from facegauge.training.networks.heatmap import remapped
-from facegauge.training.networks.regressor import Regressor
-from facegauge.training.views import Batch
+from facegauge.faces.spec import PreprocessSpec
+from facegauge.nn.heatmap import remapped
+from facegauge.nn.losses import ordered
+from facegauge.nn.regressor import Regressor
+from facegauge.training.inputs.views import Batch
 
 ScoreLoss = Callable[..., Tensor]  # (prediction, target, trust=None), see losses.py
 

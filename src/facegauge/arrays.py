@@ -1,0 +1,15 @@
+"""The array types that rooms hand to each other."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+Pixels = npt.NDArray[np.uint8]
+"""(H, W, 3) RGB, 8-bit sRGB, upright; (N, H, W, 3) where a docstring says so."""
+
+FloatArray = npt.NDArray[np.float32]
+"""float32: network inputs (N, 3, H, W), landmark vectors (N, 10), maps (h, w)."""
+
+Scores = npt.NDArray[np.float64]
+"""(N,) float64, scores or labels."""

@@ -1,0 +1,248 @@
+"""How well predictions agree with labels: correlations, intervals, comparisons, group gaps.
+
+Numpy only. Every statistic takes `(label, prediction)`, two (N,) arrays, and gives a float. A
+statistic that is not defined (fewer than two rows, or no spread) is nan, never an exception;
+`Evaluation.notes` says why in words.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from facegauge.evaluation.intervals import (
+    RESAMPLES,
+    Interval,
+    bootstrap,
+    intervals,
+    paired_bootstrap,
+)
+from facegauge.evaluation.logistic import cross_fitted, fit_logistic
+
+__all__ = [
+    "Evaluation",
+    "GroupGap",
+    "Interval",
+    "bootstrap",
+    "challenge",
+    "evaluate",
+    "fit_logistic",
+    "group_gaps",
+    "krcc",
+    "paired_bootstrap",
+    "plcc",
+    "rmse",
+    "srcc",
+]
+
+Array = npt.NDArray[np.float64]
+
+KRCC_RESAMPLES = 200  # one Kendall tau costs as much as ten of the others
+
+
+def plcc(label: npt.ArrayLike, prediction: npt.ArrayLike) -> float:
+    """Pearson's linear correlation, -1..1; nan where either side has no spread."""
+    a, b = _pair(label, prediction)
+    if len(a) < 2 or np.ptp(a) == 0 or np.ptp(b) == 0:
+        return math.nan
+    a, b = a - a.mean(), b - b.mean()
+    spread = math.sqrt(float(a @ a)) * math.sqrt(float(b @ b))
+    return min(1.0, max(-1.0, float(a @ b) / spread)) if spread > 0 else math.nan
+
+
+def srcc(label: npt.ArrayLike, prediction: npt.ArrayLike) -> float:
+    """Spearman's rank correlation, -1..1; ties get their average rank."""
+    a, b = _pair(label, prediction)
+    return plcc(_ranks(a), _ranks(b))
+
+
+def krcc(label: npt.ArrayLike, prediction: npt.ArrayLike) -> float:
+    """Kendall's tau-b, -1..1, in O(n log n)."""
+    a, b = (np.unique(side, return_inverse=True)[1] for side in _pair(label, prediction))
+    pairs = len(a) * (len(a) - 1) // 2
+    tied_a, tied_b = _tied_pairs(a), _tied_pairs(b)
+    if pairs in (tied_a, tied_b):
+        return math.nan
+    tied_both = _tied_pairs(a.astype(np.int64) * len(b) + b)
+    discordant = _inversions(b[np.lexsort((b, a))])
+    concordant_less_discordant = pairs - tied_a - tied_b + tied_both - 2 * discordant
+    return concordant_less_discordant / math.sqrt(pairs - tied_a) / math.sqrt(pairs - tied_b)
+
+
+def rmse(label: npt.ArrayLike, prediction: npt.ArrayLike) -> float:
+    """Root mean squared error, on the labels' scale; nan for no rows."""
+    a, b = _pair(label, prediction)
+    return math.sqrt(float(np.mean((a - b) ** 2))) if len(a) else math.nan
+
+
+def challenge(label: npt.ArrayLike, prediction: npt.ArrayLike) -> float:
+    """The VQualA 2025 challenge's score: (SRCC + PLCC) / 2."""
+    return (srcc(label, prediction) + plcc(label, prediction)) / 2
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Agreement of one set of predictions with the labels, each figure with its interval.
+
+    Attributes:
+        n: rows judged.
+        srcc, plcc, krcc, rmse: see the functions; plcc is of the predictions as they are.
+        plcc_fitted: PLCC after a fitted curve (see `evaluate`), as published tables often have it;
+            the curve may fall, so it is positive even where labels and predictions run opposite.
+        challenge: (srcc + plcc) / 2, without a fitted curve.
+        notes: what a reader must know, one sentence each.
+    """
+
+    n: int
+    srcc: Interval
+    plcc: Interval
+    plcc_fitted: Interval
+    krcc: Interval
+    rmse: Interval
+    challenge: Interval
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The evaluation as plain JSON types: n, notes, and `{value, low, high}` a figure."""
+        out: dict[str, Any] = {}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            out[field.name] = value.to_dict() if isinstance(value, Interval) else value
+        out["notes"] = list(self.notes)
+        return out
+
+
+def evaluate(
+    label: npt.ArrayLike,
+    prediction: npt.ArrayLike,
+    *,
+    calibration: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
+    resamples: int = RESAMPLES,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Evaluation:
+    """All figures of a set of predictions.
+
+    The curve behind `plcc_fitted` is never fitted to the rows it is judged on: it is fitted to
+    `calibration`, a `(label, prediction)` of other pictures; without one, the rows are split at
+    random in two halves, and each is mapped by the curve fitted to the other. The bootstrap holds
+    the fitted curves fixed. KRCC, the slowest, takes at most `KRCC_RESAMPLES` resamples.
+
+    Raises:
+        ValueError: the arrays differ in length or hold values that are not finite.
+    """
+    y, p = _pair(label, prediction)
+    if not (np.isfinite(y).all() and np.isfinite(p).all()):
+        raise ValueError("evaluate expects finite labels and predictions; leave other rows out")
+    notes: list[str] = []
+    if len(y) < 2 or np.ptp(y) == 0 or np.ptp(p) == 0:
+        notes.append("correlations are not defined: " + _why_undefined(y, p))
+        mapped, note = p, ""
+    elif calibration is not None:
+        known, raw = _pair(*calibration)
+        curve = fit_logistic(raw, known)
+        mapped = curve(p)
+        note = curve.note
+    else:
+        mapped, note = cross_fitted(p, y, seed)
+    notes.extend([f"PLCC fitted: {note}"] if note else [])
+
+    def figures(y: Array, p: Array, mapped: Array) -> Sequence[float]:
+        ranks, raw = srcc(y, p), plcc(y, p)
+        return ranks, raw, plcc(y, mapped), rmse(y, p), (ranks + raw) / 2
+
+    order, linear, fitted, error, both = intervals(figures, [y, p, mapped], resamples, level, seed)
+    tau = bootstrap(krcc, y, p, resamples=min(resamples, KRCC_RESAMPLES), level=level, seed=seed)
+    return Evaluation(len(y), order, linear, fitted, tau, error, both, tuple(notes))
+
+
+@dataclass(frozen=True, slots=True)
+class GroupGap:
+    """How one group of pictures is judged.
+
+    Attributes:
+        name: the group's value.
+        n: pictures in it.
+        residual: mean of prediction - label; above 0 the group is scored too kindly.
+        srcc: rank correlation within the group.
+    """
+
+    name: str
+    n: int
+    residual: Interval
+    srcc: Interval
+
+    def to_dict(self) -> dict[str, Any]:
+        figures = {"residual": self.residual.to_dict(), "srcc": self.srcc.to_dict()}
+        return {"name": self.name, "n": self.n, **figures}
+
+
+def group_gaps(
+    label: npt.ArrayLike,
+    prediction: npt.ArrayLike,
+    groups: Sequence[str],
+    *,
+    resamples: int = RESAMPLES,
+    level: float = 0.95,
+    seed: int = 0,
+) -> list[GroupGap]:
+    """One `GroupGap` for each value in `groups` (N names), largest group first."""
+    y, p = _pair(label, prediction)
+    names, member, counts = np.unique(np.asarray(groups), return_inverse=True, return_counts=True)
+    gaps = []
+    for index in np.argsort(-counts, kind="stable"):
+        rows = member == index
+        residual, order = intervals(
+            lambda y, p: (float(np.mean(p - y)), srcc(y, p)), [y[rows], p[rows]],
+            resamples, level, seed,
+        )  # fmt: skip
+        gaps.append(GroupGap(str(names[index]), int(counts[index]), residual, order))
+    return gaps
+
+
+def _pair(label: npt.ArrayLike, prediction: npt.ArrayLike) -> tuple[Array, Array]:
+    a, b = np.asarray(label, np.float64), np.asarray(prediction, np.float64)
+    if a.ndim != 1 or a.shape != b.shape:
+        raise ValueError(f"expected two (N,) arrays of one length, got {a.shape} and {b.shape}")
+    return a, b
+
+
+def _why_undefined(label: Array, prediction: Array) -> str:
+    if len(label) < 2:
+        return f"they need two rows or more, there are {len(label)}"
+    side = "labels" if np.ptp(label) == 0 else "predictions"
+    return f"all {side} are equal"
+
+
+def _ranks(values: Array) -> Array:
+    """Ranks from 1, ties averaged."""
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    return np.asarray((last - (counts - 1) / 2)[inverse], np.float64)
+
+
+def _tied_pairs(codes: npt.NDArray[np.integer]) -> int:
+    counts = np.unique(codes, return_counts=True)[1].astype(np.int64)
+    return int((counts * (counts - 1) // 2).sum())
+
+
+def _inversions(codes: npt.NDArray[np.integer]) -> int:
+    """Pairs i < j with codes[i] > codes[j], for codes >= 0.
+
+    A radix sort from the highest bit: two codes part at the highest bit in which they differ, and
+    are inverted when the one with a 1 there comes first.
+    """
+    total = 0
+    for bit in reversed(range(int(codes.max(initial=0)).bit_length())):
+        above = codes >> (bit + 1)  # sorted, by the earlier rounds
+        one = (codes >> bit) & 1
+        ones_before = np.cumsum(one) - one
+        in_group = ones_before - ones_before[np.searchsorted(above, above)]
+        total += int(in_group[one == 0].sum())
+        codes = codes[np.argsort(codes >> bit, kind="stable")]
+    return total

@@ -1,0 +1,68 @@
+"""Faces that a run has searched once, kept in its folder: a resumed run does not search again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from facegauge import __version__
+from facegauge.arrays import Pixels
+from facegauge.faces.detection import CenterFace, Detector
+from facegauge.results import Box, Face
+
+NAME = "faces.jsonl"
+
+
+class FoundFaces:
+    """A detector that writes down what it finds, and looks up what it has found before.
+
+    A picture is known by its pixels, so its name and place do not matter, nor which manifest it is
+    in. What another version of facegauge found is not taken. Threads may share it, and so may
+    processes: each adds whole lines to the one file, which may be deleted at any time.
+
+    Args:
+        folder: of the run; it holds the file.
+        detector: searches what is not known.
+    """
+
+    def __init__(self, folder: Path, detector: Detector | None = None) -> None:
+        self.file, self.detector = folder / NAME, detector or CenterFace()
+        self._known: dict[str, list[Face]] = {}
+        lines = self.file.read_bytes().splitlines() if self.file.exists() else []
+        for line in lines:
+            try:
+                row = json.loads(line)
+                self._known[row["picture"]] = [_face(one) for one in row["faces"]]
+            except (ValueError, KeyError, TypeError):  # cut short when a run was killed
+                continue
+
+    def __call__(self, pixels: Pixels) -> list[Face]:
+        key = self._key(pixels)
+        if key not in self._known:
+            self._known[key] = self.detector(pixels)
+            self._keep({"picture": key, "faces": [asdict(one) for one in self._known[key]]})
+        return self._known[key]
+
+    def _key(self, pixels: Pixels) -> str:
+        hashed = hashlib.blake2b(pixels.tobytes(), digest_size=16)
+        hashed.update(f"{pixels.shape} {self.detector} {__version__}".encode())
+        return hashed.hexdigest()
+
+    def _keep(self, row: dict[str, object]) -> None:
+        line = "\n" + json.dumps(row)  # begins anew after a line that was cut short
+        with suppress(OSError):  # a full disk: the run itself will say so
+            file = os.open(self.file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+            try:
+                os.write(file, line.encode())  # at once: lines of two processes do not mingle
+            finally:
+                os.close(file)
+
+
+def _face(row: dict[str, Any]) -> Face:
+    points = tuple((x, y) for x, y in row["points"])
+    return Face(Box(**row["box"]), row["confidence"], points)

@@ -1,0 +1,6 @@
+"""Picture files: found in folders, opened within limits, as upright 8-bit sRGB pixels."""
+
+from facegauge.images.discovery import SUFFIXES, find_pictures
+from facegauge.images.loading import MAX_PIXELS, open_picture
+
+__all__ = ["MAX_PIXELS", "SUFFIXES", "find_pictures", "open_picture"]

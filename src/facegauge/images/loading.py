@@ -1,0 +1,171 @@
+"""The one decode path: find pictures, and turn any of them into upright 8-bit sRGB pixels."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from facegauge.arrays import Pixels
+from facegauge.errors import PictureError
+from facegauge.images.pixels import from_array, from_image
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    Source = str | os.PathLike[str] | bytes | BinaryIO | Image.Image | npt.NDArray[Any]
+
+MAX_PIXELS = 120_000_000
+"""Pictures with more pixels are `too_large`: room for a phone's 108 megapixels, 0.4 GB decoded."""
+
+HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+AVIF_BRANDS = {b"avif", b"avis"}
+
+_pillow_limit = threading.Lock()
+
+
+def open_picture(source: Source, max_pixels: int = MAX_PIXELS) -> Pixels:
+    """Opens a picture in any form and brings it to the one form that everything else reads.
+
+    It is turned upright (EXIF), its first frame taken, its colours converted to sRGB when a
+    usable profile is embedded, transparency laid over white. Grey becomes three equal channels;
+    16 bits keep their upper 8. Floating-point files are read as 0..1, 0..255 or 0..65535, those
+    of 32-bit integers as 0..255 or 0..65535, whichever is the least range that holds their largest
+    value.
+
+    Args:
+        source: a path; the bytes of a picture file, or an open binary file; a PIL image; or an
+            array (H, W), (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA of uint8, uint16, or floats
+            in 0..1.
+        max_pixels: the most pixels a picture may have. It is read from the header, so a larger
+            one costs no memory.
+
+    Returns:
+        (H, W, 3) uint8, RGB. May be read-only, and an array of this kind is not copied.
+
+    Raises:
+        PictureError: with status `too_large`, or `unreadable` for all else: one short line.
+    """
+    from PIL import Image
+
+    try:
+        if isinstance(source, np.ndarray):
+            _check_size(source.shape[1::-1], max_pixels)
+            return from_array(source)
+        if isinstance(source, Image.Image):
+            _check_size(source.size, max_pixels)
+            return from_image(source)
+        with _open_file(source) as file, _open_header(file) as image:
+            _check_size(image.size, max_pixels)
+            return from_image(image)
+    except PictureError:
+        raise
+    except MemoryError as error:
+        raise PictureError("there is not enough memory to open the picture") from error
+    except Exception as error:  # decoders raise anything: SyntaxError, struct.error, zlib.error...
+        reason = " ".join(str(error).split())[:160] or type(error).__name__
+        raise PictureError(f"the picture is damaged or cut short: {reason}") from error
+
+
+def _check_size(size: tuple[int, ...], max_pixels: int) -> None:
+    if len(size) == 2 and size[0] * size[1] > max_pixels:
+        raise PictureError(
+            f"the picture has {size[0]} x {size[1]} pixels, more than the limit of {max_pixels}: "
+            "shrink it or raise the limit",
+            status="too_large",
+        )
+
+
+def _open_file(source: Any) -> BinaryIO:
+    if isinstance(source, bytes | bytearray | memoryview):
+        return io.BytesIO(source)
+    if hasattr(source, "read"):
+        return io.BytesIO(source.read())
+    if not isinstance(source, str | os.PathLike):
+        raise PictureError(
+            "expected a path, the bytes of a picture file, an open binary file, a PIL image or a "
+            f"numpy array, got {type(source).__name__}"
+        )
+    path = Path(source)
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            os.scandir(path).close()
+            raise PictureError("this is a folder, not a picture")
+        if not stat.S_ISREG(mode):
+            raise PictureError("this is not a regular file")
+        return path.open("rb")
+    except FileNotFoundError:
+        what = (
+            "this is a link to a file that does not exist" if path.is_symlink() else "no such file"
+        )
+        raise PictureError(what) from None
+    except OSError as error:
+        raise PictureError(f"cannot be opened: {error.strerror or error}") from error
+
+
+def _open_header(file: BinaryIO) -> Image.Image:
+    """Reads the header only; what the file is decides, not what it is called."""
+    from PIL import Image, UnidentifiedImageError
+
+    start = file.read(32)
+    file.seek(0)
+    brands = _brands(start)
+    if brands & HEIC_BRANDS and not brands & AVIF_BRANDS:  # both name mif1, a frame for either
+        _allow_heic()
+    try:
+        with _no_pillow_limit():
+            image = Image.open(file)
+    except UnidentifiedImageError:
+        if not start:
+            raise PictureError("the file is empty") from None
+        if brands & AVIF_BRANDS:
+            raise PictureError(
+                "this Pillow cannot read AVIF: pip install --upgrade pillow"
+            ) from None
+        raise PictureError("the file is not a picture of a known format, or is damaged") from None
+    if image.format == "EPS":  # Pillow would start Ghostscript
+        raise PictureError("this is a PostScript drawing, not a picture")
+    return image
+
+
+def _brands(start: bytes) -> set[bytes]:
+    """What an ISO media file says it is, from its first bytes; nothing for other files."""
+    if start[4:8] != b"ftyp":
+        return set()
+    size = int.from_bytes(start[:4], "big")
+    return {start[8:12], *(start[i : i + 4] for i in range(16, min(size, len(start)), 4))}
+
+
+@lru_cache(maxsize=1)
+def _allow_heic() -> None:
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError:
+        raise PictureError(
+            "HEIC pictures need the [heic] extra: pip install 'facegauge[heic]'"
+        ) from None
+    register_heif_opener()
+
+
+@contextmanager
+def _no_pillow_limit() -> Iterator[None]:
+    """Lifts Pillow's own pixel limit, which is global, while a header is read."""
+    from PIL import Image
+
+    with _pillow_limit:
+        limit = Image.MAX_IMAGE_PIXELS
+        Image.MAX_IMAGE_PIXELS = None
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit

@@ -1,0 +1,1 @@
+"""Score tables on disk: columns, formats, journals and locks."""

@@ -1,0 +1,1 @@
+"""Efficient-FIQA (arXiv 2507.15709)."""

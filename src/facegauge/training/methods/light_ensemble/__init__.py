@@ -1,0 +1,1 @@
+"""The light ensemble with MSECorrLoss (arXiv 2509.10114)."""

@@ -1,0 +1,1 @@
+"""MSPT: multi-stage progressive training (arXiv 2508.07590)."""

@@ -1,1 +1,0 @@
-"""One readable file for each published system; copy one and own it."""

@@ -1,0 +1,511 @@
+"""The verbs score, best, models and doctor, and how errors end the command."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+from collections.abc import Callable
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from typer.testing import CliRunner, Result
+
+from facegauge import cli, scorer, zoo
+from facegauge.cli import best, doctor, terminal
+from facegauge.cli import score as score_verb
+from facegauge.errors import UsageError
+from facegauge.results import COLUMNS, FaceScore, ImageScore, Status
+from facegauge.tables.scores import read_rows
+
+Write = Callable[..., Path]
+MAIN = [sys.executable, "-c", "from facegauge.cli import main; main()"]
+
+
+def run(*arguments: str | Path, stdin: bytes = b"", **options: Any) -> Result:
+    return CliRunner().invoke(cli.app, [str(a) for a in arguments], input=stdin, **options)
+
+
+@pytest.fixture
+def score(toy_scorer: Path) -> Callable[..., Result]:
+    """Runs `facegauge score` with the toy scorer on whole pictures."""
+
+    def call(*arguments: str | Path, stdin: bytes = b"") -> Result:
+        return run("score", "--scorer", toy_scorer, "--faces", "whole", *arguments, stdin=stdin)
+
+    return call
+
+
+def csv_rows(text: str) -> list[dict[str, str]]:
+    reader = csv.DictReader(io.StringIO(text, newline=""))
+    assert tuple(reader.fieldnames or ()) == COLUMNS
+    return list(reader)
+
+
+def paths(table: Path) -> list[str]:
+    return [row["path"] for row in read_rows(table)]
+
+
+def test_a_pipe_gets_csv_and_stderr_the_summary(score: Any, grey: Write) -> None:
+    first, second = grey("in/a.png", 51), grey("in/deep/b.jpg", 102)
+    result = score(first.parent)
+    assert result.exit_code == 0, result.stderr
+    rows = csv_rows(result.stdout)
+    assert [row["path"] for row in rows] == [str(first), str(second)]
+    assert [float(row["score"]) for row in rows] == pytest.approx([0.2, 0.4], abs=1e-5)
+    assert [row["status"] for row in rows] == ["ok", "ok"]
+    assert (float(rows[0]["low"]), float(rows[0]["high"])) == pytest.approx((0.1, 0.35), abs=1e-5)
+    assert result.stderr == "facegauge: 2 pictures, 2 faces, 0 without a face, 0 failed\n"
+
+
+def test_some_failed_is_exit_3_and_every_path_has_its_row(score: Any, grey: Write) -> None:
+    good = grey("a.png", 51)
+    missing = str(good.parent / "no\nsuch.png")
+    result = score(good, missing)
+    assert result.exit_code == 3
+    rows = csv_rows(result.stdout)
+    assert [(row["path"], row["status"]) for row in rows] == [
+        (str(good), "ok"),
+        (missing, "unreadable"),
+    ]
+    assert rows[1]["message"]
+    assert "2 pictures, 1 face, 0 without a face, 1 failed" in result.stderr
+
+
+def test_faces_are_searched_by_default(
+    toy_scorer: Path, grey: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scorer, "CenterFace", lambda: lambda pixels: [])
+    result = run("score", "--scorer", toy_scorer, grey("a.png", 51))
+    assert result.exit_code == 3
+    assert csv_rows(result.stdout)[0]["status"] == "no_face"
+    assert "1 picture, 0 faces, 1 without a face, 0 failed" in result.stderr
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+def test_a_table_is_written_and_resumed(
+    score: Any, grey: Write, tmp_path: Path, suffix: str
+) -> None:
+    folder, table = tmp_path / "in", tmp_path / f"t.{suffix}"
+    grey("in/a.png", 51)
+    result = score(folder, "-o", table)
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert score(folder, "-o", table).exit_code == 2
+    grey("in/b.png", 102)
+    result = score(folder, "-o", table, "--resume")
+    assert result.exit_code == 0
+    assert "1 picture more, 1 face," in result.stderr
+    assert paths(table) == [str(folder / "a.png"), str(folder / "b.png")]
+    assert "nothing left to do" in score(folder, "-o", table, "--resume").stderr
+    result = score(folder, "-o", table, "--resume", "--min-face", "30")
+    assert result.exit_code == 2
+    assert "min_face was 24.0, is 30.0" in result.stderr
+    (folder / "a.png").unlink()
+    assert score(folder, "-o", table, "--overwrite").exit_code == 0
+    assert paths(table) == [str(folder / "b.png")]
+
+
+@pytest.mark.parametrize(
+    ("sort", "expected"),
+    [("path", "abcd"), ("score", "cadb"), ("-score", "dacb")],
+)
+def test_sort(score: Any, grey: Write, tmp_path: Path, sort: str, expected: str) -> None:
+    given = [grey(f"{name}.png", level) for name, level in [("d", 90), ("c", 20), ("a", 50)]]
+    (tmp_path / "b.png").write_text("damaged")
+    result = score(*given, tmp_path / "b.png", "--sort", sort)
+    assert "".join(Path(row["path"]).stem for row in csv_rows(result.stdout)) == expected
+
+
+def test_a_name_that_ends_in_a_carriage_return_keeps_it_between_nuls(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"a\r\0b\0")))
+    assert terminal.named_paths(["-"]) == ["a\r", "b"]
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\0"])
+def test_paths_from_stdin(score: Any, grey: Write, end: bytes) -> None:
+    folder = grey("in/a.png", 51).parent
+    listed = [folder, grey("b ' ä.png", 51)]
+    if end == b"\0":
+        listed.append(grey("c\nd.png", 51))
+    result = score("-", stdin=b"".join(os.fsencode(path) + end for path in listed) + end)
+    found = [row["path"] for row in csv_rows(result.stdout)]
+    assert found == [str(folder / "a.png"), *map(str, listed[1:])]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["score", "EMPTY"], "no pictures found in"),
+        (["score", "-"], "no pictures found in an empty list"),
+        (["score", "EMPTY", "--sort", "size"], "path, score, -score, got size"),
+        (["score", "EMPTY", "--resume"], "-o FILE"),
+        (["score", "EMPTY", "-o", "t.csv", "--resume", "--overwrite"], "--resume goes neither"),
+        (["score", "x.png", "--scorer", "EMPTY"], "neither a scorer folder"),
+        (["score", "x.png", "--scorer", "TOY", "--faces", "some"], "got 'some'"),
+        (["score", "x.png", "--scorer", "TOY", "-o", "t.xls"], ".csv, .jsonl, .parquet"),
+        (["best", "EMPTY"], "no pictures found in"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_exit_2(
+    toy_scorer: Path, tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    places = {"EMPTY": str(tmp_path / "empty"), "TOY": str(toy_scorer)}
+    result = run(*(places.get(argument, argument) for argument in arguments))
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert re.fullmatch(r"facegauge: [^\n]+\n", result.stderr)
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize("arguments", [["score"], ["score", "x", "--threads", "0"], ["nonsense"]])
+def test_what_cannot_be_parsed_is_exit_2(arguments: list[str]) -> None:
+    assert run(*arguments).exit_code == 2
+
+
+def _fail(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(scorer.Scorer, "__init__", fail)
+
+
+def test_an_unexpected_error_is_one_line_unless_debugging(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _fail(monkeypatch, RuntimeError("out of luck"))
+    result = run("score", "x.png")
+    assert result.exit_code == 1
+    assert re.fullmatch(
+        r"facegauge: unexpected RuntimeError: out of luck; .*--debug.*\n", result.stderr
+    )
+    for result in (
+        run("--debug", "score", "x.png"),
+        run("score", "x.png", env={"FACEGAUGE_DEBUG": "1"}),
+    ):
+        assert result.exit_code == 1
+        assert "Traceback (most recent call last)" in result.stderr
+    _fail(monkeypatch, UsageError("not so"))
+    result = run("--debug", "score", "x.png")
+    assert result.exit_code == 2
+    assert "Traceback" in result.stderr
+
+
+def test_ctrl_c_is_one_line_and_keeps_the_rows(
+    score: Any, grey: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = tmp_path / "t.csv"
+    real = scorer.Scorer.score_iter
+
+    def interrupted(self: scorer.Scorer, sources: Any) -> Any:
+        yield next(iter(real(self, sources)))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(scorer.Scorer, "score_iter", interrupted)
+    given = [grey("a.png", 51), grey("b.png", 51)]
+    result = score(*given, "-o", table)
+    assert result.exit_code == 130
+    assert re.fullmatch(r"facegauge: stopped: .*t\.csv.*--resume\n", result.stderr)
+    assert paths(table) == [str(given[0])]
+    result = score(*given)
+    assert (result.exit_code, result.stderr) == (130, "facegauge: stopped\n")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals and pipes differ there")
+def test_a_reader_that_leaves_is_no_error(toy_scorer: Path, grey: Write) -> None:
+    command = [*MAIN, "score", "--scorer", str(toy_scorer), "--faces", "whole"]
+    command += [str(grey("a.png", 51))] * 2000
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals differ there")
+def test_a_killed_run_is_resumed_without_gap_or_double(
+    toy_scorer: Path, grey: Write, tmp_path: Path
+) -> None:
+    for number in range(400):
+        grey(f"in/{number:03}.png", number % 256, (300, 400))
+    table = tmp_path / "t.csv"
+    command = [*MAIN, "score", "--scorer", str(toy_scorer), "--faces", "whole", "-o", str(table)]
+    with subprocess.Popen([*command, str(tmp_path / "in")]) as process:
+        while not (table.exists() and table.stat().st_size > 2000) and process.poll() is None:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+    assert subprocess.run([*command, str(tmp_path / "in"), "--resume"], check=False).returncode == 0
+    assert paths(table) == [str(tmp_path / "in" / f"{number:03}.png") for number in range(400)]
+
+
+def test_a_terminal_gets_rows_as_they_come_without_tricks(
+    score: Any, grey: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(score_verb, "_Piped", score_verb._Shown)
+    nasty = grey("[red]x[/red]\x1b[2J\n.png", 80)
+    result = score(nasty, nasty.parent / "gone.png")
+    assert "[red]x[/red]\\x1b[2J\\n.png" in result.stdout
+    assert "\x1b" not in result.stdout
+    header, first, second = result.stdout.splitlines()
+    assert header.split() == ["score", "low-high", "percentile", "band", "face", "picture"]
+    assert re.fullmatch(r"0\.314 +0\.21-0\.46 +31 +fair +0 +.*png", first)
+    assert re.fullmatch(r" +unreadable +.*gone\.png  \(no such file.*\)", second)
+
+
+def test_rows_are_shown_one_by_one(
+    capsys: pytest.CaptureFixture[str], toy_scorer: Path, tmp_path: Path
+) -> None:
+    result = scorer.Scorer(toy_scorer).score(tmp_path / "no.png")
+    with score_verb._Shown() as shown:
+        shown.write(result)
+        assert "no.png" in capsys.readouterr().out
+        shown.write(result)
+        assert capsys.readouterr().out.count("\n") == 1  # the header is not repeated
+
+
+def test_tables_in_a_pipe_are_not_folded(capsys: pytest.CaptureFixture[str]) -> None:
+    terminal.print_table(["picture"], [["a/" * 300]])
+    assert "a/" * 300 in capsys.readouterr().out
+
+
+def test_a_stream_of_few_characters_gets_escapes(monkeypatch: pytest.MonkeyPatch) -> None:
+    narrow, wide = (io.TextIOWrapper(io.BytesIO(), encoding=name) for name in ("cp1252", "utf-8"))
+    monkeypatch.setattr(sys, "stdout", narrow)
+    monkeypatch.setattr(sys, "stderr", wide)
+    terminal.escape_unprintable()
+    print("鏡 ä")
+    narrow.flush()
+    assert narrow.buffer.getvalue() == "\\u93e1 ä\n".encode("cp1252")
+    assert wide.errors == "strict"
+
+
+def test_a_list_on_stdin_that_is_no_text_is_said_to_be_none(
+    monkeypatch: pytest.MonkeyPatch, score: Any
+) -> None:
+    def strictly(path: bytes) -> str:
+        return path.decode("utf-8")  # as on Windows
+
+    monkeypatch.setattr(terminal.os, "fsdecode", strictly)
+    result = score("-", stdin=b"caf\xe9.png\n")
+    assert result.exit_code == 2 and r"the list on stdin has b'caf\xe9.png'" in result.stderr
+
+
+def test_printable() -> None:
+    assert terminal.printable("a\x1b[0m\n\t\r\x7f") == "a\\x1b[0m\\n\\t\\r\\x7f"
+    assert terminal.printable("\u202e caf\udce9 ä 鏡") == "\\u202e caf\\udce9 ä 鏡"
+
+
+def test_progress_is_for_terminals_only(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert list(terminal.watched([1, 2, 3], [])) == [1, 2, 3]
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    seen = []
+    for item in terminal.watched(range(30), "x" * 30):
+        time.sleep(0.005)
+        seen.append(item)
+    assert seen == list(range(30))
+    captured = capsys.readouterr()
+    assert "30/30" in captured.err
+    assert "pictures/s" in captured.err
+    assert captured.out == ""
+
+
+@pytest.fixture
+def folders(grey: Write) -> Path:
+    for name, level in {"a/1.png": 50, "a/2.png": 150, "b/2.png": 200, "b/3.png": 60}.items():
+        grey(f"in/{name}", level)
+    folder = grey("in/b/4.png", 30).parent.parent
+    (folder / "bad.png").write_text("bad")
+    return folder
+
+
+def names(text: str) -> list[str]:
+    return re.findall(r"(\w/\d)\.png", text)
+
+
+def test_best(toy_scorer: Path, folders: Path) -> None:
+    result = run("best", folders, "--scorer", toy_scorer, "--faces", "whole", "--top", "3")
+    assert result.exit_code == 0
+    assert names(result.stdout) == ["b/2", "a/2", "b/3"]
+    assert "6 pictures, 5 faces, 0 without a face, 1 failed" in result.stderr
+    arguments = ["--scorer", toy_scorer, "--faces", "whole", "--top", "1", "--per-folder"]
+    result = run("best", folders, *arguments)
+    assert names(result.stdout) == ["a/2", "b/2"]
+    assert run("best", folders / "bad.png", "--scorer", toy_scorer).exit_code == 3
+
+
+def test_copies_never_replace_a_file(toy_scorer: Path, folders: Path, tmp_path: Path) -> None:
+    chosen = tmp_path / "chosen" / "here"
+    for _ in range(2):
+        arguments = ["--scorer", toy_scorer, "--faces", "whole", "--top", "2"]
+        assert run("best", folders, *arguments, "--copy-to", chosen).exit_code == 0
+    assert sorted(file.name for file in chosen.iterdir()) == [
+        "2-2.png",
+        "2-3.png",
+        "2-4.png",
+        "2.png",
+    ]
+    assert (chosen / "2.png").read_bytes() == (folders / "b/2.png").read_bytes()
+    assert (chosen / "2-2.png").read_bytes() == (folders / "a/2.png").read_bytes()
+
+
+def test_a_picture_named_twice_is_chosen_once(toy_scorer: Path, folders: Path) -> None:
+    twice = [folders, folders / "b", folders / "a" / ".." / "b/2.png"]
+    result = run("best", *twice, "--scorer", toy_scorer, "--faces", "whole", "--top", "2")
+    assert names(result.stdout) == ["b/2", "a/2"]
+
+
+def test_the_best_are_kept_in_order_whatever_comes_when() -> None:
+    def one(number: int, score: float) -> ImageScore:
+        return ImageScore(f"{number}.png", Status.OK, (FaceScore(score, 0, 1, 50.0, "fair"),))
+
+    results = [one(k, score) for k, score in enumerate((0.3, 0.9, 0.3, 0.1, 0.9, 0.5, 0.3))]
+    for top in range(1, 9):
+        chosen = best.Chosen(top)
+        for result in results:
+            chosen.add(result)
+        slow = sorted(results, key=lambda result: -(result.score or 0))[:top]
+        assert [kept.path for kept in chosen.best_first()] == [kept.path for kept in slow]
+
+
+def test_copies_of_an_earlier_run_are_not_chosen(toy_scorer: Path, folders: Path) -> None:
+    arguments = ["--scorer", toy_scorer, "--faces", "whole", "--top", "2"]
+    for _ in range(2):
+        result = run("best", folders, *arguments, "--copy-to", folders / "top")
+        assert names(result.stdout) == ["b/2", "a/2"]
+
+
+def test_a_place_for_copies_is_tried_before_scoring(
+    folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(best, "open_scorer", lambda *_, **__: pytest.fail("it scores"))
+    result = run("best", folders, "--copy-to", folders / "bad.png")
+    assert result.exit_code == 2 and "cannot make the folder" in result.stderr
+
+
+def test_a_copy_that_fails_does_not_lose_the_table(
+    toy_scorer: Path, folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = best.copy_beside
+
+    def gone(picture: Path, folder: Path) -> Path:
+        if picture.parent.name == "b":
+            raise UsageError("cannot copy it")
+        return copy(picture, folder)
+
+    monkeypatch.setattr(best, "copy_beside", gone)
+    arguments = ["--scorer", toy_scorer, "--faces", "whole", "--top", "2"]
+    result = run("best", folders, *arguments, "--copy-to", folders / "top")
+    assert result.exit_code == 3 and names(result.stdout) == ["b/2", "a/2"]
+    assert "cannot copy it" in result.stderr and len(list((folders / "top").iterdir())) == 1
+
+
+def test_a_copy_that_fails_leaves_no_part_behind(
+    grey: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(source: Path, target: Path) -> None:
+        target.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("shutil.copy2", full)
+    with pytest.raises(UsageError, match="No space left"):
+        best.copy_beside(grey("a.png", 50), tmp_path / "chosen")
+    assert not any((tmp_path / "chosen").iterdir())
+
+
+def test_models(toy_scorer: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zoo, "_HERE", toy_scorer.parent)
+    result = run("models", "--verify")
+    assert result.exit_code == 0
+    for cell in ("toy-scorer", "none needed", "0.900 (0.800-0.950)", "10 toy labels", "verified"):
+        assert cell in result.stdout
+    (toy_scorer / "model.onnx").write_bytes(b"x")
+    assert run("models").exit_code == 0
+    result = run("models", "--verify")
+    assert result.exit_code == 1
+    assert "damaged" in result.stderr
+    monkeypatch.setattr(zoo, "_HERE", toy_scorer)
+    assert "no scorers" in run("models").stderr
+
+
+def test_doctor(toy_scorer: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zoo, "_HERE", toy_scorer.parent)
+    monkeypatch.setattr(zoo, "DEFAULT", "toy-scorer")
+    monkeypatch.setattr(doctor, "_detector", lambda: "runs")
+    monkeypatch.setattr(doctor, "EXTRAS", {"here": ("json",), "gone": ("no_such_module",)})
+    result = run("doctor")
+    assert result.exit_code == 0, result.stdout
+    assert "a black picture has the score 0.000" in result.stdout
+    assert re.search(r"ok +extra \[here\] +installed", result.stdout)
+    assert "pip install 'facegauge[gone]' (missing: no_such_module)" in result.stdout
+    (toy_scorer / "model.onnx").write_bytes(b"x")
+    result = run("doctor")
+    assert result.exit_code == 1
+    assert re.search(r"BROKEN +scorer toy-scorer +ScorerError: .*damaged", result.stdout)
+
+
+def test_doctor_knows_the_extras_of_the_project() -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
+    declared = project["project"]["optional-dependencies"]
+    for extra, modules in doctor.EXTRAS.items():
+        packages = [re.split(r"[>=<\[]", line)[0].replace("-", "_") for line in declared[extra]]
+        assert sorted(packages) == sorted(modules)
+    assert set(declared) - {"dev"} == set(doctor.EXTRAS)
+
+
+def test_version() -> None:
+    result = run("--version")
+    assert result.exit_code == 0
+    assert re.fullmatch(r"facegauge \S+\n", result.stdout)
+    assert installed_version("facegauge") in result.stdout
+
+
+def test_the_command_line_imports_nothing_heavy() -> None:
+    code = (
+        "import sys, facegauge.cli; "
+        "print(sorted({'numpy', 'onnxruntime', 'torch', 'PIL', 'pyarrow'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_every_option_has_a_help_text() -> None:
+    import typer.main
+
+    def visit(command: Any, name: str) -> None:
+        for parameter in command.params:
+            assert getattr(parameter, "help", None), f"{name} {parameter.name}"
+        for inner, child in getattr(command, "commands", {}).items():
+            assert child.help or child.short_help, f"{name} {inner}"
+            visit(child, f"{name} {inner}")
+
+    visit(typer.main.get_command(cli.app), "facegauge")
+
+
+def test_libraries_remarks_on_odd_files_are_kept_from_people(
+    toy_scorer: Path, tmp_path: Path
+) -> None:
+    photo = tmp_path / "photo.jpg"
+    exif = b"Exif\0\0II*\0\x08\0\0\0\xff\xff"  # of which Pillow warns
+    Image.new("RGB", (24, 32), "grey").save(photo, exif=exif)
+    words = ["score", "--scorer", str(toy_scorer), "--faces", "whole", str(photo)]
+    done = subprocess.run([*MAIN, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "photo.jpg" in done.stdout
+    assert done.stderr == "facegauge: 1 picture, 1 face, 0 without a face, 0 failed\n"

@@ -1,0 +1,292 @@
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from facegauge.errors import MissingExtra, UsageError
+from facegauge.results import COLUMNS, Box, Face, FaceScore, ImageScore, Status
+from facegauge.tables import formats as rows
+from facegauge.tables import scores as tables
+from facegauge.tables.scores import open_table, read_rows
+
+LINES = [".csv", ".jsonl"]
+ALL = [*LINES, ".parquet"]
+ODD = "odd, \"quoted\"\nnew line\rreturn\ttab 'x' ä 鏡.jpg"
+NOT_UTF8 = os.fsdecode(b"caf\xe9.jpg")
+
+
+def result(path: str, faces: int = 1) -> ImageScore:
+    if not faces:
+        return ImageScore(path, Status.UNREADABLE, message='damaged,\n"really"')
+    scored = tuple(
+        FaceScore(0.5, 0.25, 0.75, 50.0, "good", Face(Box(number, 2, 30.5, 40), 0.875))
+        for number in range(faces)
+    )
+    return ImageScore(path, Status.OK, scored)
+
+
+def paths(table: Path) -> list[str]:
+    return [row["path"] for row in read_rows(table)]
+
+
+@pytest.mark.parametrize("suffix", ALL)
+def test_rows_come_back_as_they_were(tmp_path: Path, suffix: str) -> None:
+    results = [result("a.jpg", 2), result(ODD), result("b.jpg", 0)]
+    whole = ImageScore("w.png", Status.OK, (FaceScore(0.1, 0, 0.2, 3, "bad"),), "a note")
+    with open_table(tmp_path / f"t{suffix}") as table:
+        for item in [*results, whole]:
+            table.write(item)
+    read = list(read_rows(tmp_path / f"t{suffix}"))
+    assert read == [row for item in [*results, whole] for row in item.rows()]
+    assert [type(value) for value in read[0].values()][:4] == [str, int, str, float]
+
+
+@pytest.mark.parametrize("suffix", LINES)
+def test_paths_that_are_not_utf8_survive(tmp_path: Path, suffix: str) -> None:
+    file = tmp_path / f"t{suffix}"
+    with open_table(file) as table:
+        table.write(result(NOT_UTF8))
+    assert paths(file) == [NOT_UTF8]
+    with open_table(file, resume=True) as table:
+        assert table.is_done(NOT_UTF8)
+    if suffix == ".csv":
+        assert b"caf\xe9.jpg" in file.read_bytes()
+
+
+def test_parquet_escapes_paths_that_are_not_utf8(tmp_path: Path) -> None:
+    file = tmp_path / "t.parquet"
+    with open_table(file) as table:
+        table.write(result(NOT_UTF8))
+    assert paths(file) == ["caf\\udce9.jpg"]
+    with open_table(file, resume=True) as table:
+        assert table.is_done(NOT_UTF8)
+
+
+def test_csv_is_plain_for_other_tools(tmp_path: Path) -> None:
+    with open_table(tmp_path / "t.csv") as table:
+        table.write(ImageScore("a.jpg", Status.OK, (FaceScore(1 / 3, 0, 1, 2 / 3, "fair"),)))
+    assert (tmp_path / "t.csv").read_text() == (
+        ",".join(COLUMNS) + "\n" + "a.jpg,0,ok,0.333333,0,1,0.666667,fair,,,,,,\n"
+    )
+
+
+@pytest.mark.parametrize("suffix", LINES)
+def test_a_row_is_on_the_disk_at_once(tmp_path: Path, suffix: str) -> None:
+    with open_table(tmp_path / f"t{suffix}") as table:
+        table.write(result("a.jpg"))
+        assert paths(tmp_path / f"t{suffix}") == ["a.jpg"]
+
+
+def kill(table: tables.Table) -> None:
+    """Leave a table as kill -9 would: nothing is tidied up."""
+    table._file.close()
+
+
+@pytest.mark.parametrize("suffix", LINES)
+def test_whatever_byte_a_killed_run_was_cut_at_resuming_gives_the_same_table(
+    tmp_path: Path, suffix: str
+) -> None:
+    results = [result("a.jpg"), result(ODD, 3), result("b.jpg", 0), result("c", 2)]
+    whole = tmp_path / f"whole{suffix}"
+    with open_table(whole) as table:
+        for item in results:
+            table.write(item)
+    expected = whole.read_bytes()
+    cut = tmp_path / f"cut{suffix}"
+    for length in range(len(expected)):
+        kill(open_table(cut, overwrite=True))
+        cut.write_bytes(expected[:length])
+        with open_table(cut, resume=True) as table:
+            for item in results:
+                if not table.is_done(item.path):
+                    table.write(item)
+        assert cut.read_bytes() == expected, length
+
+
+@pytest.mark.parametrize("suffix", ALL)
+def test_a_run_that_was_closed_keeps_its_last_picture(tmp_path: Path, suffix: str) -> None:
+    file = tmp_path / f"t{suffix}"
+    with open_table(file) as table:
+        table.write(result("a.jpg", 2))
+    with open_table(file, resume=True) as table:
+        assert table.is_done("a.jpg")
+        assert not table.is_done("b.jpg")
+        table.write(result("b.jpg"))
+    assert paths(file) == ["a.jpg", "a.jpg", "b.jpg"]
+
+
+def test_an_interrupted_run_keeps_whole_pictures_only(tmp_path: Path) -> None:
+    file = tmp_path / "t.csv"
+    with pytest.raises(KeyboardInterrupt), open_table(file) as table:
+        table.write(result("a.jpg", 2))
+        table._file.write(b"half a pic")
+        raise KeyboardInterrupt
+    assert paths(file) == ["a.jpg", "a.jpg"]
+    with open_table(file, resume=True) as table:
+        assert table.is_done("a.jpg")
+
+
+@pytest.mark.parametrize("suffix", ALL)
+@pytest.mark.parametrize("how", ["resume", "overwrite"])
+def test_a_table_has_one_writer(tmp_path: Path, suffix: str, how: str) -> None:
+    file = tmp_path / f"t{suffix}"
+    with open_table(file) as table:
+        table.write(result("a.jpg"))
+        with pytest.raises(UsageError, match="another run is writing"):
+            open_table(file, **{how: True})
+        table.write(result("b.jpg"))
+    assert paths(file) == ["a.jpg", "b.jpg"]
+    with open_table(file, resume=True) as table:
+        assert table.is_done("b.jpg")
+
+
+@pytest.mark.parametrize("suffix", LINES)
+def test_a_table_that_was_cut_later_scores_its_last_picture_again(
+    tmp_path: Path, suffix: str
+) -> None:
+    file = tmp_path / f"t{suffix}"
+    with open_table(file) as table:
+        table.write(result("a.jpg"))
+        table.write(result("b.jpg", 3))
+    file.write_bytes(b"".join(file.read_bytes().splitlines(keepends=True)[:-1]))
+    with open_table(file, resume=True) as table:
+        assert table.is_done("a.jpg") and not table.is_done("b.jpg")
+        table.write(result("b.jpg", 3))
+    assert paths(file) == ["a.jpg", *["b.jpg"] * 3]
+
+
+@pytest.mark.parametrize("suffix", ALL)
+def test_a_full_disk_is_said_to_be_one(
+    tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    file = tmp_path / f"t{suffix}"
+    said = r"No space left.*go on with --resume"
+    with pytest.raises(UsageError, match=said), open_table(file) as table:
+        table.write(result("a.jpg"))
+        monkeypatch.setattr(table, "_note", full)
+    with pytest.raises(ZeroDivisionError), open_table(file, resume=True) as table:
+        monkeypatch.setattr(table, "_note", full)
+        raise ZeroDivisionError  # what came first is what is said
+    with open_table(file, resume=True) as table:
+        table.write(result("b.jpg"))
+    assert paths(file)[-1] == "b.jpg"
+
+
+def test_a_killed_parquet_run_goes_on_from_its_journal(tmp_path: Path) -> None:
+    file = tmp_path / "t.parquet"
+    with open_table(file) as table:
+        table.write(result("a.jpg"))
+    table = open_table(file, resume=True)
+    table.write(result("b.jpg"))
+    table.write(result("c.jpg", 2))
+    kill(table)
+    with pytest.raises(UsageError, match="exists"):
+        open_table(file)
+    with open_table(file, resume=True) as table:
+        assert [table.is_done(f"{name}.jpg") for name in "abc"] == [True, True, False]
+        table.write(result("c.jpg", 2))
+    assert paths(file) == ["a.jpg", "b.jpg", "c.jpg", "c.jpg"]
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == [
+        "t.parquet",
+        "t.parquet.settings.json",
+    ]
+
+
+def test_parquet_is_written_in_row_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    monkeypatch.setattr(rows, "ROW_GROUP", 2)
+    with open_table(tmp_path / "t.parquet") as table:
+        for number in range(5):
+            table.write(result(f"{number}.jpg"))
+    assert parquet.ParquetFile(tmp_path / "t.parquet").num_row_groups == 3
+    with open_table(tmp_path / "empty.parquet"):
+        pass
+    assert paths(tmp_path / "empty.parquet") == []
+
+
+@pytest.mark.parametrize("suffix", ALL)
+def test_an_existing_table_is_not_touched_unasked(tmp_path: Path, suffix: str) -> None:
+    file = tmp_path / f"t{suffix}"
+    with open_table(file) as table:
+        table.write(result("a.jpg"))
+    before = file.read_bytes()
+    with pytest.raises(UsageError, match=r"--resume.*--overwrite"):
+        open_table(file)
+    assert file.read_bytes() == before
+    with open_table(file, overwrite=True) as table:
+        assert not table.is_done("a.jpg")
+        table.write(result("b.jpg"))
+    assert paths(file) == ["b.jpg"]
+
+
+def test_resume_refuses_other_settings(tmp_path: Path) -> None:
+    file = tmp_path / "t.csv"
+    settings = {"scorer": "toy", "faces": "auto", "size": (1, 2)}
+    with open_table(file, settings) as table:
+        table.write(result("a.jpg"))
+    stored = json.loads((tmp_path / "t.csv.settings.json").read_text())
+    assert stored["settings"] == {"scorer": "toy", "faces": "auto", "size": [1, 2]}
+    with open_table(file, settings, resume=True):
+        pass
+    with pytest.raises(
+        UsageError, match=r"faces was 'auto', is 'all'; new was None, is 1;"
+    ) as info:
+        open_table(file, settings | {"faces": "all", "new": 1}, resume=True)
+    assert "scorer" not in str(info.value)
+    (tmp_path / "t.csv.settings.json").unlink()
+    with pytest.raises(UsageError, match=r"t\.csv\.settings\.json.*missing"):
+        open_table(file, settings, resume=True)
+
+
+def test_resume_of_nothing_begins(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").touch()
+    for name in ("t.csv", "u.csv"):
+        with open_table(tmp_path / name, resume=True) as table:
+            table.write(result("a.jpg"))
+        assert paths(tmp_path / name) == ["a.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "text"),
+    [
+        (".csv", "a,b\n1,2\n"),
+        (".csv", ",".join(COLUMNS) + "\n1,2\n"),
+        (".csv", ",".join(COLUMNS) + "\n" + "a,zero,ok" + "," * 11 + "\n"),
+        (".jsonl", '{"a": 1}\n'),
+        (".jsonl", "[1]\n"),
+        (".jsonl", "nonsense\n"),
+    ],
+)
+def test_a_file_that_is_no_score_table_is_refused_and_kept(
+    tmp_path: Path, suffix: str, text: str
+) -> None:
+    file = tmp_path / f"t{suffix}"
+    with open_table(file):
+        pass
+    file.write_text(text)
+    with pytest.raises(UsageError, match="no score table"):
+        open_table(file, resume=True)
+    with pytest.raises(UsageError, match="not a score table"):
+        list(read_rows(file))
+    assert file.read_text() == text
+
+
+def test_unknown_suffix_no_folder_and_missing_pyarrow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(UsageError, match=r"\.csv, \.jsonl, \.parquet"):
+        open_table(tmp_path / "t.xlsx")
+    with pytest.raises(UsageError, match="No such file"):
+        open_table(tmp_path / "no" / "t.csv")
+    with pytest.raises(UsageError, match="cannot read"):
+        list(read_rows(tmp_path / "none.csv"))
+    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
+    with pytest.raises(MissingExtra, match=r"facegauge\[parquet\]"):
+        open_table(tmp_path / "t.parquet")
+    assert not (tmp_path / "t.parquet.partial.jsonl").exists()

@@ -1,0 +1,273 @@
+"""DSL-FIQA's recipe, end to end on pictures made in code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from facegauge.arrays import Pixels
+from facegauge.data.manifests import Manifest, load_manifest
+from facegauge.errors import UsageError
+from facegauge.faces import detection_cache as found_faces
+from facegauge.faces.spec import PreprocessSpec
+from facegauge.nn.checkpoints import load_run, save_run
+from facegauge.nn.regressor import Regressor
+from facegauge.results import Box, Face
+from facegauge.training import fit as fitting
+from facegauge.training.config import apply_overrides, load_preset
+from facegauge.training.context import open_job
+from facegauge.training.methods.dsl_fiqa import recipe as dsl
+from facegauge.training.methods.dsl_fiqa.network import DslFiqa
+from toys import first_losses, grain
+
+SHORT = {"steps": 4, "warmup": 2, "validate_every": 2, "save_every": 1, "log_every": 1}
+SMALL = [
+    "input.width=48",
+    "input.height=64",
+    "workers=0",
+    "judge.faces=3",
+    "encoder.channels=[4, 8]",
+    "encoder.backbone=",
+    "encoder.body=",
+    "core.start=",
+    "encoder.grid=[3, 2]",
+    "encoder.plan.degraded=4",
+    "encoder.plan.real=6",
+    "core.backbone=shufflenet_v2_x0_5",
+    "core.tap_width=4",
+    "core.width=8",
+    "core.heads=2",
+    "core.window=[2, 2]",
+    "core.mlp=8",
+    "core.decoder_width=8",
+    "core.decoder_heads=2",
+    "core.plan.labelled=6",
+    "core.plan.groups=1",
+    *(f"{part}.fit.{key}={value}" for part in ("encoder", "core") for key, value in SHORT.items()),
+]
+
+
+class CentreFace:
+    """A detector that finds a face in the middle of whatever it sees."""
+
+    def __call__(self, pixels: Pixels) -> list[Face]:
+        height, width = pixels.shape[:2]
+        box = Box(0.27 * width, 0.31 * height, 0.75 * width, 0.85 * height)
+        places = ((0.4, 0.5), (0.6, 0.5), (0.5, 0.6), (0.4, 0.75), (0.6, 0.75))
+        return [Face(box, 0.9, tuple((x * width, y * height) for x, y in places))]
+
+
+@pytest.fixture(autouse=True)
+def detector(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(found_faces, "CenterFace", CentreFace)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Manifest:
+    rng = np.random.default_rng(0)
+    rows = ["image,score,split,identity"]
+    for number in range(24):
+        score = (number % 12 + 1) / 13
+        grain(tmp_path / f"{number}.png", rng, score)
+        split = "val" if number >= 16 else "train"
+        rows.append(f"{number}.png,{score:.4f},{split},p{number // 2}")
+    (tmp_path / "labels.csv").write_text("\n".join(rows))
+    return load_manifest(tmp_path / "labels.csv")
+
+
+@pytest.fixture
+def sets(tmp_path: Path) -> tuple[list[Manifest], list[Manifest]]:
+    """Unlabelled faces and clean ones."""
+    made = []
+    for number, (name, least) in enumerate((("wild", 0.1), ("clean", 0.9))):
+        folder, rng = tmp_path / name, np.random.default_rng(number + 1)
+        folder.mkdir()
+        for picture in range(5):
+            grain(folder / f"{picture}.png", rng, rng.uniform(least, 1))
+        made.append([load_manifest(folder)])
+    return made[0], made[1]
+
+
+def settings(*changes: str) -> dsl.Settings:
+    return apply_overrides(load_preset("dsl_fiqa", "cpu"), [*SMALL, *changes])
+
+
+Sets = tuple[list[Manifest], list[Manifest]]
+
+
+def test_an_encoder_begins_with_a_scorers_layers(
+    data: Manifest, sets: Sets, tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    before = Regressor("shufflenet_v2_x0_5", "all")
+    spec = PreprocessSpec(width=48, height=64)
+    save_run(tmp_path / "before", system="x", network=before, config=before.config, spec=spec,
+             settings={})  # fmt: skip
+    changes = (
+        "encoder.channels=[]", "encoder.backbone=shufflenet_v2_x0_5",
+        f"encoder.body={tmp_path / 'before'}", "encoder.fit.steps=0", "core.fit.steps=0",
+    )  # fmt: skip
+    job = open_job(settings(*changes), data, [], tmp_path / "run", resume=False, say=print)
+    encoder, x = dsl.train_encoder(job, sets[0], []).eval(), torch.rand(2, 3, 64, 48)
+    assert torch.equal(encoder.body(x), before.eval().features(x)["stage2"])
+
+
+def test_both_stages_leave_their_part(data: Manifest, sets: Sets, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    figures = dsl.run(settings(), data, *sets, out)
+    assert list(figures) == ["map", "criterion"] and 0 < figures["map"] <= 1
+    encoder, run = load_run(out / "encoder"), load_run(out)
+    assert encoder.system == "dsl encoder" and run.system == "dsl"
+    assert isinstance(run.network, DslFiqa) and run.network.core.guide is not None
+    kept = encoder.network.state_dict()
+    for name, value in run.network.encoder.state_dict().items():
+        assert torch.equal(value, kept[name]), f"{name} moved while the core was trained"
+    losses = first_losses(out / "encoder")
+    # M = 4 copies and N = 6 faces: entropies lie between 0 and ln of what is shared among
+    assert set(losses) == {"s_r_s", "r_s_r", "entropy_r", "entropy_s"}
+    assert 0 <= losses["entropy_r"] <= np.log(6) + 1e-4
+    assert first_losses(out) == pytest.approx({"labels": 1.0004, "order": 0.03345}, rel=0.05)
+
+
+def test_landmarks_reach_the_network_in_training_and_validation(
+    data: Manifest, sets: Sets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = set()
+    forward = DslFiqa.forward
+
+    def watching(self: DslFiqa, x: torch.Tensor, landmarks: torch.Tensor) -> torch.Tensor:
+        assert landmarks.shape == (len(x), 10)
+        inside = landmarks.abs().max(1).values
+        assert ((inside > 0) & (inside < 1)).all()
+        seen.add(self.training)
+        return forward(self, x, landmarks)
+
+    monkeypatch.setattr(DslFiqa, "forward", watching)
+    dsl.run(settings("encoder.fit.steps=0"), data, *sets, tmp_path / "run")
+    assert seen == {True, False}
+
+
+@pytest.mark.parametrize(
+    ("degradation", "landmarks"), [("query", 0), ("concat", 10), ("none", 10), ("none", 0)]
+)
+def test_every_row_of_the_ablation_trains(
+    data: Manifest, sets: Sets, tmp_path: Path, degradation: str, landmarks: int
+) -> None:
+    changes = [f"core.degradation={degradation}", f"core.landmarks={landmarks}"]
+    numbers = settings(*changes, "encoder.fit.steps=1", "core.fit.steps=1")
+    figures = dsl.run(numbers, data, *sets, tmp_path / "run")
+    network = load_run(tmp_path / "run").network
+    assert isinstance(network, DslFiqa)
+    assert ("map" in figures) == (network.encoder is not None) == (degradation != "none")
+    assert (network.core.guide is not None) == (landmarks == 10)
+
+
+@pytest.mark.parametrize(
+    ("learns", "losses"), [("s_r_s", "s_r_s"), ("r_s_r", "r_s_r"), ("patches", "patches")]
+)
+def test_encoders_to_compare_with(
+    data: Manifest, sets: Sets, tmp_path: Path, learns: str, losses: str
+) -> None:
+    numbers = settings(f"encoder.learns={learns}", "core.fit.steps=1")
+    dsl.run(numbers, data, *sets, tmp_path / "run")
+    logged = first_losses(tmp_path / "run" / "encoder")
+    assert {name for name in logged if not name.startswith("entropy")} == {losses}
+
+
+def test_an_earlier_encoder_is_taken_as_it_is(data: Manifest, sets: Sets, tmp_path: Path) -> None:
+    first = tmp_path / "first"
+    dsl.run(settings("core.fit.steps=1"), data, *sets, first)
+    earlier = load_run(first / "encoder")
+    expected, record = earlier.network.state_dict(), ("command", "commit", "data")
+    for place in (first, first / "encoder"):
+        out = tmp_path / f"from_{place.name}"
+        dsl.run(settings(f"encoder.start={place}", "core.fit.steps=1"), data, *sets, out)
+        assert not (out / "encoder").exists()
+        run = load_run(out)
+        network = run.network
+        assert run.settings["encoder_run"] == {name: earlier.settings[name] for name in record}
+        assert isinstance(network, DslFiqa) and network.encoder is not None
+        for name, value in network.encoder.state_dict().items():
+            assert torch.equal(value, expected[name])
+
+
+def test_the_core_can_begin_with_an_earlier_backbone(
+    data: Manifest, sets: Sets, tmp_path: Path
+) -> None:
+    for name in ("shufflenet_v2_x0_5", "mobilenet_v3_small"):
+        torch.manual_seed(5)
+        before = Regressor(name)
+        save_run(
+            tmp_path / name,
+            system="toy",
+            network=before,
+            config=before.config,
+            spec=PreprocessSpec(48, 64),
+            settings={},
+        )
+    numbers = settings(
+        f"core.start={tmp_path / 'shufflenet_v2_x0_5'}", "core.fit.steps=1", "core.fit.lr=0.0"
+    )
+    numbers["core"]["fit"]["average"] = 0.0
+    dsl.run(numbers, data, *sets, tmp_path / "run")
+    network, before = (load_run(tmp_path / name).network for name in ("run", "shufflenet_v2_x0_5"))
+    assert isinstance(network, DslFiqa) and isinstance(network.core.tokens, dsl.CnnTokens)
+    body = network.core.tokens.backbone.state_dict()
+    weight = next(name for name in body if name.endswith("weight"))
+    assert torch.allclose(body[weight], before.state_dict()[weight], atol=1e-6)
+    with pytest.raises(UsageError, match="holds mobilenet_v3_small, not shufflenet_v2_x0_5"):
+        dsl.run(
+            settings(f"core.start={tmp_path / 'mobilenet_v3_small'}", "encoder.fit.steps=0"),
+            data,
+            *sets,
+            tmp_path / "other",
+        )
+
+
+def test_wrong_names_are_named(data: Manifest, sets: Sets, tmp_path: Path) -> None:
+    for change, message in (
+        ("encoder.learns=all", r"encoder\.learns must be one of both, s_r_s, r_s_r, patches"),
+        ("core.degradation=some", r"degradation must be one of query, concat, none"),
+        ("core.landmarks=5", r"core\.landmarks to be 10, .*, got 5"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            dsl.run(settings(change), data, *sets, tmp_path / change)
+
+
+def test_killed_and_resumed_ends_the_same(
+    data: Manifest, sets: Sets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    dsl.run(settings(), data, *sets, whole)
+    update, calls = fitting.update_average, {"left": 0}
+
+    def dying(*args: object) -> None:
+        calls["left"] -= 1
+        if calls["left"] < 0:
+            raise KeyboardInterrupt
+        update(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(fitting, "update_average", dying)
+    for left in (2, 4):  # the encoder takes 4 in all: one kill in each stage
+        calls["left"] = left
+        with pytest.raises(KeyboardInterrupt):
+            dsl.run(settings(), data, *sets, cut, resume=True)
+    monkeypatch.setattr(fitting, "update_average", update)
+    dsl.run(settings(), data, *sets, cut, resume=True)
+    expected, got = (load_run(folder).network.state_dict() for folder in (whole, cut))
+    for name, value in expected.items():
+        assert torch.allclose(value.float(), got[name].float(), atol=1e-4), name
+
+
+def test_the_paper_preset_has_the_papers_numbers() -> None:
+    paper = load_preset("dsl_fiqa", "paper")
+    encoder, core = paper["encoder"], paper["core"]
+    assert (encoder["channels"], encoder["grid"]) == ([64, 128, 256], [8, 12])
+    assert (encoder["plan"]["degraded"], encoder["plan"]["real"]) == (16, 256)
+    assert encoder["fit"]["lr"] == 3e-5 and encoder["temperature"] == 1.0
+    assert core["backbone"] == "vit_base_patch16_384" and core["loss"] == "charbonnier"
+    assert core["corr_weight"] == 0 and core["fit"]["lr"] == 1e-5
+    assert core["plan"]["labelled"] == 16
