@@ -1,4 +1,4 @@
-"""The verbs score, best, models and doctor, and how errors end the command."""
+"""`facegauge score` and `facegauge best`, as typed."""
 
 from __future__ import annotations
 
@@ -10,29 +10,22 @@ import signal
 import subprocess
 import sys
 import time
-import tomllib
 from collections.abc import Callable
-from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from facegauge import cli, scorer, zoo
-from facegauge.cli import best, doctor, terminal
+from commands import MAIN, run
+from facegauge import scorer
+from facegauge.cli import best, terminal
 from facegauge.cli import score as score_verb
 from facegauge.errors import UsageError
 from facegauge.results import COLUMNS, FaceScore, ImageScore, Status
 from facegauge.tables.scores import read_rows
 
 Write = Callable[..., Path]
-MAIN = [sys.executable, "-c", "from facegauge.cli import main; main()"]
-
-
-def run(*arguments: str | Path, stdin: bytes = b"", **options: Any) -> Result:
-    return CliRunner().invoke(cli.app, [str(a) for a in arguments], input=stdin, **options)
 
 
 @pytest.fixture
@@ -169,39 +162,6 @@ def test_wrong_usage_is_one_line_and_exit_2(
     assert result.stdout == ""
 
 
-@pytest.mark.parametrize("arguments", [["score"], ["score", "x", "--threads", "0"], ["nonsense"]])
-def test_what_cannot_be_parsed_is_exit_2(arguments: list[str]) -> None:
-    assert run(*arguments).exit_code == 2
-
-
-def _fail(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
-    def fail(*_: object, **__: object) -> None:
-        raise error
-
-    monkeypatch.setattr(scorer.Scorer, "__init__", fail)
-
-
-def test_an_unexpected_error_is_one_line_unless_debugging(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    _fail(monkeypatch, RuntimeError("out of luck"))
-    result = run("score", "x.png")
-    assert result.exit_code == 1
-    assert re.fullmatch(
-        r"facegauge: unexpected RuntimeError: out of luck; .*--debug.*\n", result.stderr
-    )
-    for result in (
-        run("--debug", "score", "x.png"),
-        run("score", "x.png", env={"FACEGAUGE_DEBUG": "1"}),
-    ):
-        assert result.exit_code == 1
-        assert "Traceback (most recent call last)" in result.stderr
-    _fail(monkeypatch, UsageError("not so"))
-    result = run("--debug", "score", "x.png")
-    assert result.exit_code == 2
-    assert "Traceback" in result.stderr
-
-
 def test_ctrl_c_is_one_line_and_keeps_the_rows(
     score: Any, grey: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -277,22 +237,6 @@ def test_rows_are_shown_one_by_one(
         assert capsys.readouterr().out.count("\n") == 1  # the header is not repeated
 
 
-def test_tables_in_a_pipe_are_not_folded(capsys: pytest.CaptureFixture[str]) -> None:
-    terminal.print_table(["picture"], [["a/" * 300]])
-    assert "a/" * 300 in capsys.readouterr().out
-
-
-def test_a_stream_of_few_characters_gets_escapes(monkeypatch: pytest.MonkeyPatch) -> None:
-    narrow, wide = (io.TextIOWrapper(io.BytesIO(), encoding=name) for name in ("cp1252", "utf-8"))
-    monkeypatch.setattr(sys, "stdout", narrow)
-    monkeypatch.setattr(sys, "stderr", wide)
-    terminal.escape_unprintable()
-    print("鏡 ä")
-    narrow.flush()
-    assert narrow.buffer.getvalue() == "\\u93e1 ä\n".encode("cp1252")
-    assert wide.errors == "strict"
-
-
 def test_a_list_on_stdin_that_is_no_text_is_said_to_be_none(
     monkeypatch: pytest.MonkeyPatch, score: Any
 ) -> None:
@@ -302,29 +246,6 @@ def test_a_list_on_stdin_that_is_no_text_is_said_to_be_none(
     monkeypatch.setattr(terminal.os, "fsdecode", strictly)
     result = score("-", stdin=b"caf\xe9.png\n")
     assert result.exit_code == 2 and r"the list on stdin has b'caf\xe9.png'" in result.stderr
-
-
-def test_printable() -> None:
-    assert terminal.printable("a\x1b[0m\n\t\r\x7f") == "a\\x1b[0m\\n\\t\\r\\x7f"
-    assert terminal.printable("\u202e caf\udce9 ä 鏡") == "\\u202e caf\\udce9 ä 鏡"
-
-
-def test_progress_is_for_terminals_only(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert list(terminal.watched([1, 2, 3], [])) == [1, 2, 3]
-    assert capsys.readouterr().err == ""
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    monkeypatch.setenv("TERM", "xterm")
-    seen = []
-    for item in terminal.watched(range(30), "x" * 30):
-        time.sleep(0.005)
-        seen.append(item)
-    assert seen == list(range(30))
-    captured = capsys.readouterr()
-    assert "30/30" in captured.err
-    assert "pictures/s" in captured.err
-    assert captured.out == ""
 
 
 @pytest.fixture
@@ -428,84 +349,3 @@ def test_a_copy_that_fails_leaves_no_part_behind(
     with pytest.raises(UsageError, match="No space left"):
         best.copy_beside(grey("a.png", 50), tmp_path / "chosen")
     assert not any((tmp_path / "chosen").iterdir())
-
-
-def test_models(toy_scorer: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(zoo, "_HERE", toy_scorer.parent)
-    result = run("models", "--verify")
-    assert result.exit_code == 0
-    for cell in ("toy-scorer", "none needed", "0.900 (0.800-0.950)", "10 toy labels", "verified"):
-        assert cell in result.stdout
-    (toy_scorer / "model.onnx").write_bytes(b"x")
-    assert run("models").exit_code == 0
-    result = run("models", "--verify")
-    assert result.exit_code == 1
-    assert "damaged" in result.stderr
-    monkeypatch.setattr(zoo, "_HERE", toy_scorer)
-    assert "no scorers" in run("models").stderr
-
-
-def test_doctor(toy_scorer: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(zoo, "_HERE", toy_scorer.parent)
-    monkeypatch.setattr(zoo, "DEFAULT", "toy-scorer")
-    monkeypatch.setattr(doctor, "_detector", lambda: "runs")
-    monkeypatch.setattr(doctor, "EXTRAS", {"here": ("json",), "gone": ("no_such_module",)})
-    result = run("doctor")
-    assert result.exit_code == 0, result.stdout
-    assert "a black picture has the score 0.000" in result.stdout
-    assert re.search(r"ok +extra \[here\] +installed", result.stdout)
-    assert "pip install 'facegauge[gone]' (missing: no_such_module)" in result.stdout
-    (toy_scorer / "model.onnx").write_bytes(b"x")
-    result = run("doctor")
-    assert result.exit_code == 1
-    assert re.search(r"BROKEN +scorer toy-scorer +ScorerError: .*damaged", result.stdout)
-
-
-def test_doctor_knows_the_extras_of_the_project() -> None:
-    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
-    declared = project["project"]["optional-dependencies"]
-    for extra, modules in doctor.EXTRAS.items():
-        packages = [re.split(r"[>=<\[]", line)[0].replace("-", "_") for line in declared[extra]]
-        assert sorted(packages) == sorted(modules)
-    assert set(declared) - {"dev"} == set(doctor.EXTRAS)
-
-
-def test_version() -> None:
-    result = run("--version")
-    assert result.exit_code == 0
-    assert re.fullmatch(r"facegauge \S+\n", result.stdout)
-    assert installed_version("facegauge") in result.stdout
-
-
-def test_the_command_line_imports_nothing_heavy() -> None:
-    code = (
-        "import sys, facegauge.cli; "
-        "print(sorted({'numpy', 'onnxruntime', 'torch', 'PIL', 'pyarrow'} & set(sys.modules)))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
-
-
-def test_every_option_has_a_help_text() -> None:
-    import typer.main
-
-    def visit(command: Any, name: str) -> None:
-        for parameter in command.params:
-            assert getattr(parameter, "help", None), f"{name} {parameter.name}"
-        for inner, child in getattr(command, "commands", {}).items():
-            assert child.help or child.short_help, f"{name} {inner}"
-            visit(child, f"{name} {inner}")
-
-    visit(typer.main.get_command(cli.app), "facegauge")
-
-
-def test_libraries_remarks_on_odd_files_are_kept_from_people(
-    toy_scorer: Path, tmp_path: Path
-) -> None:
-    photo = tmp_path / "photo.jpg"
-    exif = b"Exif\0\0II*\0\x08\0\0\0\xff\xff"  # of which Pillow warns
-    Image.new("RGB", (24, 32), "grey").save(photo, exif=exif)
-    words = ["score", "--scorer", str(toy_scorer), "--faces", "whole", str(photo)]
-    done = subprocess.run([*MAIN, *words], capture_output=True, text=True, check=False)
-    assert done.returncode == 0 and "photo.jpg" in done.stdout
-    assert done.stderr == "facegauge: 1 picture, 1 face, 0 without a face, 0 failed\n"

@@ -13,10 +13,7 @@ from facegauge.cli.terminal import print_table
 
 BROKEN = 1
 EXTRAS = {
-    "train": (
-        *("torch", "torchvision", "timm", "accelerate", "scipy", "fvcore", "safetensors"),
-        "onnx",
-    ),
+    "train": ("torch", "torchvision", "timm", "accelerate", "fvcore", "safetensors", "onnx"),
     "parquet": ("pyarrow",),
     "heic": ("pillow_heif",),
 }

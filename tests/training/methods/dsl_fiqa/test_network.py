@@ -21,12 +21,12 @@ from facegauge.evaluation import evaluate
 from facegauge.faces.landmarks import mirrored
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.nn import build as networks
-from facegauge.training.methods.dsl_fiqa import tokens
 from facegauge.nn.checkpoints import load_run, save_run
 from facegauge.predictors import open_judge
 from facegauge.results import Box, Face
 from facegauge.scorer import Scorer
 from facegauge.training.export import Shipped, check_onnx, export_run, write_onnx
+from facegauge.training.methods.dsl_fiqa import tokens
 from facegauge.training.methods.dsl_fiqa.assessment import weighted
 from facegauge.training.methods.dsl_fiqa.encoder import DegradationEncoder
 from facegauge.training.methods.dsl_fiqa.guide import encoded

@@ -1,0 +1,38 @@
+"""`facegauge doctor`, as typed."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from commands import run
+from facegauge import zoo
+from facegauge.cli import doctor
+
+
+def test_doctor(toy_scorer: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zoo, "_HERE", toy_scorer.parent)
+    monkeypatch.setattr(zoo, "DEFAULT", "toy-scorer")
+    monkeypatch.setattr(doctor, "_detector", lambda: "runs")
+    monkeypatch.setattr(doctor, "EXTRAS", {"here": ("json",), "gone": ("no_such_module",)})
+    result = run("doctor")
+    assert result.exit_code == 0, result.stdout
+    assert "a black picture has the score 0.000" in result.stdout
+    assert re.search(r"ok +extra \[here\] +installed", result.stdout)
+    assert "pip install 'facegauge[gone]' (missing: no_such_module)" in result.stdout
+    (toy_scorer / "model.onnx").write_bytes(b"x")
+    result = run("doctor")
+    assert result.exit_code == 1
+    assert re.search(r"BROKEN +scorer toy-scorer +ScorerError: .*damaged", result.stdout)
+
+
+def test_doctor_knows_the_extras_of_the_project() -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
+    declared = project["project"]["optional-dependencies"]
+    for extra, modules in doctor.EXTRAS.items():
+        packages = [re.split(r"[>=<\[]", line)[0].replace("-", "_") for line in declared[extra]]
+        assert sorted(packages) == sorted(modules)
+    assert set(declared) - {"dev"} == set(doctor.EXTRAS)

@@ -1,0 +1,25 @@
+"""`facegauge models`, as typed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from commands import run
+from facegauge import zoo
+
+
+def test_models(toy_scorer: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zoo, "_HERE", toy_scorer.parent)
+    result = run("models", "--verify")
+    assert result.exit_code == 0
+    for cell in ("toy-scorer", "none needed", "0.900 (0.800-0.950)", "10 toy labels", "verified"):
+        assert cell in result.stdout
+    (toy_scorer / "model.onnx").write_bytes(b"x")
+    assert run("models").exit_code == 0
+    result = run("models", "--verify")
+    assert result.exit_code == 1
+    assert "damaged" in result.stderr
+    monkeypatch.setattr(zoo, "_HERE", toy_scorer)
+    assert "no scorers" in run("models").stderr

@@ -1,0 +1,50 @@
+"""Names from the command line, lines for people, tables and progress."""
+
+from __future__ import annotations
+
+import io
+import sys
+import time
+
+import pytest
+
+from facegauge.cli import terminal
+
+
+def test_tables_in_a_pipe_are_not_folded(capsys: pytest.CaptureFixture[str]) -> None:
+    terminal.print_table(["picture"], [["a/" * 300]])
+    assert "a/" * 300 in capsys.readouterr().out
+
+
+def test_a_stream_of_few_characters_gets_escapes(monkeypatch: pytest.MonkeyPatch) -> None:
+    narrow, wide = (io.TextIOWrapper(io.BytesIO(), encoding=name) for name in ("cp1252", "utf-8"))
+    monkeypatch.setattr(sys, "stdout", narrow)
+    monkeypatch.setattr(sys, "stderr", wide)
+    terminal.escape_unprintable()
+    print("鏡 ä")
+    narrow.flush()
+    assert narrow.buffer.getvalue() == "\\u93e1 ä\n".encode("cp1252")
+    assert wide.errors == "strict"
+
+
+def test_printable() -> None:
+    assert terminal.printable("a\x1b[0m\n\t\r\x7f") == "a\\x1b[0m\\n\\t\\r\\x7f"
+    assert terminal.printable("\u202e caf\udce9 ä 鏡") == "\\u202e caf\\udce9 ä 鏡"
+
+
+def test_progress_is_for_terminals_only(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert list(terminal.watched([1, 2, 3], [])) == [1, 2, 3]
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    seen = []
+    for item in terminal.watched(range(30), "x" * 30):
+        time.sleep(0.005)
+        seen.append(item)
+    assert seen == list(range(30))
+    captured = capsys.readouterr()
+    assert "30/30" in captured.err
+    assert "pictures/s" in captured.err
+    assert captured.out == ""
