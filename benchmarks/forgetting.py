@@ -144,7 +144,7 @@ def stage_table(
             stage,
             size,
             *(
-                figure(statistic, labels[source][kept[source]], scores[place][kept[source]])
+                figure(statistic, scores[place][kept[source]], labels[source][kept[source]])
                 for source, scores in run.scores.items()
             ),
         )
@@ -180,11 +180,11 @@ def forgotten(labels: Scores, scores: Scores, stages: Sequence[str], statistic: 
     *earlier, last = scores
     if not earlier:
         return "-"
-    figures = [statistic(labels, one) for one in earlier]
+    figures = [statistic(one, labels) for one in earlier]
     if np.isnan(figures).all():
         return "-"
     best = int(np.nanargmax(figures))
-    return f"{less(statistic, labels, earlier[best], last)} ({stages[best]})"
+    return f"{less(statistic, earlier[best], last, labels)} ({stages[best]})"
 
 
 def baseline_table(
@@ -198,9 +198,9 @@ def baseline_table(
         cells = [
             less(
                 statistic,
-                labels[source][rows_],
                 ours.scores[source][-1, rows_],
                 run.scores[source][-1, rows_],
+                labels[source][rows_],
             )
             for source, rows_ in kept.items()
         ]
@@ -209,9 +209,9 @@ def baseline_table(
     return Table("Beside the baselines", ("runs", *map(heading, kept.items())), rows, note)
 
 
-def less(statistic: Statistic, labels: Scores, one: Scores, other: Scores) -> str:
+def less(statistic: Statistic, one: Scores, other: Scores, labels: Scores) -> str:
     """The paired difference of two sets of scores, with its interval."""
-    return figure(lambda y, a, b: statistic(y, a) - statistic(y, b), labels, one, other, sign="+")
+    return figure(lambda a, b, y: statistic(a, y) - statistic(b, y), one, other, labels, sign="+")
 
 
 def in_all(judged: Mapping[str, Judged]) -> dict[str, np.ndarray]:

@@ -71,7 +71,7 @@ def agreement_table(labels: Scores, scores: Mapping[str, Scores]) -> Table:
     rows = []
     for mode, all_scores in scores.items():
         kept = all_scores[shared]
-        agreement = [figure(statistic, labels[shared], kept) for statistic in (srcc, plcc)]
+        agreement = [figure(statistic, kept, labels[shared]) for statistic in (srcc, plcc)]
         lost = int(np.isnan(all_scores).sum())
         rows.append((mode, lost, len(kept), figure(np.mean, kept), *agreement))
     columns = ("faces", "no score", "compared", "mean score", "SRCC", "PLCC")
@@ -87,8 +87,8 @@ def difference_table(labels: Scores, scores: Mapping[str, Scores]) -> Table:
         kept = scores[mode][shared]
         apart = np.abs(kept - whole)
         gain = figure(
-            lambda label, a, b: srcc(label, a) - srcc(label, b),
-            *(labels[shared], kept, whole),
+            lambda a, b, label: srcc(a, label) - srcc(b, label),
+            *(kept, whole, labels[shared]),
             sign="+",
         )
         rows.append(

@@ -113,7 +113,7 @@ def order_row(scores: Scores) -> list[object]:
 
 def rank_correlations(scores: Scores, severities: Sequence[float]) -> Scores:
     """Spearman's correlation of severity with score, one a picture; 0 where no score moves."""
-    return np.nan_to_num([srcc(severities, row) for row in scores], nan=0.0)
+    return np.nan_to_num([srcc(row, severities) for row in scores], nan=0.0)
 
 
 def means_table(scorer: Scorer, manifest: Manifest) -> Table:

@@ -40,7 +40,7 @@ def noisy(n=300, seed=0, noise=0.1):
     [(rmse, 0.0790569), (plcc, 0.8474825), (srcc, 0.8), (krcc, 0.6666667), (challenge, 0.8237412)],
 )
 def test_worked_values(statistic, expected):
-    assert statistic(LABEL, PREDICTION) == pytest.approx(expected, abs=1e-6)
+    assert statistic(PREDICTION, LABEL) == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -60,7 +60,7 @@ def test_krcc_is_exact_for_thirty_thousand_rows():
     n = 30_000
     label = np.arange(n)
     swapped = label.reshape(-1, 2)[:, ::-1].reshape(-1)  # n / 2 discordant pairs
-    assert krcc(label, swapped) == pytest.approx(1 - 4 * (n / 2) / (n * (n - 1)), abs=1e-12)
+    assert krcc(swapped, label) == pytest.approx(1 - 4 * (n / 2) / (n * (n - 1)), abs=1e-12)
 
 
 @pytest.mark.parametrize("statistic", [srcc, plcc, krcc])
@@ -89,7 +89,7 @@ def test_fit_is_as_good_as_scipys():
     x = rng.uniform(0, 1, 400)
     y = logistic(x, 0.8, 0.2, 0.5, 0.1) + rng.normal(0, 0.05, 400)
     theirs, _ = optimize.curve_fit(logistic, x, y, p0=[y.max(), y.min(), x.mean(), 0.5])
-    assert rmse(y, fit_logistic(x, y)(x)) <= rmse(y, logistic(x, *theirs)) + 1e-7
+    assert rmse(fit_logistic(x, y)(x), y) <= rmse(logistic(x, *theirs), y) + 1e-7
 
 
 def test_fit_falls_back_to_a_line_with_a_note():
@@ -154,20 +154,20 @@ def test_bootstrap_covers_the_truth():
 def test_paired_difference_sees_what_separate_intervals_do_not():
     label, a = noisy(300, noise=0.10)
     b = np.clip(a + np.random.default_rng(9).normal(0, 0.03, 300), 0, 1)
-    difference = paired_bootstrap(srcc, label, a, b, resamples=300)
-    assert difference.value == pytest.approx(srcc(label, a) - srcc(label, b))
+    difference = paired_bootstrap(srcc, a, b, label, resamples=300)
+    assert difference.value == pytest.approx(srcc(a, label) - srcc(b, label))
     assert difference.low > 0
-    own, other = (bootstrap(srcc, label, side, resamples=300) for side in (a, b))
+    own, other = (bootstrap(srcc, side, label, resamples=300) for side in (a, b))
     assert own.low < other.high
-    same = paired_bootstrap(srcc, label, a, a, resamples=50)
+    same = paired_bootstrap(srcc, a, a, label, resamples=50)
     assert (same.value, same.low, same.high) == (0, 0, 0)
 
 
 def test_evaluation_holds_every_figure_and_becomes_json():
     label, prediction = noisy()
-    result = evaluate(label, prediction, resamples=100)
+    result = evaluate(prediction, label, resamples=100)
     assert result.n == 300
-    assert result.srcc.value == pytest.approx(srcc(label, prediction))
+    assert result.srcc.value == pytest.approx(srcc(prediction, label))
     assert result.krcc.value == pytest.approx(krcc(label, prediction))
     assert result.challenge.value == pytest.approx((result.srcc.value + result.plcc.value) / 2)
     assert result.rmse.low < result.rmse.value < result.rmse.high
@@ -179,17 +179,17 @@ def test_evaluation_holds_every_figure_and_becomes_json():
 def test_fitted_plcc_undoes_a_curve_and_uses_the_calibration_rows_only():
     label, clean = noisy(300, noise=0.02)
     bent = np.log((clean + 0.01) / (1.01 - clean))
-    result = evaluate(label, bent, resamples=10)
+    result = evaluate(bent, label, resamples=10)
     assert result.plcc_fitted.value > result.plcc.value + 0.01
-    constant = ([0.5] * 10, [0.1] * 10)  # a curve from these rows is flat: nothing is left
-    flat = evaluate(label, bent, calibration=constant, resamples=10)
+    constant = ([0.1] * 10, [0.5] * 10)  # a curve from these rows is flat: nothing is left
+    flat = evaluate(bent, label, calibration=constant, resamples=10)
     assert math.isnan(flat.plcc_fitted.value)
     assert flat.plcc.value == result.plcc.value
     assert any("line" in note for note in flat.notes)
 
 
 def test_constant_predictions_are_nan_with_a_reason():
-    result = evaluate([0.1, 0.2, 0.3], [0.5, 0.5, 0.5], resamples=10)
+    result = evaluate([0.5, 0.5, 0.5], [0.1, 0.2, 0.3], resamples=10)
     assert math.isnan(result.srcc.value) and math.isnan(result.krcc.low)
     assert result.rmse.value == pytest.approx(math.sqrt((0.16 + 0.09 + 0.04) / 3))
     assert "all predictions are equal" in result.notes[0]
@@ -206,11 +206,11 @@ def test_group_gaps_name_the_favoured_group():
     label, prediction = noisy(200, noise=0.05)
     groups = ["a"] * 150 + ["b"] * 50
     shifted = prediction + np.where(np.array(groups) == "b", 0.2, 0.0)
-    a, b = group_gaps(label, shifted, groups, resamples=100)
+    a, b = group_gaps(shifted, label, groups, resamples=100)
     assert (a.name, a.n, b.name, b.n) == ("a", 150, "b", 50)
     assert b.residual.value == pytest.approx(np.mean(shifted[150:] - label[150:]))
     assert a.residual.high < b.residual.low
-    assert b.srcc.value == pytest.approx(srcc(label[150:], shifted[150:]))
+    assert b.srcc.value == pytest.approx(srcc(shifted[150:], label[150:]))
 
 
 def test_mapping_is_a_line_without_a_logistic():

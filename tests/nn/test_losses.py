@@ -14,7 +14,7 @@ from facegauge.nn.losses import (
     mse_plcc,
     ordered,
     pearson,
-    plcc,
+    plcc_loss,
     ranked,
     robust_corr,
 )
@@ -35,7 +35,7 @@ def test_pearson_is_numpys() -> None:
     assert got == pytest.approx(np.corrcoef(a, b)[0, 1], abs=1e-5)
 
 
-@pytest.mark.parametrize("loss", [*LOSSES.values(), plcc, ranked])
+@pytest.mark.parametrize("loss", [*LOSSES.values(), plcc_loss, ranked])
 @pytest.mark.parametrize("count", [1, 5])
 def test_no_spread_gives_finite_gradients(loss: object, count: int) -> None:
     prediction = torch.full((count,), 0.4, requires_grad=True)
@@ -58,8 +58,8 @@ def test_charbonnier_is_the_hand_worked_value() -> None:
     assert more == pytest.approx(0.0750075 + 0.5 * (1 - 0.8474825), abs=1e-5)
     assert charbonnier(LABEL, LABEL, epsilon=0.02).item() == pytest.approx(0.02)
     # 0.1 twice and 0.05 twice; weighted 0.4 + 0.1 + 0.05 + 0 over 4 + 1 + 1 + 0
-    trust = torch.tensor([4.0, 1.0, 1.0, 0.0])
-    weighted = charbonnier(PREDICTION, LABEL, trust=trust, epsilon=0.0).item()
+    sample_weight = torch.tensor([4.0, 1.0, 1.0, 0.0])
+    weighted = charbonnier(PREDICTION, LABEL, sample_weight=sample_weight, epsilon=0.0).item()
     assert weighted == pytest.approx(0.55 / 6, abs=1e-6)
 
 
@@ -76,7 +76,7 @@ def centred() -> np.ndarray:
 
 @pytest.mark.parametrize("rho", [-1.0, -0.7, 0.0, 0.3, 0.95, 1.0])
 def test_plcc_is_its_closed_form(rho: float) -> None:
-    value = plcc(*correlated(rho)).item()
+    value = plcc_loss(*correlated(rho)).item()
     assert value == pytest.approx((1 - rho) * (3 + rho) / 8, abs=1e-5)
     known = {1.0: 0, 0.0: 3 / 8, -1.0: 1 / 2}
     assert value == pytest.approx(known.get(rho, value), abs=1e-5)
@@ -85,19 +85,19 @@ def test_plcc_is_its_closed_form(rho: float) -> None:
 def test_plcc_has_the_slope_of_its_closed_form() -> None:
     prediction, target = correlated(0.3)
     prediction.requires_grad_()
-    (got,) = torch.autograd.grad(plcc(prediction, target), prediction)
+    (got,) = torch.autograd.grad(plcc_loss(prediction, target), prediction)
     rho = pearson(prediction, target)
     (expected,) = torch.autograd.grad((1 - rho) * (3 + rho) / 8, prediction)
     assert torch.allclose(got, expected, atol=1e-6) and expected.abs().max() > 1e-3
 
 
-def test_mse_plcc_is_the_sum_and_trusts_some_targets_more() -> None:
-    term = plcc(PREDICTION, LABEL).item()
+def test_mse_plcc_is_the_sum_and_weighs_targets() -> None:
+    term = plcc_loss(PREDICTION, LABEL).item()
     assert mse_plcc(PREDICTION, LABEL).item() == pytest.approx(0.00625 + term, abs=1e-7)
     assert mse_plcc(PREDICTION, LABEL, weight=0.5).item() == pytest.approx(0.00625 + term / 2)
     # squares 0.01, 0.01, 0.0025, 0.0025; weighted 0.04 + 0.01 + 0.0025 + 0 over 4 + 1 + 1 + 0
-    trust = torch.tensor([4.0, 1.0, 1.0, 0.0])
-    weighted = mse_plcc(PREDICTION, LABEL, weight=0, trust=trust).item()
+    sample_weight = torch.tensor([4.0, 1.0, 1.0, 0.0])
+    weighted = mse_plcc(PREDICTION, LABEL, weight=0, sample_weight=sample_weight).item()
     assert weighted == pytest.approx(0.0525 / 6, abs=1e-7)
 
 

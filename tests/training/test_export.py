@@ -88,7 +88,7 @@ def test_the_card_tells_what_was_measured(scorer_folder, toy_run, data):
     val = data.where(split="val")
     scores = predict_run(run, val).scores
     assert card.val.n == 60 and card.val.label == "label"
-    assert card.val.figures["srcc"].value == pytest.approx(srcc(val.scores, scores), abs=1e-4)
+    assert card.val.figures["srcc"].value == pytest.approx(srcc(scores, val.scores), abs=1e-4)
     assert {"plcc", "plcc_fitted", "krcc", "rmse", "challenge"} <= card.val.figures.keys()
     parameters = sum(weight.numel() for weight in run.network.parameters())
     assert card.cost.parameters_m == pytest.approx(parameters / 1e6)
@@ -388,7 +388,7 @@ def test_a_report_holds_groups_and_differences(data, toy_run):
     judged = report(data, bright, by="colour", other=random, resamples=50, label_name="rating")
     assert {gap.name: gap.n for gap in judged.groups} == {"blue": 45, "red": 45}
     difference = judged.differences["srcc"]
-    expected = srcc(data.scores, bright.scores) - srcc(data.scores, random.scores)
+    expected = srcc(bright.scores, data.scores) - srcc(random.scores, data.scores)
     assert difference.value == pytest.approx(expected) and difference.n == 90
     assert judged.to_dict()["label"] == "rating"
 

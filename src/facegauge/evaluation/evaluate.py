@@ -117,8 +117,8 @@ def report(
     named = {**predictions.members, ("average" if predictions.members else "score"): None}
     figures = {
         name: evaluate(
-            labels[scored],
             (predictions.scores if scores is None else scores)[scored],
+            labels[scored],
             resamples=resamples,
         )
         for name, scores in named.items()
@@ -126,11 +126,11 @@ def report(
     gaps: list[GroupGap] = []
     if by is not None:
         groups = [name for name, kept in zip(manifest.group(by), scored, strict=True) if kept]
-        gaps = group_gaps(labels[scored], predictions.scores[scored], groups, resamples=resamples)
+        gaps = group_gaps(predictions.scores[scored], labels[scored], groups, resamples=resamples)
     differences = {}
     if other is not None:
         both = scored & np.isfinite(other.scores)
-        sides = labels[both], predictions.scores[both], other.scores[both]
+        sides = predictions.scores[both], other.scores[both], labels[both]
         differences = {
             name: paired_bootstrap(statistic, *sides, resamples=resamples)
             for name, statistic in COMPARED.items()

@@ -61,21 +61,27 @@ def bootstrap(
 
 def paired_bootstrap(
     statistic: Callable[..., float],
-    label: npt.ArrayLike,
     a: npt.ArrayLike,
     b: npt.ArrayLike,
+    target: npt.ArrayLike,
     *,
     resamples: int = RESAMPLES,
     level: float = 0.95,
     seed: int = 0,
 ) -> Interval:
-    """Interval of `statistic(label, a) - statistic(label, b)`, both on the same resampled rows.
+    """Interval of `statistic(a, target) - statistic(b, target)`, both on the same resampled rows.
 
     An interval that leaves out 0 says that the two predictions differ.
+
+    Args:
+        statistic: called with a prediction and the target, as every metric is.
+        a, b: (N,) two predictions of the same rows.
+        target: (N,) what both are compared with.
+        resamples, level, seed: see `bootstrap`.
     """
     return bootstrap(
-        lambda y, p, q: statistic(y, p) - statistic(y, q),
-        label, a, b, resamples=resamples, level=level, seed=seed,
+        lambda p, q, y: statistic(p, y) - statistic(q, y),
+        a, b, target, resamples=resamples, level=level, seed=seed,
     )  # fmt: skip
 
 

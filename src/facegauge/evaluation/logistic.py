@@ -33,19 +33,19 @@ class Mapping:
         return _curve(x, np.array(self.logistic))[0]
 
 
-def fit_logistic(prediction: npt.ArrayLike, label: npt.ArrayLike) -> Mapping:
+def fit_logistic(prediction: npt.ArrayLike, target: npt.ArrayLike) -> Mapping:
     """Least-squares fit of the logistic that IQA papers put before PLCC.
 
-    Levenberg-Marquardt from b1 = max label, b2 = min label, b3 = mean prediction and
+    Levenberg-Marquardt from b1 = max target, b2 = min target, b3 = mean prediction and
     b4 = the predictions' standard deviation, for at most `ITERATIONS` steps. Where it does not
     settle, or fits worse than a straight line, the line is taken and `note` says so. Fit it to
     other pictures than those it is judged on.
 
     Args:
         prediction: raw scores, (N,), any scale.
-        label: (N,).
+        target: (N,), on the labels' scale.
     """
-    x, y = np.asarray(prediction, np.float64), np.asarray(label, np.float64)
+    x, y = np.asarray(prediction, np.float64), np.asarray(target, np.float64)
     if len(x) < 5 or np.ptp(x) == 0:
         offset = float(y.mean()) if len(y) else 0.0
         slope = 0.0 if len(x) < 2 or np.ptp(x) == 0 else float(np.polyfit(x, y, 1)[0])
@@ -63,7 +63,7 @@ def fit_logistic(prediction: npt.ArrayLike, label: npt.ArrayLike) -> Mapping:
 
 
 def cross_fitted(
-    prediction: npt.ArrayLike, label: npt.ArrayLike, seed: int = 0
+    prediction: npt.ArrayLike, target: npt.ArrayLike, seed: int = 0
 ) -> tuple[Array, str]:
     """Predictions mapped by curves that have not seen their labels.
 
@@ -72,7 +72,7 @@ def cross_fitted(
     Returns:
         The mapped predictions (N,) and a note, empty where both curves are logistics.
     """
-    x, y = np.asarray(prediction, np.float64), np.asarray(label, np.float64)
+    x, y = np.asarray(prediction, np.float64), np.asarray(target, np.float64)
     half = np.random.default_rng(seed).permutation(len(x)) % 2 == 0
     first, second = fit_logistic(x[half], y[half]), fit_logistic(x[~half], y[~half])
     mapped = np.where(half, second(x), first(x))

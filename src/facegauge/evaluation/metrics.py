@@ -1,8 +1,9 @@
 """How well predictions agree with labels: correlations, intervals, comparisons, group gaps.
 
-Numpy only. Every statistic takes `(label, prediction)`, two (N,) arrays, and gives a float. A
-statistic that is not defined (fewer than two rows, or no spread) is nan, never an exception;
-`Evaluation.notes` says why in words.
+Numpy only. Every metric takes `(prediction, target)`, two (N,) arrays, as in torchmetrics, and
+returns a float; predictions come before targets in every function of this package. A metric that
+is not defined (fewer than two rows, or no spread) is nan, never an exception; `Evaluation.notes`
+says why.
 """
 
 from __future__ import annotations
@@ -45,9 +46,9 @@ Array = npt.NDArray[np.float64]
 KRCC_RESAMPLES = 200  # one Kendall tau costs as much as ten of the others
 
 
-def plcc(label: npt.ArrayLike, prediction: npt.ArrayLike) -> float:
+def plcc(prediction: npt.ArrayLike, target: npt.ArrayLike) -> float:
     """Pearson's linear correlation, -1..1; nan where either side has no spread."""
-    a, b = _pair(label, prediction)
+    a, b = _pair(prediction, target)
     if len(a) < 2 or np.ptp(a) == 0 or np.ptp(b) == 0:
         return math.nan
     a, b = a - a.mean(), b - b.mean()
@@ -55,15 +56,15 @@ def plcc(label: npt.ArrayLike, prediction: npt.ArrayLike) -> float:
     return min(1.0, max(-1.0, float(a @ b) / spread)) if spread > 0 else math.nan
 
 
-def srcc(label: npt.ArrayLike, prediction: npt.ArrayLike) -> float:
+def srcc(prediction: npt.ArrayLike, target: npt.ArrayLike) -> float:
     """Spearman's rank correlation, -1..1; ties get their average rank."""
-    a, b = _pair(label, prediction)
+    a, b = _pair(prediction, target)
     return plcc(_ranks(a), _ranks(b))
 
 
-def krcc(label: npt.ArrayLike, prediction: npt.ArrayLike) -> float:
+def krcc(prediction: npt.ArrayLike, target: npt.ArrayLike) -> float:
     """Kendall's tau-b, -1..1, in O(n log n)."""
-    a, b = (np.unique(side, return_inverse=True)[1] for side in _pair(label, prediction))
+    a, b = (np.unique(side, return_inverse=True)[1] for side in _pair(prediction, target))
     pairs = len(a) * (len(a) - 1) // 2
     tied_a, tied_b = _tied_pairs(a), _tied_pairs(b)
     if pairs in (tied_a, tied_b):
@@ -74,15 +75,15 @@ def krcc(label: npt.ArrayLike, prediction: npt.ArrayLike) -> float:
     return concordant_less_discordant / math.sqrt(pairs - tied_a) / math.sqrt(pairs - tied_b)
 
 
-def rmse(label: npt.ArrayLike, prediction: npt.ArrayLike) -> float:
+def rmse(prediction: npt.ArrayLike, target: npt.ArrayLike) -> float:
     """Root mean squared error, on the labels' scale; nan for no rows."""
-    a, b = _pair(label, prediction)
+    a, b = _pair(prediction, target)
     return math.sqrt(float(np.mean((a - b) ** 2))) if len(a) else math.nan
 
 
-def challenge(label: npt.ArrayLike, prediction: npt.ArrayLike) -> float:
+def challenge(prediction: npt.ArrayLike, target: npt.ArrayLike) -> float:
     """The VQualA 2025 challenge's score: (SRCC + PLCC) / 2."""
-    return (srcc(label, prediction) + plcc(label, prediction)) / 2
+    return (srcc(prediction, target) + plcc(prediction, target)) / 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +119,8 @@ class Evaluation:
 
 
 def evaluate(
-    label: npt.ArrayLike,
     prediction: npt.ArrayLike,
+    target: npt.ArrayLike,
     *,
     calibration: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
     resamples: int = RESAMPLES,
@@ -129,22 +130,22 @@ def evaluate(
     """All figures of a set of predictions.
 
     The curve behind `plcc_fitted` is never fitted to the rows it is judged on: it is fitted to
-    `calibration`, a `(label, prediction)` of other pictures; without one, the rows are split at
+    `calibration`, a `(prediction, target)` of other pictures; without one, the rows are split at
     random in two halves, and each is mapped by the curve fitted to the other. The bootstrap holds
     the fitted curves fixed. KRCC, the slowest, takes at most `KRCC_RESAMPLES` resamples.
 
     Raises:
         ValueError: the arrays differ in length or hold values that are not finite.
     """
-    y, p = _pair(label, prediction)
+    p, y = _pair(prediction, target)
     if not (np.isfinite(y).all() and np.isfinite(p).all()):
         raise ValueError("evaluate expects finite labels and predictions; leave other rows out")
     notes: list[str] = []
     if len(y) < 2 or np.ptp(y) == 0 or np.ptp(p) == 0:
-        notes.append("correlations are not defined: " + _why_undefined(y, p))
+        notes.append("correlations are not defined: " + _why_undefined(p, y))
         mapped, note = p, ""
     elif calibration is not None:
-        known, raw = _pair(*calibration)
+        raw, known = _pair(*calibration)
         curve = fit_logistic(raw, known)
         mapped = curve(p)
         note = curve.note
@@ -152,12 +153,12 @@ def evaluate(
         mapped, note = cross_fitted(p, y, seed)
     notes.extend([f"PLCC fitted: {note}"] if note else [])
 
-    def figures(y: Array, p: Array, mapped: Array) -> Sequence[float]:
-        ranks, raw = srcc(y, p), plcc(y, p)
-        return ranks, raw, plcc(y, mapped), rmse(y, p), (ranks + raw) / 2
+    def figures(p: Array, mapped: Array, y: Array) -> Sequence[float]:
+        ranks, raw = srcc(p, y), plcc(p, y)
+        return ranks, raw, plcc(mapped, y), rmse(p, y), (ranks + raw) / 2
 
-    order, linear, fitted, error, both = intervals(figures, [y, p, mapped], resamples, level, seed)
-    tau = bootstrap(krcc, y, p, resamples=min(resamples, KRCC_RESAMPLES), level=level, seed=seed)
+    order, linear, fitted, error, both = intervals(figures, [p, mapped, y], resamples, level, seed)
+    tau = bootstrap(krcc, p, y, resamples=min(resamples, KRCC_RESAMPLES), level=level, seed=seed)
     return Evaluation(len(y), order, linear, fitted, tau, error, both, tuple(notes))
 
 
@@ -168,7 +169,7 @@ class GroupGap:
     Attributes:
         name: the group's value.
         n: pictures in it.
-        residual: mean of prediction - label; above 0 the group is scored too kindly.
+        residual: mean of prediction - target; above 0 the group is scored too kindly.
         srcc: rank correlation within the group.
     """
 
@@ -183,8 +184,8 @@ class GroupGap:
 
 
 def group_gaps(
-    label: npt.ArrayLike,
     prediction: npt.ArrayLike,
+    target: npt.ArrayLike,
     groups: Sequence[str],
     *,
     resamples: int = RESAMPLES,
@@ -192,30 +193,30 @@ def group_gaps(
     seed: int = 0,
 ) -> list[GroupGap]:
     """One `GroupGap` for each value in `groups` (N names), largest group first."""
-    y, p = _pair(label, prediction)
+    p, y = _pair(prediction, target)
     names, member, counts = np.unique(np.asarray(groups), return_inverse=True, return_counts=True)
     gaps = []
     for index in np.argsort(-counts, kind="stable"):
         rows = member == index
         residual, order = intervals(
-            lambda y, p: (float(np.mean(p - y)), srcc(y, p)), [y[rows], p[rows]],
+            lambda p, y: (float(np.mean(p - y)), srcc(p, y)), [p[rows], y[rows]],
             resamples, level, seed,
         )  # fmt: skip
         gaps.append(GroupGap(str(names[index]), int(counts[index]), residual, order))
     return gaps
 
 
-def _pair(label: npt.ArrayLike, prediction: npt.ArrayLike) -> tuple[Array, Array]:
-    a, b = np.asarray(label, np.float64), np.asarray(prediction, np.float64)
+def _pair(prediction: npt.ArrayLike, target: npt.ArrayLike) -> tuple[Array, Array]:
+    a, b = np.asarray(prediction, np.float64), np.asarray(target, np.float64)
     if a.ndim != 1 or a.shape != b.shape:
         raise ValueError(f"expected two (N,) arrays of one length, got {a.shape} and {b.shape}")
     return a, b
 
 
-def _why_undefined(label: Array, prediction: Array) -> str:
-    if len(label) < 2:
-        return f"they need two rows or more, there are {len(label)}"
-    side = "labels" if np.ptp(label) == 0 else "predictions"
+def _why_undefined(prediction: Array, target: Array) -> str:
+    if len(target) < 2:
+        return f"they need two rows or more, there are {len(target)}"
+    side = "labels" if np.ptp(target) == 0 else "predictions"
     return f"all {side} are equal"
 
 

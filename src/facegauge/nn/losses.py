@@ -1,7 +1,7 @@
 """Losses on a batch of scores, (N,) prediction and (N,) target, both on the 0..1 scale.
 
-Those that compare with a target take `trust`, (N,), above 0: how much each target counts in the
-mean of the errors; all alike by default.
+Losses against labels take `sample_weight`, (N,), not negative: the weight of each target in the
+mean of the errors; equal weights by default.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def pearson(prediction: Tensor, target: Tensor) -> Tensor:
 
 
 def mse_corr(
-    prediction: Tensor, target: Tensor, weight: float = 1.5, trust: Tensor | None = None
+    prediction: Tensor, target: Tensor, weight: float = 1.5, sample_weight: Tensor | None = None
 ) -> Tensor:
     """MSECorrLoss: MSE + weight * (1 - rho) (arXiv 2509.10114).
 
@@ -29,15 +29,17 @@ def mse_corr(
     term reaches 0 at rho = 1 for every batch size, and the weight 1.5, which public code of that
     name uses. A batch without spread (one picture, say) has rho = 0 and gives finite gradients.
     """
-    closeness = _mean((prediction - target).square(), trust)
+    closeness = _mean((prediction - target).square(), sample_weight)
     return closeness + weight * (1 - pearson(prediction, target))
 
 
 def robust_corr(
-    prediction: Tensor, target: Tensor, weight: float = 1.5, trust: Tensor | None = None
+    prediction: Tensor, target: Tensor, weight: float = 1.5, sample_weight: Tensor | None = None
 ) -> Tensor:
-    """`mse_corr` with smooth L1 (knee at 0.1) for the MSE: bears labels that are plainly wrong."""
-    closeness = _mean(F.smooth_l1_loss(prediction, target, beta=0.1, reduction="none"), trust)
+    """`mse_corr` with smooth L1 (knee at 0.1) in place of the MSE: robust to label outliers."""
+    closeness = _mean(
+        F.smooth_l1_loss(prediction, target, beta=0.1, reduction="none"), sample_weight
+    )
     return closeness + weight * (1 - pearson(prediction, target))
 
 
@@ -45,18 +47,18 @@ def charbonnier(
     prediction: Tensor,
     target: Tensor,
     weight: float = 0.0,
-    trust: Tensor | None = None,
+    sample_weight: Tensor | None = None,
     epsilon: float = 1e-3,
 ) -> Tensor:
     """Mean of sqrt(error^2 + epsilon^2), DSL-FIQA's loss (arXiv 2406.09622), + weight * (1 - rho).
 
     It is the absolute error, smooth at 0, where it is `epsilon`. The paper has no second term.
     """
-    closeness = _mean(((prediction - target).square() + epsilon**2).sqrt(), trust)
+    closeness = _mean(((prediction - target).square() + epsilon**2).sqrt(), sample_weight)
     return closeness + weight * (1 - pearson(prediction, target))
 
 
-def plcc(prediction: Tensor, target: Tensor) -> Tensor:
+def plcc_loss(prediction: Tensor, target: Tensor) -> Tensor:
     """L_plcc of Efficient-FIQA (arXiv 2507.15709), which equals (1 - rho)(3 + rho) / 8.
 
     Half the sum of MSE(zp, zy) / 4 and MSE(rho zp, zy) / 4, on population z-scores. It is 0 at
@@ -69,11 +71,11 @@ def plcc(prediction: Tensor, target: Tensor) -> Tensor:
 
 
 def mse_plcc(
-    prediction: Tensor, target: Tensor, weight: float = 1.0, trust: Tensor | None = None
+    prediction: Tensor, target: Tensor, weight: float = 1.0, sample_weight: Tensor | None = None
 ) -> Tensor:
     """MSE + weight * L_plcc, Efficient-FIQA's loss (arXiv 2507.15709), where the weight is 1."""
-    mse = _mean((prediction - target).square(), trust)
-    return mse + weight * plcc(prediction, target)
+    mse = _mean((prediction - target).square(), sample_weight)
+    return mse + weight * plcc_loss(prediction, target)
 
 
 def ranked(prediction: Tensor, target: Tensor, scale: float = 0.5) -> Tensor:
@@ -91,8 +93,10 @@ def ranked(prediction: Tensor, target: Tensor, scale: float = 0.5) -> Tensor:
     return (F.softplus(-lead / scale) * better).sum() / better.sum().clamp(min=1)
 
 
-def _mean(errors: Tensor, trust: Tensor | None) -> Tensor:
-    return errors.mean() if trust is None else (trust * errors).sum() / trust.sum()
+def _mean(errors: Tensor, sample_weight: Tensor | None) -> Tensor:
+    if sample_weight is None:
+        return errors.mean()
+    return (sample_weight * errors).sum() / sample_weight.sum()
 
 
 def _standardised(scores: Tensor) -> Tensor:

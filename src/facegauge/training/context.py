@@ -157,7 +157,9 @@ class Job:
         labelled, weights = load_labels(table)
         found = self.load(labelled, faces)
         if numbers["weighted"]:
-            found = [replace(one, trust=float(w)) for one, w in zip(found, weights, strict=True)]
+            found = [
+                replace(one, sample_weight=float(w)) for one, w in zip(found, weights, strict=True)
+            ]
         return found, labelled.paths
 
     def load(self, pictures: Manifest, faces: str, *, points: bool = False) -> list[Framed]:
@@ -274,8 +276,8 @@ def score_loss(numbers: Settings) -> ScoreLoss:
     loss: ScoreLoss = partial(LOSSES[numbers["loss"]], weight=numbers["corr_weight"])
     weight: float = numbers["rank_weight"]
 
-    def both(prediction: Tensor, target: Tensor, trust: Tensor | None = None) -> Tensor:
-        closeness: Tensor = loss(prediction, target, trust=trust)
+    def both(prediction: Tensor, target: Tensor, sample_weight: Tensor | None = None) -> Tensor:
+        closeness: Tensor = loss(prediction, target, sample_weight=sample_weight)
         return closeness + weight * ranked(prediction, target)
 
     return both if weight else loss
@@ -302,7 +304,7 @@ def make_validation(
 
     def validate(network: nn.Module) -> dict[str, float]:
         scores = predict(network, views, normalise, batch, marks)
-        figures = {"srcc": srcc(labels, scores), "plcc": plcc(labels, scores)}
+        figures = {"srcc": srcc(scores, labels), "plcc": plcc(scores, labels)}
         return {**figures, "criterion": (figures["srcc"] + figures["plcc"]) / 2}
 
     return validate

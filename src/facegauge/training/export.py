@@ -154,7 +154,7 @@ def export_run(
         if scores.unscored:
             row, why = next(iter(scores.unscored.items()))
             raise UsageError(f"cannot score {val.paths[row]}: {why}")
-        judged = evaluate(labels, scores.scores)
+        judged = evaluate(scores.scores, labels)
         if np.isnan([judged.srcc.value, judged.plcc.value]).any():
             raise UsageError(f"the figures on val are not defined: {'; '.join(judged.notes)}")
         cost = profile_network(shipped, run.spec, runs=0)

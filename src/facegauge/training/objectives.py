@@ -14,7 +14,7 @@ from facegauge.nn.losses import ordered
 from facegauge.nn.regressor import Regressor
 from facegauge.training.inputs.views import Batch
 
-ScoreLoss = Callable[..., Tensor]  # (prediction, target, trust=None), see losses.py
+ScoreLoss = Callable[..., Tensor]  # (prediction, target, sample_weight=None), see losses.py
 
 
 class Normalise(nn.Module):
@@ -58,7 +58,11 @@ class Supervised(nn.Module):
             views = torch.cat([views, self.normalise(batch["ordered"])])
         guides = (batch["landmarks"],) if "landmarks" in batch else ()
         scores = network(views, *guides).float()
-        losses = {"labels": self.loss(scores[:count], batch["score"], trust=batch.get("trust"))}
+        losses = {
+            "labels": self.loss(
+                scores[:count], batch["score"], sample_weight=batch.get("sample_weight")
+            )
+        }
         if "ordered" in batch:
             severity = batch["severity"]
             copies = scores[count:].view(severity.shape)

@@ -39,14 +39,14 @@ class Framed:
     """A picture in memory with the frame of its face and, when it has one, its label.
 
     Attributes:
-        trust: how much the label counts beside others; 1 for all but weighted pseudo-labels.
+        sample_weight: of the label in the loss; 1 for all but weighted pseudo-labels.
         points: the face's five points in the pixels' coordinates, where they are asked for.
     """
 
     pixels: Pixels
     frame: Box
     score: float | None = None
-    trust: float = 1.0
+    sample_weight: float = 1.0
     points: tuple[Point, ...] = ()
 
 
@@ -197,10 +197,10 @@ class BatchPlan:
 class ViewBatches(Dataset[Batch]):
     """Maps a step to its batch.
 
-    A batch holds `labelled` (L, H, W, 3), `score` and `trust` (L,); `free` (F, H, W, 3); `ordered`
-    (G, K, H, W, 3) and `severity` (G, K). Pictures are uint8; what the plan leaves out is absent.
-    Where pictures have points, `landmarks` (L + G K, 10) holds those of the labelled views, then of
-    the ordered ones.
+    A batch holds `labelled` (L, H, W, 3), `score` and `sample_weight` (L,); `free` (F, H, W, 3);
+    `ordered` (G, K, H, W, 3) and `severity` (G, K). Pictures are uint8; what the plan leaves out
+    is absent. Where pictures have points, `landmarks` (L + G K, 10) holds those of the labelled
+    views, then of the ordered ones.
     """
 
     def __init__(
@@ -239,7 +239,9 @@ class ViewBatches(Dataset[Batch]):
             batch["labelled"] = _stack([pixels for pixels, _ in made])
             marks += [each for _, each in made]
             batch["score"] = torch.tensor([p.score for p in chosen], dtype=torch.float32)
-            batch["trust"] = torch.tensor([p.trust for p in chosen], dtype=torch.float32)
+            batch["sample_weight"] = torch.tensor(
+                [p.sample_weight for p in chosen], dtype=torch.float32
+            )
         if plan.free:
             batch["free"] = _stack([self._free(rng) for _ in range(plan.free)])
         if plan.groups:

@@ -183,7 +183,7 @@ def test_figures_after_a_stage_are_those_of_its_network_on_what_is_held_out(toy:
     ]
     with torch.no_grad():
         scores = run.network(torch.from_numpy(np.stack(images))).numpy()
-    assert toy.after["two"]["labelled"] == pytest.approx(challenge(held.labels(), scores), abs=1e-4)
+    assert toy.after["two"]["labelled"] == pytest.approx(challenge(scores, held.labels()), abs=1e-4)
     assert any(line.startswith("after two: labelled") for line in toy.said)
     assert any(line.startswith("forgotten") for line in toy.said)
 
@@ -332,7 +332,9 @@ def test_views_of_several_sources_lie_end_to_end() -> None:
 
     def maker(level: int) -> ViewMaker:
         pixels = np.full((10, 8, 3), level, np.uint8)
-        return ViewMaker([Framed(pixels, Box(0, 0, 8, 10), level / 255, trust=level)], spec, how)
+        return ViewMaker(
+            [Framed(pixels, Box(0, 0, 8, 10), level / 255, sample_weight=level)], spec, how
+        )
 
     kinds = [
         (maker(51), BatchPlan(labelled=2)),
@@ -342,11 +344,11 @@ def test_views_of_several_sources_lie_end_to_end() -> None:
     together = Together(kinds, steps=4, seed=1)
     batch = together[2]
     assert len(together) == 4 and set(batch) == {
-        "labelled", "score", "trust", "ordered", "severity"
+        "labelled", "score", "sample_weight", "ordered", "severity"
     }  # fmt: skip
     assert batch["labelled"][:, 0, 0, 0].tolist() == [51, 51, 204, 204, 204]
     assert batch["score"].tolist() == pytest.approx([0.2, 0.2, 0.8, 0.8, 0.8])
-    assert batch["trust"].tolist() == [51, 51, 204, 204, 204]
+    assert batch["sample_weight"].tolist() == [51, 51, 204, 204, 204]
     assert batch["ordered"].shape == (2, 3, 10, 8, 3) and (batch["ordered"][:, 0] == 102).all()
     again = Together(kinds, steps=4, seed=1)[2]
     assert all(torch.equal(value, again[name]) for name, value in batch.items())

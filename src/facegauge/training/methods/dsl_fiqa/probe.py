@@ -72,7 +72,7 @@ def linear_probe(
     return Probe(
         bootstrap(np.mean, right.astype(np.float64), resamples=resamples, seed=seed),
         float(commonest / judged.sum()),
-        bootstrap(srcc, severity[judged], read[:, -1], resamples=resamples, seed=seed),
+        bootstrap(srcc, read[:, -1], severity[judged], resamples=resamples, seed=seed),
     )
 
 

@@ -115,7 +115,7 @@ def watch(held: Mapping[str, list[Framed]], spec: PreprocessSpec) -> Validate:
                 for row in range(0, len(pictures), BATCH)
             ]
             labels = np.array([one.score for one in pictures], np.float64)
-            figures[name] = challenge(labels, np.concatenate(scores))
+            figures[name] = challenge(np.concatenate(scores), labels)
         return {**figures, "criterion": fmean(figures.values())}
 
     return validate
