@@ -159,7 +159,7 @@ def test_bands_columns_and_statuses_are_those_of_the_code() -> None:
     readme = " ".join((ROOT / "README.md").read_text().split())
     assert f"{', '.join(edges[:-1])} and {edges[-1]}: {', '.join(BANDS)}" in readme
     start = (ROOT / "docs/start.md").read_text()
-    assert all(f"`{column}`" in start for column in COLUMNS)
+    assert all(f"`{column}`" in start for column in COLUMNS.names)
     assert all(f"| `{status.value}` |" in start for status in Status)
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import pickle
 
 import numpy as np
 import pytest
 
 from facegauge.results import COLUMNS, Box, Face, FaceScore, ImageScore, Status
+from facegauge.schema import Column, Schema, Value
 
 BOX = Box(1, 2, 11, 22)
 
@@ -72,7 +74,7 @@ def test_rows_have_the_documented_columns() -> None:
     face = Face(BOX, 0.9)
     result = ImageScore("a.jpg", Status.OK, (scored(0.5, face), scored(0.25)), "", 40, 30)
     first, second = result.rows()
-    assert tuple(first) == tuple(second) == COLUMNS
+    assert tuple(first) == tuple(second) == COLUMNS.names
     assert (first["face"], first["score"], first["status"]) == (0, 0.5, "ok")
     assert [first[k] for k in ("left", "top", "right", "bottom", "confidence")] == [
         1,
@@ -86,7 +88,7 @@ def test_rows_have_the_documented_columns() -> None:
 
 def test_a_picture_without_a_score_has_one_row() -> None:
     (row,) = ImageScore("b.jpg", Status.TOO_LARGE, message="why").rows()
-    assert tuple(row) == COLUMNS
+    assert tuple(row) == COLUMNS.names
     given = {key: value for key, value in row.items() if value is not None}
     assert given == {"path": "b.jpg", "status": "too_large", "message": "why"}
 
@@ -104,3 +106,44 @@ def test_to_dict_is_plain_json() -> None:
     assert plain["faces"][0]["score"] == 0.5 and plain["faces"][0]["left"] == 1
     assert "path" not in plain["faces"][0]
     assert ImageScore("b.jpg", Status.NO_FACE).to_dict()["faces"] == []
+
+
+def measured(**factors: Value) -> FaceScore:
+    return FaceScore(0.5, 0.4, 0.6, 50.0, "fair", None, factors)
+
+
+def test_factors_cannot_be_changed_and_can_be_pickled_and_hashed() -> None:
+    given: dict[str, Value] = {"sharpness": 0.5, "mask": None}
+    score = FaceScore(0.5, 0.4, 0.6, 50.0, "fair", factors=given)
+    given["sharpness"] = 1.0
+    assert score.factors == {"sharpness": 0.5, "mask": None}
+    with pytest.raises(TypeError):
+        score.factors["sharpness"] = 1.0  # type: ignore[index]
+    assert pickle.loads(pickle.dumps(score)) == score == measured(sharpness=0.5, mask=None)
+    assert hash(score) == hash(measured(mask=None, sharpness=0.5))
+    assert score != measured(sharpness=0.5) and scored(0.5).factors == {}
+
+
+def test_rows_have_the_columns_of_factors_that_are_asked_for() -> None:
+    more = Schema([Column("sharpness", "float", "A toy."), Column("mask", "str", "A toy.")])
+    schema = COLUMNS + more
+    result = ImageScore("a.jpg", Status.OK, (measured(sharpness=0.5, other=1), measured(mask="x")))
+    first, second = result.rows(schema)
+    assert tuple(first) == tuple(second) == schema.names
+    assert (first["sharpness"], first["mask"]) == (0.5, None)
+    assert (second["sharpness"], second["mask"]) == (None, "x")
+    assert tuple(result.rows()[0]) == COLUMNS.names
+    (empty,) = ImageScore("b.jpg", Status.NO_FACE).rows(schema)
+    assert tuple(empty) == schema.names and empty["sharpness"] is None
+    assert result.rows(Schema(COLUMNS))[0] == result.rows()[0]
+
+
+def test_to_dict_has_an_object_of_factors() -> None:
+    faces = ImageScore("a.jpg", Status.OK, (measured(sharpness=0.5), scored(0.5))).to_dict()[
+        "faces"
+    ]
+    assert [face["factors"] for face in json.loads(json.dumps(faces))] == [{"sharpness": 0.5}, {}]
+
+
+def test_every_column_has_a_sentence() -> None:
+    assert all(column.doc.endswith(".") for column in COLUMNS)

@@ -1,16 +1,21 @@
-"""What a score is: frozen dataclasses, the only currency between the rooms."""
+"""Results as frozen dataclasses: statuses, boxes, faces, scores, and the columns of their rows."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from facegauge.schema import Column, FrozenValues, Schema, Value
+
 Point = tuple[float, float]
+
+NO_FACTORS = FrozenValues({})
 
 
 class Status(StrEnum):
-    """What became of one input picture."""
+    """The outcome for one input picture."""
 
     OK = "ok"
     NO_FACE = "no_face"
@@ -69,10 +74,14 @@ class FaceScore:
 
     Attributes:
         score: perceptual quality, 0 (worst) to 1 (best), on the scorer's scale.
-        low, high: interval that holds the challenge label nine times in ten (conformal).
+        low, high: conformal interval that covers the challenge label in 90 % of cases.
         percentile: share of the scorer's named reference labels at or below `score`, 0..100.
         band: the word for the score: bad, poor, fair, good or excellent.
         face: where the face is; None when the whole picture was scored.
+        factors: what the scorer's factors measured, by column name; cannot be changed.
+
+    Raises:
+        ValueError: `score` is not in its interval.
     """
 
     score: float
@@ -81,8 +90,11 @@ class FaceScore:
     percentile: float
     band: str
     face: Face | None = None
+    factors: Mapping[str, Value] = NO_FACTORS
 
     def __post_init__(self) -> None:
+        if not isinstance(self.factors, FrozenValues):
+            object.__setattr__(self, "factors", FrozenValues(self.factors))
         if not self.low <= self.score <= self.high:
             raise ValueError(f"expected low <= score <= high, got {self}")
 
@@ -121,7 +133,15 @@ class ImageScore:
         return self.best.score if self.best else None
 
     def to_dict(self) -> dict[str, Any]:
-        """The result as plain JSON types, one entry a face."""
+        """The result as plain JSON types.
+
+        Returns:
+            The picture's path, status, message and size, and a list `faces` with the columns
+            `COLUMNS` of each face except those of the picture, and an object `factors` with what
+            the scorer's factors measured, empty without any. (The rows of a table have the
+            factors' columns beside the others.)
+        """
+        of_picture = ("path", "status", "message")
         return {
             "path": self.path,
             "status": self.status.value,
@@ -129,19 +149,32 @@ class ImageScore:
             "width": self.width,
             "height": self.height,
             "faces": [
-                {key: row[key] for key in COLUMNS if key not in ("path", "status", "message")}
-                for row in self.rows()
-                if row["face"] is not None
+                {key: value for key, value in self._row(*one).items() if key not in of_picture}
+                | {"factors": dict(one[1].factors)}
+                for one in enumerate(self.faces)
             ],
         }
 
-    def rows(self) -> list[dict[str, Any]]:
-        """One flat row a face, with the columns `COLUMNS`; one row when there is no face."""
+    def rows(self, schema: Schema | None = None) -> list[dict[str, Any]]:
+        """One flat row a face; one row, whose `face` is None, when there is no face.
+
+        Args:
+            schema: the columns of the rows: `COLUMNS`, the default, and columns of factors, such
+                as `Scorer.schema`. Factors that were not measured are None.
+
+        Returns:
+            Dictionaries whose keys are the names of the schema, in its order.
+        """
+        names = (schema or COLUMNS).names
         if not self.faces:
-            empty: dict[str, Any] = dict.fromkeys(COLUMNS)
+            empty: dict[str, Any] = dict.fromkeys(names)
             empty.update(path=self.path, status=self.status.value, message=self.message)
             return [empty]
-        return [self._row(number, face) for number, face in enumerate(self.faces)]
+        rows = [self._row(number, face) for number, face in enumerate(self.faces)]
+        if names == COLUMNS.names:
+            return rows
+        known = [{**face.factors, **row} for face, row in zip(self.faces, rows, strict=True)]
+        return [{name: row.get(name) for name in names} for row in known]
 
     def _row(self, number: int, scored: FaceScore) -> dict[str, Any]:
         box = scored.face.box if scored.face else None
@@ -163,19 +196,35 @@ class ImageScore:
         }
 
 
-COLUMNS = (
-    "path",
-    "face",
-    "status",
-    "score",
-    "low",
-    "high",
-    "percentile",
-    "band",
-    "left",
-    "top",
-    "right",
-    "bottom",
-    "confidence",
-    "message",
+COLUMNS = Schema(
+    [
+        Column("path", "str", "The picture as it was given; `<image 0>` and so on in memory."),
+        Column(
+            "face", "int", "Number of the face in its picture, from 0, the largest; empty if none."
+        ),
+        Column(
+            "status",
+            "str",
+            "`ok`, or why there is no score: `no_face`, `too_small`, `unreadable`, `too_large` or "
+            "`error`.",
+        ),
+        Column("score", "float", "Perceptual quality of the face, 0 (worst) to 1 (best)."),
+        Column("low", "float", "Lower end of the 90 % conformal interval of the label, 0 to 1."),
+        Column("high", "float", "Upper end of the 90 % conformal interval of the label, 0 to 1."),
+        Column(
+            "percentile",
+            "float",
+            "Share of the scorer's reference labels at or below the score, 0 to 100.",
+        ),
+        Column(
+            "band", "str", "A word for the score: `bad`, `poor`, `fair`, `good` or `excellent`."
+        ),
+        Column("left", "float", "Left edge of the face box, in pixels of the upright picture."),
+        Column("top", "float", "Upper edge of the face box, in pixels of the upright picture."),
+        Column("right", "float", "Right edge of the face box, in pixels of the upright picture."),
+        Column("bottom", "float", "Lower edge of the face box, in pixels of the upright picture."),
+        Column("confidence", "float", "The face detector's confidence, 0 to 1."),
+        Column("message", "str", "One line for people; empty when there is nothing to report."),
+    ]
 )
+"""The columns of every score table; factors add theirs after them."""

@@ -40,7 +40,7 @@ def score(toy_scorer: Path) -> Callable[..., Result]:
 
 def csv_rows(text: str) -> list[dict[str, str]]:
     reader = csv.DictReader(io.StringIO(text, newline=""))
-    assert tuple(reader.fieldnames or ()) == COLUMNS
+    assert tuple(reader.fieldnames or ()) == COLUMNS.names
     return list(reader)
 
 

@@ -69,7 +69,7 @@ def test_csv_is_plain_for_other_tools(tmp_path: Path) -> None:
     with open_table(tmp_path / "t.csv") as table:
         table.write(ImageScore("a.jpg", Status.OK, (FaceScore(1 / 3, 0, 1, 2 / 3, "fair"),)))
     assert (tmp_path / "t.csv").read_text() == (
-        ",".join(COLUMNS) + "\n" + "a.jpg,0,ok,0.333333,0,1,0.666667,fair,,,,,,\n"
+        ",".join(COLUMNS.names) + "\n" + "a.jpg,0,ok,0.333333,0,1,0.666667,fair,,,,,,\n"
     )
 
 
@@ -256,8 +256,8 @@ def test_resume_of_nothing_begins(tmp_path: Path) -> None:
     ("suffix", "text"),
     [
         (".csv", "a,b\n1,2\n"),
-        (".csv", ",".join(COLUMNS) + "\n1,2\n"),
-        (".csv", ",".join(COLUMNS) + "\n" + "a,zero,ok" + "," * 11 + "\n"),
+        (".csv", ",".join(COLUMNS.names) + "\n1,2\n"),
+        (".csv", ",".join(COLUMNS.names) + "\n" + "a,zero,ok" + "," * 11 + "\n"),
         (".jsonl", '{"a": 1}\n'),
         (".jsonl", "[1]\n"),
         (".jsonl", "nonsense\n"),

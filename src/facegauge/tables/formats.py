@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import IO, Any
 
 from facegauge.errors import MissingExtra
-from facegauge.results import COLUMNS, ImageScore
+from facegauge.results import COLUMNS as SCHEMA
+from facegauge.results import ImageScore
 
 Row = dict[str, Any]
 
+COLUMNS = SCHEMA.names
 TEXTS = ("path", "status", "band", "message")
 DECIMALS = 6  # of numbers in tables
 ROW_GROUP = 50_000  # rows held in memory while a Parquet file is written
