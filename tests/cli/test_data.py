@@ -44,19 +44,19 @@ def test_check_names_what_is_wrong(folder: Path) -> None:
     (folder / "val" / "img" / "val.png").unlink()
     (folder / "test" / "label.json").unlink()
     out, _ = data(3, "check", folder, "--as", "cgfiqa-40k")
-    assert f"label files missing: 1\n  {folder / 'test' / 'label.json'}" in out
-    assert f"pictures missing: 1\n  {folder / 'val' / 'img' / 'val.png'} (val)" in out
+    assert f"missing label files: 1\n  {folder / 'test' / 'label.json'}" in out
+    assert f"missing pictures: 1\n  {folder / 'val' / 'img' / 'val.png'} (val)" in out
     assert f"unreadable: 1\n  {folder / 'train' / 'img' / 'train.png'}" in out
     assert "pictures without a label: 1" in out
     quick, _ = data(3, "check", folder, "--as", "cgfiqa-40k", "--quick")
-    assert "unreadable" not in quick and "pictures missing: 1" in quick
+    assert "unreadable" not in quick and "missing pictures: 1" in quick
 
 
 def test_the_same_file_twice_is_a_finding(folder: Path) -> None:
     twin = (folder / "train" / "img" / "train.png").read_bytes()
     (folder / "test" / "img" / "test.png").write_bytes(twin)
     out, _ = data(3, "check", folder, "--as", "cgfiqa-40k")
-    assert "the same file: 1" in out
+    assert "identical files: 1" in out
     data(0, "check", folder, "--as", "cgfiqa-40k", "--quick")
 
 
@@ -71,7 +71,7 @@ def test_manifest_is_what_train_reads(folder: Path, tmp_path: Path) -> None:
 
     (folder / "val" / "img" / "val.png").unlink()
     _, said = data(3, "manifest", folder, "--as", "cgfiqa-40k", "-o", tmp_path / "fewer.csv")
-    assert "missing, left out: 1" in said and "val.png" in said
+    assert "left out, missing: 1" in said and "val.png" in said
     assert len(load_manifest(tmp_path / "fewer.csv")) == 2
 
 
@@ -79,9 +79,9 @@ def test_wrong_words(folder: Path) -> None:
     _, said = data(2, "check", folder, "--as", "piq23")
     assert "Scores_Overall.csv" in said and "Device Split.csv" in said
     _, said = data(2, "check", folder, "--as", "cgfiqa-40k", "--scale", "five")
-    assert "--scale takes two numbers" in said
+    assert "expected --scale to be two numbers" in said
     _, said = data(2, "check", folder, "--as", "faces")
-    assert "there are cgfiqa-40k, gfiqa-20k, piq23, vquala-2025" in said
+    assert "expected one of cgfiqa-40k, gfiqa-20k, piq23, vquala-2025" in said
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ def test_lists_are_put_together(lists: tuple[Path, Path], tmp_path: Path) -> Non
     both = tmp_path / "lists" / "both.csv"
     _, said = data(0, "join", own, told, "-o", both)
     assert f"{both}: 3 pictures (2 train, 1 val)" in said
-    assert "in an earlier list too, left out: 1\n" in said and "train.png" in said
+    assert "left out, also in an earlier manifest: 1\n" in said and "train.png" in said
     found = load_manifest(both)
     assert [path.name for path in found.paths] == ["train.png", "val.png", "test.png"]
     assert found.labels().tolist() == [0.5, 0.25, 0.75]

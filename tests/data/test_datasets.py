@@ -1,4 +1,4 @@
-"""Public data sets on tiny folders of the same layout: what becomes of labels, splits and gaps."""
+"""Public data sets, on tiny folders of the same layout: labels, splits and missing files."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facegauge.data.datasets import FORMATS, Choices, read_dataset, write_manifest
+from facegauge.data.datasets import FORMATS, DatasetOptions, read_dataset, write_manifest
 from facegauge.data.datasets.check import check_pictures
-from facegauge.data.landmarks import landmark_file
+from facegauge.data.landmarks import landmark_path
 from facegauge.data.manifests import Manifest, load_manifest
 from facegauge.errors import UsageError
 
@@ -45,7 +45,7 @@ def cgfiqa(tmp_path: Path) -> Path:
         labels(tmp_path / part / "label.json", names, mos, Gender=gender)
         for name in names:
             save(tmp_path / part / "img" / name, seed := seed + 1)
-    marks = landmark_file(tmp_path / "train" / "img" / "b.png")
+    marks = landmark_path(tmp_path / "train" / "img" / "b.png")
     marks.parent.mkdir()
     np.save(marks, np.zeros((68, 2)))
     return tmp_path
@@ -58,8 +58,14 @@ def test_cgfiqa_has_its_own_splits_and_groups(cgfiqa: Path) -> None:
     assert manifest.splits == ("train", "train", "val", "test")
     assert manifest.labels().tolist() == pytest.approx([0.1, 0.3, 0.1, 0.1])
     assert manifest.groups == {"gender": ("f", "m", "f", "f")}
-    assert found.splits == {"train": 2, "val": 1, "test": 1}
-    assert not (found.absent or found.missing or found.repeated or found.strays or found.notes)
+    assert found.labelled == {"train": 2, "val": 1, "test": 1}
+    assert not (
+        found.missing_files
+        or found.missing_pictures
+        or found.duplicates
+        or found.unlabelled
+        or found.notes
+    )
 
 
 def test_what_is_not_text_is_named(cgfiqa: Path) -> None:
@@ -69,8 +75,8 @@ def test_what_is_not_text_is_named(cgfiqa: Path) -> None:
 
 
 def test_an_attribute_is_piq23s_alone(cgfiqa: Path) -> None:
-    with pytest.raises(UsageError, match="--attribute is of piq23 alone; got 'Details'"):
-        read_dataset(cgfiqa, "cgfiqa-40k", Choices(attribute="Details"))
+    with pytest.raises(UsageError, match="--attribute applies to piq23 only, got 'Details'"):
+        read_dataset(cgfiqa, "cgfiqa-40k", DatasetOptions(attribute="Details"))
 
 
 def test_labels_are_never_scaled_by_the_range_of_a_split(cgfiqa: Path) -> None:
@@ -78,7 +84,7 @@ def test_labels_are_never_scaled_by_the_range_of_a_split(cgfiqa: Path) -> None:
     labels(cgfiqa / "test" / "label.json", ["d.png"], [20])
     with pytest.raises(UsageError, match=r"val/label.json, entry 0: expected a label from 0 to 1"):
         read_dataset(cgfiqa, "cgfiqa-40k")
-    found = read_dataset(cgfiqa, "cgfiqa-40k", Choices(scale=(0, 100)))
+    found = read_dataset(cgfiqa, "cgfiqa-40k", DatasetOptions(scale=(0, 100)))
     assert found.manifest.labels().tolist() == pytest.approx([0.001, 0.003, 0.8, 0.2])
 
 
@@ -89,11 +95,11 @@ def test_what_is_missing_is_told_apart(cgfiqa: Path) -> None:
     names = ["000.png", "b.png", "000.png"]
     labels(cgfiqa / "train" / "label.json", names, [0.1, 0.2, 0.9])
     found = read_dataset(cgfiqa, "cgfiqa-40k")
-    assert found.absent == {cgfiqa / "val" / "label.json": "labels of the val split"}
-    assert found.missing == {cgfiqa / "train" / "img" / "b.png": "train"}
-    assert len(found.repeated) == 1 and "entry 2: 000.png again" in found.repeated[0]
-    assert {path.name for path in found.strays} == {"c.png", "extra.png"}
-    assert found.splits == {"train": 2, "test": 1}  # and no val of ours in place of the lost one
+    assert found.missing_files == {cgfiqa / "val" / "label.json": "labels of the val split"}
+    assert found.missing_pictures == {cgfiqa / "train" / "img" / "b.png": "train"}
+    assert len(found.duplicates) == 1 and "entry 2: 000.png again" in found.duplicates[0]
+    assert {path.name for path in found.unlabelled} == {"c.png", "extra.png"}
+    assert found.labelled == {"train": 2, "test": 1}  # and no val of ours in place of the lost one
     assert found.manifest.labels().tolist() == pytest.approx([0.1, 0.1])
 
 
@@ -102,15 +108,15 @@ def test_a_folder_of_something_else(cgfiqa: Path, tmp_path_factory: pytest.TempP
     with pytest.raises(UsageError) as caught:
         read_dataset(other, "cgfiqa-40k")
     assert all(str(other / part / "label.json") in str(caught.value) for part in ("train", "test"))
-    with pytest.raises(UsageError, match="there is no folder"):
+    with pytest.raises(UsageError, match="no folder"):
         read_dataset(other / "none", "piq23")
-    with pytest.raises(UsageError, match=f"there are {', '.join(FORMATS)}"):
+    with pytest.raises(UsageError, match=f"expected one of {', '.join(FORMATS)}"):
         read_dataset(other, "koniq")
     for file in (cgfiqa / "train" / "img").iterdir():
         file.unlink()
     for part in ("val", "test"):
         (cgfiqa / part / "label.json").unlink()
-    with pytest.raises(UsageError, match=r"none of the 2 pictures is there; the first: .*000.png"):
+    with pytest.raises(UsageError, match=r"none of the 2 pictures exists; the first is .*000.png"):
         read_dataset(cgfiqa, "cgfiqa-40k")
 
 
@@ -148,7 +154,7 @@ def test_gfiqa_without_photos_in_its_names_is_split_all_the_same(tmp_path: Path)
     rows = "".join(f"{name},0.5\n" for name in names)
     (tmp_path / "mos_val_rating.csv").write_text(f"img_name,mos\n{rows}")
     save(tmp_path / "image" / names[0])
-    assert set(read_dataset(tmp_path, "gfiqa-20k").splits) == {"train", "val", "test"}
+    assert set(read_dataset(tmp_path, "gfiqa-20k").labelled) == {"train", "val", "test"}
 
 
 def test_gfiqa_keeps_the_faces_of_a_photo_together(gfiqa: Path) -> None:
@@ -159,7 +165,7 @@ def test_gfiqa_keeps_the_faces_of_a_photo_together(gfiqa: Path) -> None:
     ):
         splits[photo].add(split)
     assert len(splits) == 60 and all(len(parts) == 1 for parts in splits.values())
-    assert found.splits["train"] > 60 and found.splits["val"] > 0 and found.splits["test"] > 0
+    assert found.labelled["train"] > 60 and found.labelled["val"] > 0 and found.labelled["test"] > 0
     assert found.manifest.labels()[:2].tolist() == pytest.approx([0.2, 0.205])
 
     # whoever is missing, nobody else changes sides
@@ -170,8 +176,8 @@ def test_gfiqa_keeps_the_faces_of_a_photo_together(gfiqa: Path) -> None:
 
 
 def test_gfiqa_has_the_split_of_pyiqa_too(gfiqa: Path) -> None:
-    found = read_dataset(gfiqa, "gfiqa-20k", Choices(splits="pyiqa"))
-    assert found.splits == {"train": 84, "val": 12, "test": 24}
+    found = read_dataset(gfiqa, "gfiqa-20k", DatasetOptions(splits="pyiqa"))
+    assert found.labelled == {"train": 84, "val": 12, "test": 24}
     random.seed(123)
     rows = list(range(120))
     random.shuffle(rows)
@@ -182,16 +188,18 @@ def test_gfiqa_has_the_split_of_pyiqa_too(gfiqa: Path) -> None:
 
 
 def test_gfiqa_in_the_other_layout(cgfiqa: Path) -> None:
-    assert read_dataset(cgfiqa, "gfiqa-20k").splits == {"train": 2, "val": 1, "test": 1}
-    with pytest.raises(UsageError, match="has splits of its own"):
-        read_dataset(cgfiqa, "gfiqa-20k", Choices(splits="pyiqa"))
+    assert read_dataset(cgfiqa, "gfiqa-20k").labelled == {"train": 2, "val": 1, "test": 1}
+    with pytest.raises(UsageError, match="has its own splits"):
+        read_dataset(cgfiqa, "gfiqa-20k", DatasetOptions(splits="pyiqa"))
 
 
 def test_gfiqa_without_its_own_splits(gfiqa: Path) -> None:
-    with pytest.raises(UsageError, match="has no splits; --splits is photo or pyiqa"):
-        read_dataset(gfiqa, "gfiqa-20k", Choices(splits="official"))
+    with pytest.raises(
+        UsageError, match="has no official splits; use --splits photo or --splits pyiqa"
+    ):
+        read_dataset(gfiqa, "gfiqa-20k", DatasetOptions(splits="official"))
     (gfiqa / "mos_val_rating.csv").write_text("name,mos\na.png,1\n")
-    with pytest.raises(UsageError, match="no column img_name; it has name, mos"):
+    with pytest.raises(UsageError, match="no column img_name; its columns are name, mos"):
         read_dataset(gfiqa, "gfiqa-20k")
 
 
@@ -220,29 +228,33 @@ def piq23(tmp_path: Path) -> Path:
 
 
 def test_piq23_by_device_and_by_scene(piq23: Path) -> None:
-    found = read_dataset(piq23, "piq23", Choices(attribute="Details", val=0))
+    found = read_dataset(piq23, "piq23", DatasetOptions(attribute="Details", val=0))
     assert found.manifest.splits == ("train", "test", "train", "test")
     # (JOD + 10) / 20
     assert found.manifest.labels().tolist() == pytest.approx([0.3, 0.625, 0.5, 0.55])
     assert found.manifest.group("condition") == ("Indoor", "Indoor", "Night", "Night")
     assert found.manifest.group("scene")[2] == "Night_Scene_28"
-    found = read_dataset(piq23, "piq23", Choices("scene", "Details", val=0))
+    found = read_dataset(piq23, "piq23", DatasetOptions("scene", "Details", val=0))
     assert found.manifest.splits == ("train", "train", "test", "test")
 
 
 def test_piq23_says_what_it_needs_and_where(piq23: Path) -> None:
-    with pytest.raises(UsageError, match=r"missing:\n.*Scores_Overall.csv: the labels"):
+    with pytest.raises(UsageError, match=r"missing .*Scores_Overall.csv \(the labels\)"):
         read_dataset(piq23, "piq23")
     with pytest.raises(UsageError, match="one of Overall, Details, Exposure, got 'Beauty'"):
-        read_dataset(piq23, "piq23", Choices(attribute="Beauty"))
-    with pytest.raises(UsageError, match="splits device, scene; got 'person'"):
-        read_dataset(piq23, "piq23", Choices("person", "Details"))
+        read_dataset(piq23, "piq23", DatasetOptions(attribute="Beauty"))
+    with pytest.raises(
+        UsageError, match="expected --splits of piq23 to be one of device, scene, got 'person'"
+    ):
+        read_dataset(piq23, "piq23", DatasetOptions("person", "Details"))
     (piq23 / "Test split" / "Scene Split.csv").write_text("SCENE,SPLIT\nIndoor_Scene_0,Train\n")
     with pytest.raises(UsageError, match=r"row 4: .* has no split .* for 'Night_Scene_28'"):
-        read_dataset(piq23, "piq23", Choices("scene", "Details"))
+        read_dataset(piq23, "piq23", DatasetOptions("scene", "Details"))
     (piq23 / "Test split" / "Device Split.csv").unlink()
-    with pytest.raises(UsageError, match=r"Device Split.csv: the official split; it is in"):
-        read_dataset(piq23, "piq23", Choices(attribute="Details"))
+    with pytest.raises(
+        UsageError, match=r"Device Split.csv .the official split, to be copied from"
+    ):
+        read_dataset(piq23, "piq23", DatasetOptions(attribute="Details"))
 
 
 def vquala(folder: Path, header: bool, people: bool) -> Path:
@@ -260,7 +272,9 @@ def vquala(folder: Path, header: bool, people: bool) -> Path:
 
 @pytest.mark.parametrize("header", [True, False])
 def test_vquala_keeps_zeros_and_people_together(tmp_path: Path, header: bool) -> None:
-    found = read_dataset(vquala(tmp_path, header, people=True), "vquala-2025", Choices(val=0.3))
+    found = read_dataset(
+        vquala(tmp_path, header, people=True), "vquala-2025", DatasetOptions(val=0.3)
+    )
     manifest = found.manifest
     assert manifest.paths[7] == tmp_path / "train" / "000007.png"
     assert manifest.labels()[7] == pytest.approx(0.307)
@@ -268,9 +282,9 @@ def test_vquala_keeps_zeros_and_people_together(tmp_path: Path, header: bool) ->
     for person, split in zip(manifest.group("identity"), manifest.splits or (), strict=True):
         sides[person].add(split)
     assert len(sides) == 40 and all(len(splits) == 1 for splits in sides.values())
-    assert 8 <= found.splits["val"] <= 40 and found.splits["train"] >= 40
-    drawn = f"we drew {found.splits['val']} pictures of train for it (--val 0.3)"
-    assert found.notes == (f"the data set has no val: {drawn}",)
+    assert 8 <= found.labelled["val"] <= 40 and found.labelled["train"] >= 40
+    drawn = f"{found.labelled['val']} pictures of train were drawn for it (--val 0.3)"
+    assert found.notes == (f"the data set has no val split; {drawn}",)
 
 
 def test_vquala_without_people_says_so_and_reads_val_where_it_is(tmp_path: Path) -> None:
@@ -278,17 +292,19 @@ def test_vquala_without_people_says_so_and_reads_val_where_it_is(tmp_path: Path)
     save(tmp_path / "val" / "z00001.png")
     (tmp_path / "val.csv").write_text("z00001,0.5\n")
     found = read_dataset(tmp_path, "vquala-2025")
-    assert found.splits == {"train": 80, "val": 1} and found.manifest.groups == {}
+    assert found.labelled == {"train": 80, "val": 1} and found.manifest.groups == {}
     assert len(found.notes) == 1 and "identity_CelebA.txt" in found.notes[0]
     (tmp_path / "train.csv").write_text("Image_name,MOS\n000001,0.4,1\n")
     with pytest.raises(UsageError, match="row 2: expected 2 fields, got 3"):
         read_dataset(tmp_path, "vquala-2025")
 
 
-@pytest.mark.parametrize("choices", [Choices(val=1), Choices(val=-0.1), Choices(scale=(1, 0))])
-def test_choices_that_make_no_sense(cgfiqa: Path, choices: Choices) -> None:
-    with pytest.raises(UsageError, match=r"from 0 to below 1|low < high"):
-        read_dataset(cgfiqa, "cgfiqa-40k", choices)
+@pytest.mark.parametrize(
+    "options", [DatasetOptions(val=1), DatasetOptions(val=-0.1), DatasetOptions(scale=(1, 0))]
+)
+def test_options_that_make_no_sense(cgfiqa: Path, options: DatasetOptions) -> None:
+    with pytest.raises(UsageError, match=r"at least 0 and below 1|LOW < HIGH"):
+        read_dataset(cgfiqa, "cgfiqa-40k", options)
 
 
 def test_pictures_are_opened_and_compared(cgfiqa: Path) -> None:
@@ -299,10 +315,13 @@ def test_pictures_are_opened_and_compared(cgfiqa: Path) -> None:
     np.save(folder / "landmark" / "b.npy", np.zeros(3))
     seen = []
     check = check_pictures(
-        read_dataset(cgfiqa, "cgfiqa-40k"), lambda looks: (seen.append(1) or look for look in looks)
+        read_dataset(cgfiqa, "cgfiqa-40k"),
+        lambda checks: (seen.append(1) or check for check in checks),
     )
     assert set(check.unreadable) == {folder / "img" / "000.png", folder / "landmark" / "b.npy"}
-    assert check.twins == ((cgfiqa / "val" / "img" / "c.png", cgfiqa / "test" / "img" / "d.png"),)
+    assert check.identical == (
+        (cgfiqa / "val" / "img" / "c.png", cgfiqa / "test" / "img" / "d.png"),
+    )
     assert len(seen) == 4
 
 
@@ -322,7 +341,7 @@ def test_the_manifest_can_be_read_again_from_another_folder(cgfiqa: Path, tmp_pa
     assert "../link.png" in (tmp_path / "lists" / "links.csv").read_text()
     for target, message in (
         (file, "exists; choose another"),
-        (tmp_path / "labels.txt", "ending in .csv"),
+        (tmp_path / "labels.txt", "that ends in .csv"),
         (tmp_path / "none" / "labels.csv", "no folder"),
     ):
         with pytest.raises(UsageError, match=message):

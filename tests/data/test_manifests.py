@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageFilter
 
 from facegauge.data.leakage import _near_duplicates, check_leakage, thumbnail
-from facegauge.data.manifests import load_manifest, unlabelled
+from facegauge.data.manifests import join_unlabelled, load_manifest
 from facegauge.errors import UsageError
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.training.context import describe
@@ -78,7 +78,7 @@ def test_where_and_take_keep_the_rows_together(folder):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("name,score\nb.png,0.5\n", "no column image; it has name, score"),
+        ("name,score\nb.png,0.5\n", "no column image; its columns are name, score"),
         ("image,score\nb.png,0.5\nc.png,good\n", "row 3: expected a score from 0 to 1, got 'good'"),
         ("image,score\nb.png,50\n", "row 2: expected a score from 0 to 1, got '50'"),
         ("image,score\nb.png,nan\n", "row 2: expected a score"),
@@ -100,7 +100,7 @@ def test_wrong_sources(folder):
     with pytest.raises(UsageError, match="no manifest at"):
         load_manifest(folder / "missing.csv")
     (folder / "list.xlsx").write_bytes(b"x")
-    with pytest.raises(UsageError, match=r"expected .csv or .parquet"):
+    with pytest.raises(UsageError, match=r"expected a .csv or .parquet file"):
         load_manifest(folder / "list.xlsx")
 
 
@@ -140,7 +140,7 @@ def test_a_folder_is_a_manifest_without_scores(folder, tmp_path_factory):
     manifest = load_manifest(folder)
     assert [path.name for path in manifest.paths] == ["000012.png", "b.png", "c.png"]
     assert manifest.scores is None
-    with pytest.raises(UsageError, match="no pictures below"):
+    with pytest.raises(UsageError, match="no pictures in"):
         load_manifest(tmp_path_factory.mktemp("empty"))
 
 
@@ -226,7 +226,7 @@ def test_thumbnails_correlate():
 def test_unlabelled_lists_remember_where_a_picture_is_from(folder):
     one = load(folder, "image,split\n000012.png,train\nb.png,val\n")
     two = replace(load(folder, "image\nb.png\n000012.png\n"), source=folder / "two.csv")
-    both = unlabelled([one, two])
+    both = join_unlabelled([one, two])
     assert [path.name for path in both.paths] == ["000012.png", "b.png"]
     assert both.groups["manifest"] == (one.name, f"{folder.name}/two.csv")
     assert describe([both, two.take([0])]) == [

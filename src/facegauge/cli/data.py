@@ -1,4 +1,4 @@
-"""`facegauge data`: public data sets, looked through and turned into manifests; lists joined."""
+"""`facegauge data`: check public data sets, write manifests of them, and join manifests."""
 
 from __future__ import annotations
 
@@ -14,21 +14,20 @@ from facegauge.cli.terminal import print_table, printable, say, watched
 from facegauge.errors import UsageError
 
 if TYPE_CHECKING:
-    from facegauge.data.datasets import Choices, DataSet
-    from facegauge.data.datasets.check import Check
+    from facegauge.data.datasets import DataSet, DatasetOptions
+    from facegauge.data.datasets.check import DatasetCheck
 
 EPILOG = (
-    "Exit codes: 0 everything is there; 3 something is missing, unreadable or listed twice; 2 "
-    "wrong usage, or the folder does not hold this data set; 1 unexpected error; 130 stopped by "
-    "Ctrl-C."
+    "Exit codes: 0 nothing is wrong; 3 something is missing, unreadable or listed twice; 2 wrong "
+    "usage, or the folder does not hold this data set; 1 unexpected error; 130 stopped by Ctrl-C."
 )
-SHOWN = 10
+MAX_LINES = 10
 
 data = typer.Typer(
-    no_args_is_help=True, help="Check public data sets and turn them into manifests; join lists."
+    no_args_is_help=True, help="Check public data sets, write manifests of them, join manifests."
 )
 
-Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the data set lies")]
+Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of the data set")]
 Name = Annotated[
     str,
     typer.Option("--as", metavar="DATASET", help="cgfiqa-40k, gfiqa-20k, piq23 or vquala-2025"),
@@ -40,22 +39,25 @@ Splits = Annotated[
         "[default: the first of them]"
     ),
 ]
-Attribute = Annotated[str, typer.Option(help="Of piq23: Overall, Details or Exposure")]
+Attribute = Annotated[
+    str, typer.Option(help="Rated attribute of piq23: Overall, Details or Exposure")
+]
 Val = Annotated[
-    float, typer.Option(help="Share of train that becomes val where the data set has no val")
+    float,
+    typer.Option(help="Fraction of train that becomes val where the data set has no val split"),
 ]
 Scale = Annotated[
     str | None,
     typer.Option(
         metavar="LOW,HIGH",
-        help="The labels that become 0 and 1  [default: -10,10 for piq23, else 0,1]",
+        help="Labels that become 0 and 1  [default: -10,10 for piq23, else 0,1]",
     ),
 ]
 
 
 @data.callback()
 def datasets() -> None:
-    """Check public data sets of rated faces, turn them into manifests, and join lists."""
+    """Check public data sets of rated faces, write manifests of them, and join manifests."""
 
 
 def check(
@@ -67,24 +69,23 @@ def check(
     val: Val = 0.1,
     scale: Scale = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="Compare names only; do not open the pictures")
+        bool, typer.Option("--quick", help="Compare file names only; do not open the pictures")
     ] = False,
 ) -> None:
-    """Say what a data set's folder holds, and what is missing, unreadable or there twice.
+    """Report what a data set's folder holds, and what is missing, unreadable or duplicated.
 
-    Pictures without a label are counted and do not matter.
+    Pictures without a label are counted, but are no error.
     """
     from facegauge.data.datasets import read_dataset
 
-    found = read_dataset(folder, name, _choices(splits, attribute, val, scale))
-    looked = None
+    dataset = read_dataset(folder, name, _options(splits, attribute, val, scale))
+    checked = None
     if not quick:
         from facegauge.data.datasets.check import check_pictures
 
-        looked = check_pictures(found, lambda looks: watched(looks, found.manifest.paths))
-    _print(found, looked)
-    wrong = found.absent or found.missing or found.repeated
-    if wrong or (looked and (looked.unreadable or looked.twins)):
+        checked = check_pictures(dataset, lambda checks: watched(checks, dataset.manifest.paths))
+    _print_report(dataset, checked)
+    if _is_incomplete(dataset) or (checked and (checked.unreadable or checked.identical)):
         raise typer.Exit(SOME_FAILED)
 
 
@@ -100,49 +101,46 @@ def manifest(
 ) -> None:
     """Write the manifest of a data set, for train, evaluate and label.
 
-    Pictures that are missing are left out and named. None is opened: check does that.
+    Missing pictures are left out and listed. No picture is opened; `facegauge data check` does so.
     """
     from facegauge.data.datasets import read_dataset, write_manifest
 
-    found = read_dataset(folder, name, _choices(splits, attribute, val, scale))
-    write_manifest(found.manifest, output)
-    counts = ", ".join(f"{count} {split}" for split, count in _present(found).items())
-    say(f"{output}: {len(found.manifest)} pictures ({counts})")
-    for note in found.notes:
+    dataset = read_dataset(folder, name, _options(splits, attribute, val, scale))
+    write_manifest(dataset.manifest, output)
+    _say_written(output, dataset.manifest.splits)
+    for note in dataset.notes:
         say(note)
-    _say_some("missing", [str(path) for path in (*found.absent, *found.missing)])
-    _say_some("listed twice", found.repeated)
-    if found.absent or found.missing or found.repeated:
+    missing = (*dataset.missing_files, *dataset.missing_pictures)
+    _say_left_out("missing", [str(path) for path in missing])
+    _say_left_out("listed twice", dataset.duplicates)
+    if _is_incomplete(dataset):
         raise typer.Exit(SOME_FAILED)
 
 
 def join(
-    lists: Annotated[
+    manifests: Annotated[
         list[Path],
-        typer.Argument(metavar="LIST...", help="CSV or Parquet with image and score (0..1)"),
+        typer.Argument(metavar="MANIFEST...", help="CSV or Parquet with image and score (0..1)"),
     ],
     *,
     output: Annotated[Path, typer.Option("--output", "-o", help="CSV file to write")],
-    split: Annotated[str, typer.Option(help="Of the rows of lists without a column split")] = (
-        "train"
-    ),
+    split: Annotated[str, typer.Option(help="Split of manifests without a column split")] = "train",
 ) -> None:
-    """Put labelled lists together: data sets, labels of one's own, tables of pseudo-labels.
+    """Join labelled manifests: data sets, your own labels, tables of pseudo-labels.
 
-    A picture in several lists keeps the row of the first. A column manifest, for evaluate --by,
-    says which list a row is from.
+    A picture in several manifests keeps the row of the first. The column manifest, for
+    `facegauge evaluate --by manifest`, names the manifest of each row.
     """
     from facegauge.data.datasets import write_manifest
-    from facegauge.data.manifests import joined, load_manifest
+    from facegauge.data.manifests import join_manifests, load_manifest
 
-    found = [load_manifest(path) for path in lists]
-    for one in found:
-        one.labels()
-    whole, again = joined(found, split)
+    parts = [load_manifest(path) for path in manifests]
+    for part in parts:
+        part.labels()
+    whole, duplicates = join_manifests(parts, split)
     write_manifest(whole, output)
-    counts = ", ".join(f"{count} {name}" for name, count in Counter(whole.splits).items())
-    say(f"{output}: {len(whole)} pictures ({counts})")
-    _say_some("in an earlier list too", [str(path) for path in again])
+    _say_written(output, whole.splits)
+    _say_left_out("also in an earlier manifest", [str(path) for path in duplicates])
 
 
 data.command("check", epilog=EPILOG)(check)
@@ -150,59 +148,71 @@ data.command("manifest", epilog=EPILOG)(manifest)
 data.command("join")(join)
 
 
-def _choices(splits: str | None, attribute: str, val: float, scale: str | None) -> Choices:
-    from facegauge.data.datasets import Choices
+def _options(splits: str | None, attribute: str, val: float, scale: str | None) -> DatasetOptions:
+    from facegauge.data.datasets import DatasetOptions
 
     if scale is None:
-        return Choices(splits, attribute, val)
+        return DatasetOptions(splits, attribute, val)
     try:
         low, high = (float(end) for end in scale.split(","))
     except ValueError:
-        raise UsageError(f"--scale takes two numbers, such as 0,100; got {scale!r}") from None
-    return Choices(splits, attribute, val, (low, high))
+        raise UsageError(
+            f"expected --scale to be two numbers, such as 0,100; got {scale!r}"
+        ) from None
+    return DatasetOptions(splits, attribute, val, (low, high))
 
 
-def _present(found: DataSet) -> dict[str, int]:
-    return dict(Counter(found.manifest.splits or ()))
+def _is_incomplete(dataset: DataSet) -> bool:
+    return bool(dataset.missing_files or dataset.missing_pictures or dataset.duplicates)
 
 
-def _print(found: DataSet, looked: Check | None) -> None:
+def _print_report(dataset: DataSet, checked: DatasetCheck | None) -> None:
     from facegauge.data.datasets import FORMATS
 
-    published, there = FORMATS[found.name].published, _present(found)
+    published = FORMATS[dataset.name].published
+    on_disk = Counter(dataset.manifest.splits or ())
     rows = [
-        [split, str(count), str(there.get(split, 0)), str(published.get(split, ""))]
-        for split, count in found.splits.items()
+        [split, str(count), str(on_disk[split]), str(published.get(split, ""))]
+        for split, count in dataset.labelled.items()
     ]
-    print_table(["split", ">labelled", ">there", ">as published"], rows)
-    for note in found.notes:
+    print_table(["split", ">labelled", ">on disk", ">published"], rows)
+    for note in dataset.notes:
         typer.echo(printable(f"note: {note}"))
-    if found.strays:
-        typer.echo(f"pictures without a label: {len(found.strays)}")
-    if looked and looked.landmarks:
-        typer.echo(f"pictures with landmarks: {looked.landmarks}")
-    _list("label files missing", [f"{file}: {what}" for file, what in found.absent.items()])
-    _list("pictures missing", [f"{path} ({split})" for path, split in found.missing.items()])
-    _list("listed twice", found.repeated)
-    if looked:
-        _list("unreadable", [f"{path}: {why}" for path, why in looked.unreadable.items()])
-        _list("the same file", [", ".join(map(str, twins)) for twins in looked.twins])
+    if dataset.unlabelled:
+        typer.echo(f"pictures without a label: {len(dataset.unlabelled)}")
+    if checked and checked.landmarks:
+        typer.echo(f"pictures with landmarks: {checked.landmarks}")
+    missing_pictures = [f"{path} ({split})" for path, split in dataset.missing_pictures.items()]
+    _print_list(
+        "missing label files", [f"{f}: {what}" for f, what in dataset.missing_files.items()]
+    )
+    _print_list("missing pictures", missing_pictures)
+    _print_list("listed twice", dataset.duplicates)
+    if checked:
+        _print_list("unreadable", [f"{file}: {why}" for file, why in checked.unreadable.items()])
+        _print_list("identical files", [", ".join(map(str, paths)) for paths in checked.identical])
 
 
-def _list(what: str, lines: Iterable[str]) -> None:
-    """A count and the first lines, on stdout; nothing when there are none."""
+def _print_list(title: str, lines: Iterable[str]) -> None:
+    """Print a count and the first lines on stdout; nothing for an empty list."""
     lines = list(lines)
     if lines:
-        typer.echo("\n".join([f"{what}: {len(lines)}", *_first(lines)]))
+        typer.echo("\n".join([f"{title}: {len(lines)}", *_shortened(lines)]))
 
 
-def _say_some(what: str, lines: Iterable[str]) -> None:
-    """The same on stderr."""
+def _say_written(file: Path, splits: Iterable[str] | None) -> None:
+    counts = Counter(splits or ())
+    by_split = ", ".join(f"{count} {split}" for split, count in counts.items())
+    say(f"{file}: {counts.total()} pictures ({by_split})")
+
+
+def _say_left_out(reason: str, lines: Iterable[str]) -> None:
+    """Print a count and the first lines on stderr; nothing for an empty list."""
     lines = list(lines)
     if lines:
-        say("\n".join([f"{what}, left out: {len(lines)}", *_first(lines)]))
+        say("\n".join([f"left out, {reason}: {len(lines)}", *_shortened(lines)]))
 
 
-def _first(lines: list[str]) -> list[str]:
-    rest = [f"  and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
-    return [printable(f"  {line}") for line in lines[:SHOWN]] + rest
+def _shortened(lines: list[str]) -> list[str]:
+    rest = [f"  and {len(lines) - MAX_LINES} more"] if len(lines) > MAX_LINES else []
+    return [printable(f"  {line}") for line in lines[:MAX_LINES]] + rest

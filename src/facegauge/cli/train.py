@@ -94,14 +94,15 @@ def efficient(
     allow_leakage: AllowLeakage = False,
 ) -> None:
     """A teacher, self-training and distillation into a small student (arXiv 2507.15709)."""
-    from facegauge.data.manifests import load_manifest, unlabelled
+    from facegauge.data.manifests import join_unlabelled, load_manifest
 
     settings = _settings("efficient_fiqa", preset, set_)
     from facegauge.training.methods.efficient_fiqa import recipe
 
     labelled = _labelled(data, allow_leakage)
     a, b = (
-        unlabelled([load_manifest(path) for path in side]) for side in (unlabelled_a, unlabelled_b)
+        join_unlabelled([load_manifest(path) for path in side])
+        for side in (unlabelled_a, unlabelled_b)
     )
     if not allow_leakage:
         a = _without([labelled], a)

@@ -1,36 +1,36 @@
 """Manifests: lists of pictures with score, split and group columns, from CSV, Parquet or a folder.
 
-Columns: `image` (path, relative to the manifest's folder), `score` (0..1), `split` (train, val,
-...); any other column is a group, such as identity or gender. Only `image` is required.
+Columns: `image` (path relative to the manifest's folder), `score` (0..1), `split` (train, val,
+...). Any other column is a group, such as identity or gender. Only `image` is required.
 """
 
 from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from facegauge.arrays import Scores
 from facegauge.errors import MissingExtra, UsageError
 
-Scores = npt.NDArray[np.float64]
 Row = list[str]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Manifest:
-    """N pictures and what is known of each.
+    """N pictures with their labels, splits and groups.
 
     Attributes:
-        paths: N files, all of which were there when the manifest was read.
-        scores: labels, (N,) in 0..1; None when the manifest has no `score` column.
-        splits: N names of splits; None when it has no `split` column.
-        groups: every other column, by name: N values.
-        source: the file or folder that it was read from.
+        paths: N files, all of which existed when the manifest was read.
+        scores: labels, (N,) in 0..1; None without a `score` column.
+        splits: N names of splits; None without a `split` column.
+        groups: every other column by name, N values each.
+        source: the file or folder that the manifest was read from.
     """
 
     paths: tuple[Path, ...]
@@ -44,44 +44,53 @@ class Manifest:
 
     @property
     def name(self) -> str:
-        """The last two parts of the source: enough to know it by, nothing of the machine."""
+        """The last two parts of the source's path: identifies it without machine paths."""
         return "/".join(self.source.absolute().parts[-2:])
 
     def take(self, rows: npt.ArrayLike) -> Manifest:
-        """The rows of a boolean mask (N,), or of indices, in the order given."""
-        picked = np.asarray(rows)
-        if picked.dtype == bool:
-            if picked.shape != (len(self),):
-                raise UsageError(f"a mask needs {len(self)} values, got {picked.shape}")
-            picked = np.flatnonzero(picked)
-        order = [int(row) for row in picked]
+        """Select rows.
+
+        Args:
+            rows: a boolean mask (N,), or integer indices in the wanted order.
+
+        Raises:
+            UsageError: the mask has another shape.
+        """
+        indices = np.asarray(rows)
+        if indices.dtype == bool:
+            if indices.shape != (len(self),):
+                raise UsageError(f"expected a mask of shape ({len(self)},), got {indices.shape}")
+            indices = np.flatnonzero(indices)
+        order = [int(row) for row in indices]
         return replace(
             self,
             paths=tuple(self.paths[row] for row in order),
             scores=None if self.scores is None else self.scores[order],
             splits=None if self.splits is None else tuple(self.splits[row] for row in order),
-            groups={name: tuple(column[row] for row in order) for name, column in self._groups()},
+            groups={
+                name: tuple(column[row] for row in order) for name, column in self.groups.items()
+            },
         )
 
     def where(self, *, split: str) -> Manifest:
-        """The rows of one split.
+        """Select the rows of one split.
 
         Raises:
-            UsageError: there is no `split` column, or no row with that split.
+            UsageError: there is no `split` column, or no row has that split.
         """
         if self.splits is None:
             raise UsageError(f"{self.source} has no column split; {self._columns()}")
-        chosen = self.take(np.array([name == split for name in self.splits], bool))
-        if not len(chosen):
-            there = ", ".join(sorted(set(self.splits))) or "none"
-            raise UsageError(f"{self.source} has no rows with split {split!r}; it has {there}")
-        return chosen
+        selected = self.take(np.array([name == split for name in self.splits], bool))
+        if not len(selected):
+            names = ", ".join(sorted(set(self.splits))) or "none"
+            raise UsageError(f"{self.source} has no rows with split {split!r}; it has {names}")
+        return selected
 
     def labels(self) -> Scores:
-        """The scores, (N,).
+        """The scores as an array (N,).
 
         Raises:
-            UsageError: the manifest has none.
+            UsageError: the manifest has no `score` column.
         """
         if self.scores is None:
             raise UsageError(f"{self.source} has no column score; {self._columns()}")
@@ -94,23 +103,20 @@ class Manifest:
             UsageError: the manifest has no such column.
         """
         if name not in self.groups:
-            own = "no group column" if name in ("image", "score", "split") else "no column"
-            raise UsageError(f"{self.source} has {own} {name}; {self._columns()}")
+            what = "no group column" if name in ("image", "score", "split") else "no column"
+            raise UsageError(f"{self.source} has {what} {name}; {self._columns()}")
         return self.groups[name]
 
-    def _groups(self) -> Iterator[tuple[str, tuple[str, ...]]]:
-        return iter(self.groups.items())
-
     def _columns(self) -> str:
-        own = [name for name, there in (("score", self.scores), ("split", self.splits))
-               if there is not None]  # fmt: skip
-        return f"its columns are {', '.join(['image', *own, *self.groups])}"
+        optional = {"score": self.scores, "split": self.splits}
+        present = [name for name, values in optional.items() if values is not None]
+        return f"its columns are {', '.join(['image', *present, *self.groups])}"
 
 
-def seen_from(folder: Path, picture: Path) -> str:
-    """A picture's path as seen from a folder, absolute only on another drive.
+def relative_path(picture: Path, folder: Path) -> str:
+    """A picture's path relative to a folder, with `/`; absolute only if it is on another drive.
 
-    The picture keeps its name, also where that is a link to a file of another name.
+    Links in the folders are resolved, but not the picture's own name.
     """
     full = picture.parent.resolve() / picture.name
     try:
@@ -125,13 +131,14 @@ def load_manifest(
     """Read a manifest.
 
     Args:
-        path: a .csv or .parquet file, or a folder: then all pictures below it, without scores.
-        root: folder that the names in `image` start from; default: the manifest's own.
+        path: a .csv or .parquet file, or a folder. A folder gives all pictures in it and in its
+            subfolders, without scores.
+        root: folder that the paths in `image` are relative to; default: the manifest's folder.
 
     Raises:
-        UsageError: naming the row (1 is the header, as a spreadsheet counts) where a file is
-            missing or listed twice, or a score is not a number in 0..1; or the missing column.
-        MissingExtra: Parquet without pyarrow.
+        UsageError: a file is missing or listed twice, a score is not a number in 0..1 (the message
+            gives the row; the header is row 1), or a column is missing.
+        MissingExtra: the manifest is Parquet and pyarrow is not installed.
     """
     source = Path(path)
     if source.is_dir():
@@ -140,7 +147,7 @@ def load_manifest(
         raise UsageError(f"no manifest at {source}; expected a .csv or .parquet file, or a folder")
     readers = {".csv": _read_csv, ".parquet": _read_parquet}
     if source.suffix.lower() not in readers:
-        raise UsageError(f"{source} is no manifest; expected .csv or .parquet, or a folder")
+        raise UsageError(f"{source} is not a manifest; expected a .csv or .parquet file")
     header, rows = readers[source.suffix.lower()](source)
     columns = _columns(source, header, rows)
     statuses = columns.get("status")
@@ -151,51 +158,52 @@ def load_manifest(
     return manifest if scores is None else manifest.take(np.isfinite(scores))
 
 
-def joined(
+def join_manifests(
     manifests: Sequence[Manifest], split: str = "train"
 ) -> tuple[Manifest, tuple[Path, ...]]:
-    """Several manifests end to end, with a column `manifest` that says where a row is from.
+    """Concatenate manifests; a column `manifest` names the manifest of each row.
 
     Args:
-        split: of the rows of manifests without a `split` column.
+        manifests: one or more; a picture in several of them keeps the row of the first.
+        split: for the rows of manifests without a `split` column.
 
     Returns:
-        The whole, with scores if all have them; and the pictures that an earlier manifest has too,
-        whose row is the one kept.
+        The joined manifest, which has scores if all rows have them; and the pictures that were
+        left out because an earlier manifest lists them.
     """
-    kept: dict[Path, tuple[Manifest, int]] = {}
-    again = []
-    for part in manifests:
-        for row, path in enumerate(part.paths):
+    first: dict[Path, tuple[Manifest, int]] = {}
+    duplicates = []
+    for manifest in manifests:
+        for row, path in enumerate(manifest.paths):
             picture = path.parent.resolve() / path.name
-            if kept.setdefault(picture, (part, row)) != (part, row):
-                again.append(path)
-    rows = list(kept.values())
-    names = dict.fromkeys(name for part in manifests for name in part.groups)
+            if first.setdefault(picture, (manifest, row)) != (manifest, row):
+                duplicates.append(path)
+    rows = list(first.values())
+    names = dict.fromkeys(name for manifest in manifests for name in manifest.groups)
     groups = {
-        name: tuple(part.groups[name][row] if name in part.groups else "" for part, row in rows)
+        name: tuple(m.groups[name][row] if name in m.groups else "" for m, row in rows)
         for name in names
     }
-    homes = groups.pop("manifest", ("",) * len(rows))
-    homes = tuple(home or part.name for home, (part, _) in zip(homes, rows, strict=True))
-    scores = [part.scores[row] for part, row in rows if part.scores is not None]
+    origins = groups.pop("manifest", ("",) * len(rows))
+    origins = tuple(origin or m.name for origin, (m, _) in zip(origins, rows, strict=True))
+    scores = [m.scores[row] for m, row in rows if m.scores is not None]
     whole = Manifest(
-        paths=tuple(part.paths[row] for part, row in rows),
+        paths=tuple(m.paths[row] for m, row in rows),
         scores=np.array(scores, np.float64) if len(scores) == len(rows) else None,
-        splits=tuple(part.splits[row] if part.splits else split for part, row in rows),
-        groups={"manifest": homes, **groups},
+        splits=tuple(m.splits[row] if m.splits else split for m, row in rows),
+        groups={"manifest": origins, **groups},
         source=manifests[0].source,
     )
-    return whole, tuple(again)
+    return whole, tuple(duplicates)
 
 
-def unlabelled(manifests: Sequence[Manifest]) -> Manifest:
-    """Several manifests as one list of pictures, without labels and splits.
+def join_unlabelled(manifests: Sequence[Manifest]) -> Manifest:
+    """Concatenate manifests without their labels and splits.
 
-    Of those with a `split` column only the train rows are taken.
+    From manifests with a `split` column, only the rows of train are taken.
     """
-    parts = [part if part.splits is None else part.where(split="train") for part in manifests]
-    whole, _ = joined(parts)
+    parts = [m if m.splits is None else m.where(split="train") for m in manifests]
+    whole, _ = join_manifests(parts)
     return replace(whole, scores=None, splits=None, groups={"manifest": whole.group("manifest")})
 
 
@@ -205,7 +213,7 @@ def _from_folder(folder: Path) -> Manifest:
     paths = tuple(Path(name) for name in find_pictures([folder]))
     paths = tuple(path for path in paths if path.is_file())
     if not paths:
-        raise UsageError(f"no pictures below {folder}")
+        raise UsageError(f"no pictures in {folder} or its subfolders")
     return Manifest(paths, None, None, {}, folder)
 
 
@@ -242,25 +250,25 @@ def _read_parquet(source: Path) -> tuple[Row, list[Row]]:
 def _columns(source: Path, header: Row, rows: list[Row]) -> dict[str, tuple[str, ...]]:
     names = [name.strip() for name in header]
     if "image" not in names:
-        raise UsageError(f"{source} has no column image; it has {', '.join(names)}")
+        raise UsageError(f"{source} has no column image; its columns are {', '.join(names)}")
     if len(set(names)) < len(names):
         raise UsageError(f"{source} has two columns of one name; it has {', '.join(names)}")
-    kept = []
+    complete = []
     for number, row in enumerate(rows, start=2):
         if row and len(row) != len(names):
             raise UsageError(
                 f"{source}, row {number}: expected {len(names)} fields, got {len(row)}"
             )
-        kept.append(row or [""] * len(names))  # a blank line; keeps the count of rows right
-    while kept and not any(kept[-1]):
-        kept.pop()
-    if not kept:
+        complete.append(row or [""] * len(names))  # a blank line still counts as a row
+    while complete and not any(complete[-1]):
+        complete.pop()
+    if not complete:
         raise UsageError(f"{source} has a header and no rows")
-    return dict(zip(names, zip(*kept, strict=True), strict=True))
+    return dict(zip(names, zip(*complete, strict=True), strict=True))
 
 
 def _scores(source: Path, texts: Sequence[str], statuses: Sequence[str] | None) -> Scores:
-    """Scores; nan where a table of labels has none and its column `status` says why."""
+    """The scores; nan where the `status` column of a label table explains why there is none."""
     scores = np.full(len(texts), np.nan)
     for row, text in enumerate(texts):
         if not text and statuses and statuses[row] not in ("", "ok"):
@@ -275,16 +283,14 @@ def _scores(source: Path, texts: Sequence[str], statuses: Sequence[str] | None) 
 
 
 def _paths(source: Path, names: Sequence[str], root: Path) -> tuple[Path, ...]:
-    paths: list[Path] = []
-    seen: dict[Path, int] = {}
+    rows: dict[Path, int] = {}
     for number, name in enumerate(names, start=2):
         path = root / name
         if "\\" in name and not path.is_file():
             path = root / name.replace("\\", "/")
         if not name or not path.is_file():
             raise UsageError(f"{source}, row {number}: no picture at {str(path)!r}")
-        if path in seen:
-            raise UsageError(f"{source}, rows {seen[path]} and {number}: both list {name!r}")
-        seen[path] = number
-        paths.append(path)
-    return tuple(paths)
+        if path in rows:
+            raise UsageError(f"{source}, rows {rows[path]} and {number}: both list {name!r}")
+        rows[path] = number
+    return tuple(rows)

@@ -16,7 +16,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from facegauge.data.manifests import Manifest, seen_from
+from facegauge.data.manifests import Manifest, relative_path
 from facegauge.errors import UsageError
 from facegauge.evaluation.logistic import Mapping
 from facegauge.results import Status
@@ -98,7 +98,7 @@ class Table:
 
     def name(self, picture: Path) -> str:
         """A picture's path as seen from the table's folder."""
-        name = seen_from(self.path.parent, picture)
+        name = relative_path(picture, self.path.parent)
         if self._parquet and without_bytes(name) != name:
             raise UsageError(
                 f"{self.path}: Parquet cannot hold names that are not UTF-8, such as "

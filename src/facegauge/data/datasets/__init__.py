@@ -1,7 +1,7 @@
-"""Public data sets of rated faces as manifests: their layouts, splits and labels.
+"""Public data sets of rated faces as manifests: layouts, splits and labels.
 
-Labels are mapped to 0..1 by one straight line for the whole data set, never by the range of a
-split: `(label - low) / (high - low)`.
+Labels are mapped to 0..1 by one linear map for the whole data set, `(label - low) / (high - low)`,
+and never by the range of a split.
 """
 
 from __future__ import annotations
@@ -15,111 +15,134 @@ from pathlib import Path
 
 import numpy as np
 
-from facegauge.data.datasets.formats import FORMATS, Choices, Format, Item, drawn_share
-from facegauge.data.manifests import Manifest, seen_from
+from facegauge.data.datasets.annotations import DatasetFormat, DatasetOptions, LabelledPicture
+from facegauge.data.datasets.cgfiqa import CGFIQA
+from facegauge.data.datasets.gfiqa import GFIQA
+from facegauge.data.datasets.label_files import hash_fraction
+from facegauge.data.datasets.piq23 import PIQ23
+from facegauge.data.datasets.vquala import VQUALA
+from facegauge.data.manifests import Manifest, relative_path
 from facegauge.errors import UsageError
 
-TAKEN = ("image", "score", "split", "status")  # columns that mean something in a manifest
+FORMATS: dict[str, DatasetFormat] = {
+    "cgfiqa-40k": CGFIQA,
+    "gfiqa-20k": GFIQA,
+    "piq23": PIQ23,
+    "vquala-2025": VQUALA,
+}
 
-__all__ = ["FORMATS", "Choices", "DataSet", "read_dataset", "write_manifest"]
+RESERVED = ("image", "score", "split", "status")  # column names with a meaning in manifests
+
+__all__ = ["FORMATS", "DataSet", "DatasetOptions", "read_dataset", "write_manifest"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DataSet:
-    """A data set's folder, compared with what its label files say.
+    """A data set's folder, compared with its label files.
 
     Attributes:
         name: a key of `FORMATS`.
-        manifest: every labelled picture that is there, once.
-        splits: pictures that the label files name, by split, there or not.
-        absent: label files that are not there, and what they are for.
-        missing: labelled pictures that are not there, with their split.
-        repeated: rows that name a picture once more; the first one counts.
-        strays: pictures that are there and have no label.
-        notes: what a person should know of the splits.
+        manifest: every labelled picture that exists on disk, once.
+        labelled: number of pictures in the label files by split, whether they exist or not.
+        missing_files: label files that do not exist, and what they contain.
+        missing_pictures: labelled pictures that do not exist, with their split.
+        duplicates: messages on rows that list a picture again; the first row is used.
+        unlabelled: pictures on disk without a label.
+        notes: remarks on the splits for the user.
     """
 
     name: str
     manifest: Manifest
-    splits: dict[str, int]
-    absent: dict[Path, str]
-    missing: dict[Path, str]
-    repeated: tuple[str, ...]
-    strays: tuple[Path, ...]
+    labelled: dict[str, int]
+    missing_files: dict[Path, str]
+    missing_pictures: dict[Path, str]
+    duplicates: tuple[str, ...]
+    unlabelled: tuple[Path, ...]
     notes: tuple[str, ...]
 
 
 def read_dataset(
-    folder: str | os.PathLike[str], name: str, choices: Choices | None = None
+    folder: str | os.PathLike[str], name: str, options: DatasetOptions | None = None
 ) -> DataSet:
-    """Read the folder of a public data set. No picture is opened.
+    """Read the label files of a public data set and find its pictures. No picture is opened.
+
+    Args:
+        folder: the data set's folder, in the layout of its authors.
+        name: a key of `FORMATS`.
+        options: default: `DatasetOptions()`.
 
     Raises:
-        UsageError: the name or a choice is unknown; no label file is there, and which ones are
-            expected where; a label file cannot be read, or a label lies outside the scale; none of
-            the pictures is there.
+        UsageError: the name or an option is not valid; the folder has no label file (the message
+            lists the expected ones); a label file cannot be read; a label is outside the scale; or
+            none of the pictures exists.
     """
-    source, choices = Path(folder), choices or Choices()
+    source, options = Path(folder), options or DatasetOptions()
     if name not in FORMATS:
-        raise UsageError(f"unknown data set {name!r}; there are {', '.join(FORMATS)}")
-    form = FORMATS[name]
-    _check_choices(name, form, choices)
+        raise UsageError(f"unknown data set {name!r}; expected one of {', '.join(FORMATS)}")
+    dataset_format = FORMATS[name]
+    _check_options(name, dataset_format, options)
     if not source.is_dir():
-        raise UsageError(f"there is no folder {source}; expected {name}: {form.layout}")
-    listing = form.read(source, choices)
-    if not listing.items:
-        lost = "".join(f"\n  {file}: {what}" for file, what in listing.absent.items())
+        raise UsageError(f"no folder {source}; expected {name}: {dataset_format.layout}")
+    annotations = dataset_format.read(source, options)
+    if not annotations.pictures:
+        missing = ", ".join(f"{file} ({what})" for file, what in annotations.missing_files.items())
         raise UsageError(
-            f"{source} has no labels of {name}\nexpected: {form.layout}\nmissing:{lost}"
+            f"{source} has no labels of {name}; expected {dataset_format.layout}; missing {missing}"
         )
-    first: dict[Path, Item] = {}
-    repeated = []
-    for item in listing.items:
-        if item.path in first:
-            repeated.append(f"{item.row}: {item.path.name} again, first in {first[item.path].row}")
-        first.setdefault(item.path, item)
-    there = _names(listing.pictures)
-    present = [item for path, item in first.items() if path in there or path.is_file()]
-    if not present:
+    labelled: dict[Path, LabelledPicture] = {}
+    duplicates = []
+    for picture in annotations.pictures:
+        first = labelled.setdefault(picture.path, picture)
+        if first is not picture:
+            duplicates.append(
+                f"{picture.location}: {picture.path.name} again, first in {first.location}"
+            )
+    on_disk = _list_pictures(annotations.picture_folders)
+    existing = [p for path, p in labelled.items() if path in on_disk or path.is_file()]
+    if not existing:
         raise UsageError(
-            f"none of the {len(first)} pictures is there; the first: {next(iter(first))}"
+            f"none of the {len(labelled)} pictures exists; the first is {next(iter(labelled))}"
         )
-    splits = {path: item.split for path, item in first.items()}
-    if "val" not in splits.values() and not listing.absent and choices.val:
-        drawn = _drawn_val(first.values(), choices.val)
+    splits = {path: picture.split for path, picture in labelled.items()}
+    if "val" not in splits.values() and not annotations.missing_files and options.val:
+        drawn = _draw_val(labelled.values(), options.val)
         splits |= drawn
-        listing.notes.append(
-            f"the data set has no val: we drew {len(drawn)} pictures of train for it "
-            f"(--val {choices.val:g})"
+        annotations.notes.append(
+            f"the data set has no val split; {len(drawn)} pictures of train were drawn for it "
+            f"(--val {options.val:g})"
         )
-    found = {item.path for item in present}
+    existing_paths = {picture.path for picture in existing}
     return DataSet(
         name,
-        _manifest(source, present, splits, choices.scale or form.scale),
+        _manifest(source, existing, splits, options.scale or dataset_format.scale),
         dict(Counter(splits.values())),
-        listing.absent,
-        {path: split for path, split in splits.items() if path not in found},
-        tuple(repeated),
-        tuple(sorted(there - set(first))),
-        tuple(listing.notes),
+        annotations.missing_files,
+        {path: split for path, split in splits.items() if path not in existing_paths},
+        tuple(duplicates),
+        tuple(sorted(on_disk - set(labelled))),
+        tuple(annotations.notes),
     )
 
 
 def write_manifest(manifest: Manifest, file: str | os.PathLike[str]) -> None:
-    """Write a manifest as CSV; paths are relative to the file's folder, so both can be moved.
+    """Write a manifest as CSV, with paths relative to the file's folder so that both can move.
+
+    Args:
+        manifest: the pictures, with or without scores and splits.
+        file: the .csv file to create.
 
     Raises:
-        UsageError: the file exists, is no .csv, or its folder does not exist.
+        UsageError: the file exists, does not end in .csv, or cannot be written.
     """
     target = Path(file)
     if target.suffix.lower() != ".csv":
-        raise UsageError(f"expected a file ending in .csv, got {target.name}")
+        raise UsageError(f"expected a file name that ends in .csv, got {target.name}")
     if target.exists():
         raise UsageError(f"{target} exists; choose another name or remove it")
     if not target.parent.is_dir():
-        raise UsageError(f"there is no folder {target.parent} to write {target.name} to")
+        raise UsageError(f"cannot write {target.name}: there is no folder {target.parent}")
     columns: dict[str, Sequence[str]] = {
-        "image": [seen_from(target.parent, path) for path in manifest.paths]
+        "image": [relative_path(path, target.parent) for path in manifest.paths]
     }
     if manifest.scores is not None:
         columns["score"] = [f"{score:.6f}" for score in manifest.scores]
@@ -132,23 +155,26 @@ def write_manifest(manifest: Manifest, file: str | os.PathLike[str]) -> None:
             writer.writerow(columns)
             writer.writerows(zip(*columns.values(), strict=True))
     except OSError as error:
-        target.unlink(missing_ok=True)  # a part of a list looks like one
+        target.unlink(missing_ok=True)  # a partial manifest would look complete
         raise UsageError(f"cannot write {target}: {error.strerror or error}") from error
 
 
-def _check_choices(name: str, form: Format, choices: Choices) -> None:
-    if choices.splits is not None and choices.splits not in form.splits:
-        raise UsageError(f"{name} has the splits {', '.join(form.splits)}; got {choices.splits!r}")
-    if choices.attribute != Choices().attribute and name != "piq23":
-        raise UsageError(f"--attribute is of piq23 alone; got {choices.attribute!r} for {name}")
-    if not 0 <= choices.val < 1:
-        raise UsageError(f"the share of val is from 0 to below 1, got {choices.val}")
-    if choices.scale is not None and not choices.scale[0] < choices.scale[1]:
-        raise UsageError(f"a scale needs low < high, got {choices.scale}")
+def _check_options(name: str, dataset_format: DatasetFormat, options: DatasetOptions) -> None:
+    allowed = dataset_format.splits
+    if options.splits is not None and options.splits not in allowed:
+        raise UsageError(
+            f"expected --splits of {name} to be one of {', '.join(allowed)}, got {options.splits!r}"
+        )
+    if options.attribute != DatasetOptions().attribute and name != "piq23":
+        raise UsageError(f"--attribute applies to piq23 only, got {options.attribute!r} for {name}")
+    if not 0 <= options.val < 1:
+        raise UsageError(f"expected --val to be at least 0 and below 1, got {options.val}")
+    if options.scale is not None and not options.scale[0] < options.scale[1]:
+        raise UsageError(f"expected --scale LOW,HIGH with LOW < HIGH, got {options.scale}")
 
 
-def _names(folders: Sequence[Path]) -> set[Path]:
-    """Every picture in the folders, not in those below them."""
+def _list_pictures(folders: Sequence[Path]) -> set[Path]:
+    """All pictures directly in the folders."""
     from facegauge.images.discovery import SUFFIXES
 
     return {
@@ -160,32 +186,35 @@ def _names(folders: Sequence[Path]) -> set[Path]:
     }
 
 
-def _drawn_val(items: Iterable[Item], share: float) -> dict[Path, str]:
-    """The pictures of train that become val; what belongs together moves together."""
+def _draw_val(pictures: Iterable[LabelledPicture], fraction: float) -> dict[Path, str]:
+    """The pictures of train that move to val; pictures of one unit move together."""
     return {
-        item.path: "val"
-        for item in items
-        if item.split == "train" and drawn_share(item.together, "val") < share
+        picture.path: "val"
+        for picture in pictures
+        if picture.split == "train" and hash_fraction(picture.split_unit, "val") < fraction
     }
 
 
 def _manifest(
-    folder: Path, items: Sequence[Item], splits: dict[Path, str], scale: tuple[float, float]
+    folder: Path,
+    pictures: Sequence[LabelledPicture],
+    splits: dict[Path, str],
+    scale: tuple[float, float],
 ) -> Manifest:
     low, high = scale
-    for item in items:
-        if not low <= item.label <= high:
+    for picture in pictures:
+        if not low <= picture.label <= high:
             raise UsageError(
-                f"{item.row}: expected a label from {low:g} to {high:g}, got {item.label:g}; "
-                "another scale is given with --scale"
+                f"{picture.location}: expected a label from {low:g} to {high:g}, "
+                f"got {picture.label:g}; use --scale for another range"
             )
-    scores = (np.array([item.label for item in items]) - low) / (high - low)
-    names = dict.fromkeys(name for item in items for name in item.groups if name not in TAKEN)
-    groups = {name: tuple(item.groups.get(name, "") for item in items) for name in names}
+    scores = (np.array([picture.label for picture in pictures]) - low) / (high - low)
+    names = dict.fromkeys(name for p in pictures for name in p.groups if name not in RESERVED)
+    groups = {name: tuple(p.groups.get(name, "") for p in pictures) for name in names}
     return Manifest(
-        tuple(item.path for item in items),
+        tuple(picture.path for picture in pictures),
         scores,
-        tuple(splits[item.path] for item in items),
+        tuple(splits[picture.path] for picture in pictures),
         groups,
         folder,
     )

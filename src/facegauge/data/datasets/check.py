@@ -1,4 +1,4 @@
-"""Looks at every picture of a data set: can it be read, is it there twice, has it landmarks."""
+"""Opens every picture of a data set: finds unreadable files, duplicates and landmark files."""
 
 from __future__ import annotations
 
@@ -10,78 +10,82 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facegauge.data.datasets import DataSet
-from facegauge.data.landmarks import landmark_file, load_points
+from facegauge.data.landmarks import landmark_path, load_landmarks
 from facegauge.errors import PictureError, UsageError
 from facegauge.images.loading import open_picture
 
-Watch = Callable[[Iterator["Look"]], Iterator["Look"]]
-
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """One picture, looked at.
+class PictureCheck:
+    """The check of one picture.
 
     Attributes:
-        digest: sha256 of the file; empty when it cannot be read at all.
-        error: why it cannot be opened; empty when it can.
-        landmarks: whether there is a landmark file; `landmark_error`: what is wrong with it.
+        path: the picture.
+        sha256: of the file, in hex; empty when the file cannot be read.
+        error: why the picture cannot be opened; empty when it can.
+        has_landmarks: whether there is a landmark file.
+        landmark_error: why the landmark file cannot be used; empty when it can.
     """
 
     path: Path
-    digest: str
+    sha256: str
     error: str
-    landmarks: bool
+    has_landmarks: bool
     landmark_error: str
 
 
+Progress = Callable[[Iterator[PictureCheck]], Iterator[PictureCheck]]
+
+
 @dataclass(frozen=True, slots=True)
-class Check:
-    """What looking at the pictures has shown.
+class DatasetCheck:
+    """The check of all pictures of a data set.
 
     Attributes:
-        unreadable: picture or landmark file, and why.
-        twins: groups of pictures that are the same file, byte by byte.
-        landmarks: how many pictures have landmarks.
+        unreadable: picture or landmark file, and the reason.
+        identical: groups of pictures with byte-identical files.
+        landmarks: number of pictures with a landmark file.
     """
 
     unreadable: dict[Path, str]
-    twins: tuple[tuple[Path, ...], ...]
+    identical: tuple[tuple[Path, ...], ...]
     landmarks: int
 
 
-def check_pictures(found: DataSet, watch: Watch = iter) -> Check:
-    """Open every picture that the labels name and that is there.
+def check_pictures(dataset: DataSet, progress: Progress = iter) -> DatasetCheck:
+    """Open every labelled picture that exists.
 
     Args:
-        watch: passes the looks on, to show how far the work is.
+        dataset: of `read_dataset`.
+        progress: wraps the iterator over the checks, to show progress.
     """
-    unreadable, twins, landmarks = {}, defaultdict(list), 0
+    unreadable, by_sha256, landmarks = {}, defaultdict(list), 0
     with ThreadPoolExecutor(2) as pool:
-        for look in watch(pool.map(_look, found.manifest.paths)):
-            if look.error:
-                unreadable[look.path] = look.error
-            if look.landmark_error:
-                unreadable[landmark_file(look.path)] = look.landmark_error
-            if look.digest:
-                twins[look.digest].append(look.path)
-            landmarks += look.landmarks
-    same = tuple(tuple(paths) for paths in twins.values() if len(paths) > 1)
-    return Check(unreadable, same, landmarks)
+        for check in progress(pool.map(_check_picture, dataset.manifest.paths)):
+            if check.error:
+                unreadable[check.path] = check.error
+            if check.landmark_error:
+                unreadable[landmark_path(check.path)] = check.landmark_error
+            if check.sha256:
+                by_sha256[check.sha256].append(check.path)
+            landmarks += check.has_landmarks
+    identical = tuple(tuple(paths) for paths in by_sha256.values() if len(paths) > 1)
+    return DatasetCheck(unreadable, identical, landmarks)
 
 
-def _look(path: Path) -> Look:
-    digest = error = landmark_error = ""
+def _check_picture(path: Path) -> PictureCheck:
+    sha256 = error = landmark_error = ""
     try:
         content = path.read_bytes()
-        digest = hashlib.sha256(content).hexdigest()
+        sha256 = hashlib.sha256(content).hexdigest()
         open_picture(content)
     except (PictureError, OSError) as caught:
         error = str(caught)
-    marks = landmark_file(path)
-    there = marks.is_file()
-    if there:
+    landmark_file = landmark_path(path)
+    has_landmarks = landmark_file.is_file()
+    if has_landmarks:
         try:
-            load_points(marks)
+            load_landmarks(landmark_file)
         except UsageError as caught:
             landmark_error = str(caught)
-    return Look(path, digest, error, there, landmark_error)
+    return PictureCheck(path, sha256, error, has_landmarks, landmark_error)

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.utils.data import Dataset
 
-from facegauge.data.manifests import Manifest, unlabelled
+from facegauge.data.manifests import Manifest, join_unlabelled
 from facegauge.evaluation.metrics import challenge
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.training.context import predict
@@ -56,7 +56,7 @@ def parted(manifests: Sequence[Manifest]) -> tuple[Manifest, Manifest]:
         learn.append(manifest.take(~apart))
         held.append(manifest.take(apart))
     first, second = (
-        unlabelled([replace(one, splits=None) for one in side]) for side in (learn, held)
+        join_unlabelled([replace(one, splits=None) for one in side]) for side in (learn, held)
     )
     return first, second
 
