@@ -9,8 +9,9 @@ import torch
 from facegauge.faces.sampling import to_tensor
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.nn.losses import mse_corr
+from facegauge.nn.normalise import Normalise
 from facegauge.nn.regressor import Regressor
-from facegauge.training.objectives import Distilled, Normalise, Supervised, all_views
+from facegauge.training.objectives import Distilled, Supervised, all_views
 
 SPEC = PreprocessSpec(width=48, height=64)
 

@@ -27,6 +27,7 @@ from facegauge.labelling.label import label_into
 from facegauge.labelling.label_table import load_labels
 from facegauge.nn.checkpoints import find_run, provenance, save_run
 from facegauge.nn.losses import LOSSES, ranked
+from facegauge.nn.normalise import Normalise
 from facegauge.nn.regressor import Regressor
 from facegauge.predictors import Judge
 from facegauge.training.devices import this_process
@@ -35,7 +36,7 @@ from facegauge.training.inputs.pictures import load_framed, sampled
 from facegauge.training.inputs.views import Batch, Framed, ViewMaker, ViewSettings
 from facegauge.training.methods.dsl_fiqa.encoder import DegradationEncoder
 from facegauge.training.methods.dsl_fiqa.network import DslFiqa
-from facegauge.training.objectives import Normalise, ScoreLoss
+from facegauge.training.objectives import ScoreLoss
 
 Settings = dict[str, Any]
 Trainable = Regressor | DegradationEncoder | DslFiqa

@@ -11,26 +11,11 @@ from torch.nn import functional as F
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.nn.heatmap import remapped
 from facegauge.nn.losses import ordered
+from facegauge.nn.normalise import Normalise
 from facegauge.nn.regressor import Regressor
 from facegauge.training.inputs.views import Batch
 
 ScoreLoss = Callable[..., Tensor]  # (prediction, target, sample_weight=None), see losses.py
-
-
-class Normalise(nn.Module):
-    """(..., H, W, 3) uint8 to (M, 3, H, W) float32, as `preprocess.to_tensor` does."""
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self, spec: PreprocessSpec) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.tensor(spec.mean).view(1, 3, 1, 1) * 255)
-        self.register_buffer("std", torch.tensor(spec.std).view(1, 3, 1, 1) * 255)
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        flat = pixels.reshape(-1, *pixels.shape[-3:]).permute(0, 3, 1, 2)
-        return (flat.float() - self.mean) / self.std
 
 
 def all_views(batch: Batch) -> Tensor:

@@ -25,10 +25,11 @@ from torch.utils.data import Dataset
 
 from facegauge.errors import UsageError
 from facegauge.faces.spec import PreprocessSpec
+from facegauge.nn.normalise import Normalise
 from facegauge.nn.regressor import Regressor
 from facegauge.training.devices import computes_bfloat16, this_process
 from facegauge.training.inputs.views import Batch, BatchPlan, ViewBatches, ViewMaker, loader, walk
-from facegauge.training.objectives import Normalise, all_views
+from facegauge.training.objectives import all_views
 
 SAVE_EVERY = 25  # batches of every process
 MAPS = "maps."  # the prefix of a feature map's array

@@ -16,13 +16,13 @@ from facegauge.errors import UsageError
 from facegauge.faces import detection_cache as found_faces
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.nn.checkpoints import load_run, save_run
+from facegauge.nn.normalise import Normalise
 from facegauge.nn.regressor import Regressor
 from facegauge.results import Box, Face
 from facegauge.training import fit as fitting
 from facegauge.training.config import apply_overrides, load_preset
 from facegauge.training.context import earlier, open_job
 from facegauge.training.methods.light_ensemble import recipe as ensemble
-from facegauge.training.objectives import Normalise
 
 TEACHERS = ("teachers.mobilenet_v2", "teachers.efficientnet_lite0")
 MEMBERS = ("members.mobilenet_v3_small", "members.shufflenet_v2_x1_0")

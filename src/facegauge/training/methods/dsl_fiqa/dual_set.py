@@ -24,8 +24,8 @@ from facegauge.arrays import Pixels
 from facegauge.data.degradations import degrade
 from facegauge.errors import UsageError
 from facegauge.faces.spec import PreprocessSpec
+from facegauge.nn.normalise import Normalise
 from facegauge.training.inputs.views import Batch, Framed, ViewMaker
-from facegauge.training.objectives import Normalise
 
 KINDS = (
     # the thirteen that the paper names

@@ -12,9 +12,9 @@ from torch.nn import functional as F
 
 from facegauge.errors import UsageError
 from facegauge.faces.spec import PreprocessSpec
+from facegauge.nn.normalise import Normalise
 from facegauge.training.inputs.views import Batch
 from facegauge.training.methods.dsl_fiqa.dual_set import entropy, mean_cell
-from facegauge.training.objectives import Normalise
 
 
 def patch_loss(one: Tensor, other: Tensor, temperature: float) -> dict[str, Tensor]:

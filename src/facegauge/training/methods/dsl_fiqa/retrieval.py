@@ -128,7 +128,7 @@ def embed(
     """
     import torch
 
-    from facegauge.training.objectives import Normalise
+    from facegauge.nn.normalise import Normalise
 
     if part not in PARTS:
         raise UsageError(f"part must be one of {', '.join(PARTS)}, got {part!r}")

@@ -16,11 +16,11 @@ from torch.utils.data import Dataset
 from facegauge.data.manifests import Manifest, join_unlabelled
 from facegauge.evaluation.metrics import challenge
 from facegauge.faces.spec import PreprocessSpec
+from facegauge.nn.normalise import Normalise
 from facegauge.training.context import predict
 from facegauge.training.fit import Validate
 from facegauge.training.inputs.pictures import sampled
 from facegauge.training.inputs.views import Batch, BatchPlan, Framed, ViewBatches, ViewMaker
-from facegauge.training.objectives import Normalise
 
 BATCH = 64  # held-out pictures that are judged at a time
 
