@@ -13,6 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from facegauge.calibration import Calibration
+from facegauge.data.manifests import Manifest, load_manifest
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.zoo import Card, Cost, Data, Figure, Validation
 
@@ -96,3 +97,16 @@ def picture(seed: int, size: tuple[int, int] = (44, 56), level: float = 0.5) -> 
     rng = np.random.default_rng(seed)
     coarse = np.clip(255 * level + 60 * rng.normal(size=(6, 5, 3)), 0, 255).astype(np.uint8)
     return Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC)
+
+
+def noise_picture(seed: int = 0, size: tuple[int, int] = (44, 56)) -> Image.Image:
+    """Smooth random colours of the whole range."""
+    rng = np.random.default_rng(seed)
+    return Image.fromarray(rng.integers(0, 255, (6, 5, 3), np.uint8)).resize(size)
+
+
+def load_list(folder: Path, text: str) -> Manifest:
+    """The manifest `list.csv` of that text, in a folder with its pictures."""
+    file = folder / "list.csv"
+    file.write_text(text, encoding="utf-8")
+    return load_manifest(file)

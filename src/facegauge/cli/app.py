@@ -25,7 +25,7 @@ from facegauge.cli import (
     soup,
     train,
 )
-from facegauge.cli.terminal import escape_unprintable, say
+from facegauge.cli.terminal import escape_unprintable, say, show_logs
 from facegauge.errors import FacegaugeError
 
 UNEXPECTED, WRONG_USAGE, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141
@@ -92,6 +92,7 @@ def options(
 
     Exit codes of all verbs: 0 done; 1 unexpected error; 2 wrong usage; 130 stopped by Ctrl-C.
     """
+    show_logs()
     if not debug:
         warnings.simplefilter("ignore")  # libraries' remarks, on a damaged EXIF block, say
 

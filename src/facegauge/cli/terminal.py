@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -36,6 +37,21 @@ def say(message: str) -> None:
     """A line for a person on stderr, or a few where the message itself has several."""
     lines = [printable(line) for line in message.split("\n")]
     print("\n".join([f"facegauge: {lines[0]}", *lines[1:]]), file=sys.stderr)
+
+
+class _LogLines(logging.Handler):
+    """Shows what the library logs as lines for a person."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        say(record.getMessage())
+
+
+def show_logs() -> None:
+    """Show the library's log on stderr, from level INFO."""
+    logger = logging.getLogger("facegauge")
+    logger.setLevel(logging.INFO)
+    if not any(isinstance(handler, _LogLines) for handler in logger.handlers):
+        logger.addHandler(_LogLines())
 
 
 def stdout_console() -> Console:

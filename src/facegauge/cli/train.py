@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from facegauge.cli.terminal import say
-
 if TYPE_CHECKING:
     from facegauge.data.manifests import Manifest
 
 train = typer.Typer(no_args_is_help=True, help="Train a scorer by one of the published systems.")
-
-SHOWN_LEAKS = 10
 
 Data = Annotated[
     Path,
@@ -63,6 +58,7 @@ def ensemble(
     allow_leakage: AllowLeakage = False,
 ) -> None:
     """Two light networks, trained apart and averaged (arXiv 2509.10114)."""
+    from facegauge.data.leakage import without_leaks
     from facegauge.data.manifests import load_manifest
 
     settings = _settings("light_ensemble", preset, set_)
@@ -71,7 +67,7 @@ def ensemble(
     labelled = _labelled(data, allow_leakage)
     more = [load_manifest(path) for path in unlabelled or []]
     if not allow_leakage:
-        more = [_without([labelled.where(split="val")], manifest) for manifest in more]
+        more = [without_leaks(part, [labelled.where(split="val")]) for part in more]
     recipe.run(settings, labelled, more, output, resume=resume)
 
 
@@ -94,6 +90,7 @@ def efficient(
     allow_leakage: AllowLeakage = False,
 ) -> None:
     """A teacher, self-training and distillation into a small student (arXiv 2507.15709)."""
+    from facegauge.data.leakage import without_leaks
     from facegauge.data.manifests import join_unlabelled, load_manifest
 
     settings = _settings("efficient_fiqa", preset, set_)
@@ -105,8 +102,8 @@ def efficient(
         for side in (unlabelled_a, unlabelled_b)
     )
     if not allow_leakage:
-        a = _without([labelled], a)
-        b = _without([labelled, a], b)
+        a = without_leaks(a, [labelled])
+        b = without_leaks(b, [labelled, a])
     recipe.run(settings, labelled, a, b, output, resume=resume)
 
 
@@ -143,12 +140,12 @@ def mspt(
     from facegauge.training.methods.mspt import recipe
 
     judge = open_judge(teacher)
-    labelled = _labelled(data, allow_leakage)
+    labelled = load_manifest(data)
     faces, large = ([load_manifest(path) for path in side] for side in (unlabelled, portraits))
-    if not allow_leakage:
-        faces = [_without([labelled], manifest) for manifest in faces]
-        large = [_without([labelled, *faces], manifest) for manifest in large]
-    recipe.run(settings, labelled, faces, large, output, teacher=judge, resume=resume)
+    recipe.run(
+        settings, labelled, faces, large, output,
+        teacher=judge, resume=resume, allow_leakage=allow_leakage,
+    )  # fmt: skip
 
 
 @train.command()
@@ -178,13 +175,9 @@ def dsl(
     settings = _settings("dsl_fiqa", preset, set_)
     from facegauge.training.methods.dsl_fiqa import recipe
 
-    labelled = _labelled(data, allow_leakage)
+    labelled = load_manifest(data)
     faces, sharp = ([load_manifest(path) for path in side] for side in (unlabelled or [], clean))
-    if not allow_leakage:
-        val = labelled.where(split="val")
-        faces = [_without([val], manifest) for manifest in faces]
-        sharp = [_without([val, *faces], manifest) for manifest in sharp]
-    recipe.run(settings, labelled, faces, sharp, output, resume=resume)
+    recipe.run(settings, labelled, faces, sharp, output, resume=resume, allow_leakage=allow_leakage)
 
 
 def _settings(recipe: str, preset: str, pairs: list[str] | None) -> dict[str, Any]:
@@ -201,34 +194,14 @@ def _settings(recipe: str, preset: str, pairs: list[str] | None) -> dict[str, An
 
 def _labelled(data: Path, allow_leakage: bool) -> Manifest:
     """The labelled pictures; leaks between their splits are refused."""
-    from facegauge.data.leakage import check_leakage
+    from facegauge.data.leakage import refuse_leaks
     from facegauge.data.manifests import load_manifest
-    from facegauge.errors import UsageError
+    from facegauge.training.devices import log_from_main_process
 
     labelled = load_manifest(data)
     labelled.labels()
     labelled.where(split="val")
-    leaks = [] if allow_leakage else check_leakage(labelled)
-    if leaks:
-        shown = "\n".join(f"  {leak}" for leak in leaks[:SHOWN_LEAKS])
-        rest = f"\n  and {len(leaks) - SHOWN_LEAKS} more" if len(leaks) > SHOWN_LEAKS else ""
-        raise UsageError(
-            f"{data}: leaks between splits: {len(leaks)}; figures on val would mean nothing\n"
-            f"{shown}{rest}\nmove these rows to one split, or train with --allow-leakage"
-        )
+    log_from_main_process()
+    if not allow_leakage:
+        refuse_leaks(labelled)
     return labelled
-
-
-def _without(others: Sequence[Manifest], manifest: Manifest) -> Manifest:
-    """Unlabelled pictures without those that are in other sets too, which are named."""
-    import numpy as np
-
-    from facegauge.data.leakage import check_leakage
-    from facegauge.training.devices import this_process
-
-    leaks = [leak for other in others for leak in check_leakage(other, manifest)]
-    if this_process().is_main_process:  # the others of a run find the same
-        for leak in leaks:
-            say(f"left out: {leak}")
-    leaked = {leak.second for leak in leaks}
-    return manifest.take(np.array([path not in leaked for path in manifest.paths], bool))

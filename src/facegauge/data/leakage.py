@@ -12,6 +12,7 @@ and a cut of 2 pixels in 178 stay above 0.97; a cut of 5 pixels or a mirror imag
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -29,8 +30,12 @@ PEOPLE = ("identity", "person", "subject")
 SIDE = 32  # pixels a side of the thumbnails
 THRESHOLD = 0.96
 
+SHOWN_LEAKS = 10  # in the message of an error
+
 Thumbnails = npt.NDArray[np.float32]
 Marks = tuple[str, Thumbnails]  # a file's sha256 and its thumbnail
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +107,47 @@ def check_leakage(
     known = {(leak.first, leak.second) for leak in same}
     near = _near_duplicates(paths, sides, np.stack([thumb for _, thumb in marks]), threshold)
     return same + [leak for leak in near if (leak.first, leak.second) not in known] + people
+
+
+def refuse_leaks(labelled: Manifest) -> None:
+    """The policy for labelled pictures: no picture and no person in two splits.
+
+    Args:
+        labelled: pictures with splits; a manifest without splits cannot leak.
+
+    Raises:
+        UsageError: there are leaks; the message lists the first `SHOWN_LEAKS` of them. Or a picture
+            cannot be read.
+    """
+    leaks = check_leakage(labelled)
+    if not leaks:
+        return
+    shown = "\n".join(f"  {leak}" for leak in leaks[:SHOWN_LEAKS])
+    rest = f"\n  and {len(leaks) - SHOWN_LEAKS} more" if len(leaks) > SHOWN_LEAKS else ""
+    raise UsageError(
+        f"{labelled.source}: leaks between splits: {len(leaks)}; figures on val would mean "
+        f"nothing\n{shown}{rest}\nmove these rows to one split, or train with --allow-leakage "
+        "(in Python, allow_leakage=True)"
+    )
+
+
+def without_leaks(manifest: Manifest, others: Sequence[Manifest]) -> Manifest:
+    """The policy for unlabelled pictures: those that other lists have too are left out.
+
+    Args:
+        manifest: pictures to train on.
+        others: lists that no picture of `manifest` may be in, such as the val split. Pictures that
+            cannot be read are not compared.
+
+    Returns:
+        The rows of `manifest` that are in none of the others, in their order. Every row that is
+        left out is logged as a warning.
+    """
+    leaks = [leak for other in others for leak in check_leakage(other, manifest)]
+    for leak in leaks:
+        logger.warning("left out: %s", leak)
+    leaked = {leak.second for leak in leaks}
+    return manifest.take(np.array([path not in leaked for path in manifest.paths], bool))
 
 
 def thumbnail(pixels: npt.NDArray[np.uint8]) -> Thumbnails:

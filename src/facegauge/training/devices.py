@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 
 import torch
@@ -18,6 +19,12 @@ def this_process() -> Accelerator:
     end them after half an hour or less.
     """
     return Accelerator(kwargs_handlers=[InitProcessGroupKwargs(timeout=PATIENCE)])
+
+
+def log_from_main_process() -> None:
+    """Let only the main process of the run log; the others would repeat its lines."""
+    if not this_process().is_main_process:
+        logging.getLogger("facegauge").setLevel(logging.ERROR)
 
 
 def computes_bfloat16(device: torch.device) -> bool:

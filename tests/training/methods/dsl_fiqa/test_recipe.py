@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -260,6 +261,26 @@ def test_killed_and_resumed_ends_the_same(
     expected, got = (load_run(folder).network.state_dict() for folder in (whole, cut))
     for name, value in expected.items():
         assert torch.allclose(value.float(), got[name].float(), atol=1e-4), name
+
+
+def test_leaks_are_refused_or_left_out_unless_allowed(
+    data: Manifest, sets: Sets, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = sets[1][0].source
+    shutil.copy(data.paths[16], folder / "val.png")  # a sharp face that val has too
+    sets[1][0] = load_manifest(folder)
+    numbers = settings("encoder.fit.steps=1", "core.fit.steps=1")
+    for allowed in (False, True):
+        out = tmp_path / str(allowed)
+        dsl.run(numbers, data, *sets, out, allow_leakage=allowed)
+        learned = {one["manifest"]: one["pictures"] for one in load_run(out).settings["data"]}
+        assert learned[sets[1][0].name] == 5 + allowed
+    (left_out,) = [line for line in caplog.messages if line.startswith("left out")]
+    assert "val.png" in left_out
+    shutil.copy(data.paths[0], data.paths[16])
+    with pytest.raises(UsageError, match="leaks between splits: 1"):
+        dsl.run(numbers, data, *sets, tmp_path / "refused")
+    assert not (tmp_path / "refused").exists()
 
 
 def test_the_paper_preset_has_the_papers_numbers() -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -424,9 +425,7 @@ def test_the_command_hands_everything_on(
     monkeypatch.setattr(mspt, "run", lambda *args, **options: calls.append((args, options)))
     folder = tmp_path / "more"
     folder.mkdir()
-    shown = (toy.data.paths[1], toy.faces.paths[1])  # a labelled one: left out
-    for number, path in enumerate(shown):
-        (folder / f"{number}.png").write_bytes(path.read_bytes())
+    (folder / "1.png").write_bytes(toy.faces.paths[1].read_bytes())
     words = ["--data", toy.data.source, "--unlabelled", folder, "--portraits", toy.large.source,
              "--teacher", toy_scorer, "-o", tmp_path / "run", "--set", "replay=false",
              "--resume"]  # fmt: skip
@@ -436,7 +435,9 @@ def test_the_command_hands_everything_on(
     assert settings["replay"] is False and options["resume"] is True
     assert len(data) == 24 and out == tmp_path / "run" and options["teacher"].name == "toy"
     assert [path.name for path in faces[0].paths] == ["1.png"] and len(large[0]) == 8
-    assert "left out" in result.output
+    assert options["allow_leakage"] is False
+    CliRunner().invoke(app, ["train", "mspt", *map(str, words), "--allow-leakage"])
+    assert calls[1][1]["allow_leakage"] is True
 
 
 def page_rows(page: Path, title: str) -> list[list[str]]:
@@ -467,6 +468,37 @@ def test_the_table_of_forgetting(toy: Toy, tmp_path: Path, monkeypatch: pytest.M
     for run, message in (("nothing", "NAME=PATH"), (f"x={tmp_path}", "is not a finished run")):
         with pytest.raises(UsageError, match=message):
             forgetting.main([*map(str, words[2:]), "--run", run])
+
+
+def test_leaks_are_refused_or_left_out_unless_allowed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, faces = listed(tmp_path / "data", 12, 0, 3), listed(tmp_path / "faces", 6, 1, 3)
+    large = listed(tmp_path / "large", 6, 2, 3)
+    shutil.copy(data.paths[1], faces.paths[1])
+    shutil.copy(faces.paths[2], large.paths[2])  # and is left out for the faces' sake
+    gathered = []
+
+    class Gathered(Exception):
+        pass
+
+    def gather(job: object, *lists: Sequence[Manifest]) -> None:
+        gathered.append([len(part) for side in lists[:2] for part in side])
+        raise Gathered
+
+    monkeypatch.setattr(mspt, "gather", gather)
+    settings = apply_overrides(load_preset("mspt", "cpu"), SMALL)
+    for allowed in (False, True):
+        with pytest.raises(Gathered):
+            mspt.run(
+                settings, data, [faces], [large], tmp_path / str(allowed),
+                teacher=TEACHER, allow_leakage=allowed,
+            )  # fmt: skip
+    assert gathered == [[5, 5], [6, 6]]
+    shutil.copy(data.paths[0], data.paths[1])
+    with pytest.raises(UsageError, match="leaks between splits: 1"):
+        mspt.run(settings, data, [faces], [large], tmp_path / "refused", teacher=TEACHER)
+    assert not (tmp_path / "refused").exists()
 
 
 def test_forgetting_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,11 +22,13 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from facegauge.data.leakage import refuse_leaks, without_leaks
 from facegauge.data.manifests import Manifest
 from facegauge.errors import UsageError
 from facegauge.faces.landmarks import FIVE
 from facegauge.nn.checkpoints import load_run
 from facegauge.training.context import Job, Settings, describe, earlier, open_job, score_loss
+from facegauge.training.devices import log_from_main_process
 from facegauge.training.inputs.views import BatchPlan, Framed, ViewBatches, ViewMaker
 from facegauge.training.methods.dsl_fiqa.dual_set import WAYS, DualSet, DualSetBatches, DualSetPlan
 from facegauge.training.methods.dsl_fiqa.encoder import DegradationEncoder
@@ -49,6 +51,7 @@ def run(
     out: Path,
     *,
     resume: bool = False,
+    allow_leakage: bool = False,
     say: Callable[[str], None] = print,
 ) -> dict[str, float]:
     """Train encoder and core into the run folder `out`; it becomes the whole system's.
@@ -59,20 +62,28 @@ def run(
         unlabelled: more faces as they are, for R; with a split column, only its train rows.
         clean: sharp faces, for S; likewise.
         resume: go on with what `out` holds.
+        allow_leakage: train although splits share pictures or people, and on unlabelled or clean
+            pictures that val has too. Otherwise the first are refused and the second left out.
 
     Returns:
         `map`, the encoder's mean average precision of retrieval on people of val, if it has an
         encoder, and `criterion`, (SRCC + PLCC) / 2 of the whole system on val.
 
     Raises:
-        UsageError: no train or val rows, `out` is in use and `resume` is off, or settings that do
-            not go together.
+        UsageError: leaks between the splits, no train or val rows, `out` is in use and `resume` is
+            off, or settings that do not go together.
     """
     if settings["core"]["landmarks"] not in (0, FIVE):
         raise UsageError(
             f"expected core.landmarks to be {FIVE}, the numbers of the detector's five points, or "
             f"0 for none, got {settings['core']['landmarks']}"
         )
+    log_from_main_process()
+    if not allow_leakage:
+        refuse_leaks(data)
+        val = data.where(split="val")
+        unlabelled = [without_leaks(part, [val]) for part in unlabelled]
+        clean = [without_leaks(part, [val, *unlabelled]) for part in clean]
     points, start = bool(settings["core"]["landmarks"]), settings["encoder"]["start"]
     encoder = earlier_encoder(start) if start else None
     job = open_job(settings, data, [], out, resume=resume, say=say, points=points)

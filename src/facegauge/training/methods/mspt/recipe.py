@@ -22,13 +22,14 @@ from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
+from facegauge.data.leakage import refuse_leaks, without_leaks
 from facegauge.data.manifests import Manifest
 from facegauge.errors import UsageError
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.nn.regressor import Regressor
 from facegauge.predictors import Judge
 from facegauge.training.context import Job, Settings, describe, open_job, score_loss
-from facegauge.training.devices import this_process
+from facegauge.training.devices import log_from_main_process, this_process
 from facegauge.training.inputs.views import BatchPlan, Framed, ViewMaker
 from facegauge.training.methods.mspt.portraits import CLEAN, CopySettings, cut_portraits
 from facegauge.training.methods.mspt.sources import Source, Together, parted, thinned, watch
@@ -51,6 +52,7 @@ def run(
     *,
     teacher: Judge,
     resume: bool = False,
+    allow_leakage: bool = False,
     say: Callable[[str], None] = print,
 ) -> After:
     """Train stage by stage into the run folder `out`; it becomes the last stage's.
@@ -62,16 +64,23 @@ def run(
         portraits: large and sharp ones; as unlabelled ones, split by `parted`.
         teacher: labels both; its scores are mapped to the labels' scale on val.
         resume: go on with what `out` holds.
+        allow_leakage: train although splits share pictures or people, and on unlabelled pictures
+            that another list has too. Otherwise the first are refused and the second left out.
 
     Returns:
         (SRCC + PLCC) / 2 on what each source holds out, after each stage at its size.
 
     Raises:
-        UsageError: no train or val rows, a source without enough pictures, or `out` is in use and
-            `resume` is off.
+        UsageError: leaks between the splits, no train or val rows, a source without enough
+            pictures, or `out` is in use and `resume` is off.
     """
     stages = planned(settings)
     first, last = _ends(stages)
+    log_from_main_process()
+    if not allow_leakage:
+        refuse_leaks(data)
+        unlabelled = [without_leaks(part, [data]) for part in unlabelled]
+        portraits = [without_leaks(part, [data, *unlabelled]) for part in portraits]
     job = open_job({**settings, "input": first["input"]}, data, [], out, resume=resume, say=say)
     record = {
         **job.settings,
