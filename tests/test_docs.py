@@ -23,7 +23,7 @@ import pytest
 from facegauge import zoo
 from facegauge.calibration import BAND_EDGES, BANDS
 from facegauge.results import COLUMNS, Status
-from facegauge.training.config import apply_overrides, load_preset
+from facegauge.training.legacy_config import apply_overrides, load_preset
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([ROOT / "README.md", ROOT / "examples" / "README.md", *ROOT.glob("docs/**/*.md")])

@@ -14,8 +14,8 @@ from facegauge.faces.detection_cache import NAME, FoundFaces
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.predictors import Judge
 from facegauge.results import Box, Face
-from facegauge.training.config import apply_overrides, load_preset
 from facegauge.training.context import open_job
+from facegauge.training.legacy_config import apply_overrides, load_preset
 from toys import grain
 
 POINTS = ((3.5, 4.0), (7.25, 4.0), (5.0, 6.0), (4.0, 8.0), (6.0, 8.0))

@@ -184,7 +184,7 @@ def _settings(recipe: str, preset: str, pairs: list[str] | None) -> dict[str, An
     from importlib.util import find_spec
 
     from facegauge.errors import MissingExtra
-    from facegauge.training.config import apply_overrides, load_preset
+    from facegauge.training.legacy_config import apply_overrides, load_preset
 
     settings = apply_overrides(load_preset(recipe, preset), pairs or [])
     if find_spec("torch") is None:

@@ -18,8 +18,8 @@ from facegauge.nn.checkpoints import load_run, save_run
 from facegauge.nn.regressor import Regressor
 from facegauge.results import Box, Face
 from facegauge.training import fit as fitting
-from facegauge.training.config import apply_overrides, load_preset
 from facegauge.training.context import open_job
+from facegauge.training.legacy_config import apply_overrides, load_preset
 from facegauge.training.methods.dsl_fiqa import recipe as dsl
 from facegauge.training.methods.dsl_fiqa.network import DslFiqa
 from toys import first_losses, grain

@@ -18,7 +18,7 @@ from facegauge.labelling.label_table import load_labels
 from facegauge.nn.checkpoints import load_run
 from facegauge.training import context as jobs
 from facegauge.training import fit as fitting
-from facegauge.training.config import apply_overrides, load_preset
+from facegauge.training.legacy_config import apply_overrides, load_preset
 from facegauge.training.methods.efficient_fiqa import recipe as efficient
 from toys import first_losses, grain
 
@@ -240,7 +240,7 @@ import sys
 from pathlib import Path
 from facegauge.data.manifests import load_manifest
 from facegauge.training.methods.efficient_fiqa import recipe as efficient
-from facegauge.training.config import apply_overrides, load_preset
+from facegauge.training.legacy_config import apply_overrides, load_preset
 
 efficient.FACES = "whole"
 folder, last = Path(sys.argv[1]), sys.argv[2]

@@ -20,8 +20,8 @@ from facegauge.nn.normalise import Normalise
 from facegauge.nn.regressor import Regressor
 from facegauge.results import Box, Face
 from facegauge.training import fit as fitting
-from facegauge.training.config import apply_overrides, load_preset
 from facegauge.training.context import earlier, open_job
+from facegauge.training.legacy_config import apply_overrides, load_preset
 from facegauge.training.methods.light_ensemble import recipe as ensemble
 
 TEACHERS = ("teachers.mobilenet_v2", "teachers.efficientnet_lite0")

@@ -30,8 +30,8 @@ from facegauge.nn.regressor import Regressor
 from facegauge.predictors import Judge
 from facegauge.results import Box, Face
 from facegauge.training import fit as fitting
-from facegauge.training.config import apply_overrides, load_preset
 from facegauge.training.inputs.views import BatchPlan, Framed, ViewMaker, ViewSettings
+from facegauge.training.legacy_config import apply_overrides, load_preset
 from facegauge.training.methods.mspt import portraits
 from facegauge.training.methods.mspt import recipe as mspt
 from facegauge.training.methods.mspt.portraits import CopySettings, cut_portraits

@@ -1,0 +1,334 @@
+"""The tables of settings that the methods share; the engine behind them is `config.py`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import AfterValidator, Field
+
+from facegauge import zoo
+from facegauge.errors import UsageError
+from facegauge.faces.spec import PreprocessSpec
+from facegauge.training.config import setting, table, walk
+from facegauge.training.config_errors import Expected, either
+
+Count = Annotated[int, Field(ge=0)]
+Positive = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Weight = Annotated[float, Field(ge=0)]
+AboveZero = Annotated[float, Field(gt=0)]
+Severity = Annotated[float, Field(ge=0, le=5)]
+
+Loss = Literal["mse_corr", "robust_corr", "mse_plcc", "charbonnier"]
+Depths = Literal["last", "all", "strides"]
+Head = Literal["linear", "factorised"]
+IMAGENET = "imagenet"
+SPEC = PreprocessSpec()
+
+
+def _known_backbone(name: str) -> str:
+    from facegauge.nn.backbones import TAPS
+
+    if name not in TAPS:
+        raise ValueError(f"expected {either(TAPS)}")
+    return name
+
+
+Backbone = Annotated[str, AfterValidator(_known_backbone), Expected("the name of a backbone")]
+InitFrom = Annotated[
+    str,
+    Expected(
+        '"" for random weights, "imagenet", a .pth file of backbone weights, a shipped scorer, '
+        "or a scorer or run folder"
+    ),
+]
+Earlier = Annotated[str, Expected('"", a shipped scorer, or a scorer or run folder')]
+
+
+def check_sources(config: Any) -> None:
+    """Refuse `init_from` settings that name nothing, before hours of training reach them.
+
+    Raises:
+        UsageError: one is neither empty, "imagenet", a shipped scorer, a file nor a folder.
+    """
+    for name, field, value in walk(config):
+        if name.split(".")[-1] != "init_from" or not value:
+            continue
+        wanted = next(note.text for note in field.metadata if isinstance(note, Expected))
+        taken = value == IMAGENET and IMAGENET in wanted
+        if not (taken or value in zoo.names() or Path(value).exists()):
+            raise UsageError(f"{name}: there is no {value!r}; expected {wanted}")
+
+
+@table
+class InputConfig:
+    """What a network sees of a face: size, framing and normalisation; see `PreprocessSpec`."""
+
+    width: Positive = setting("Width of the network's input, in pixels")
+    height: Positive = setting("Height of the network's input, in pixels")
+    face_width: AboveZero = setting(
+        "Width of the face box, as a share of the frame's", default=SPEC.face_width
+    )
+    face_height: AboveZero = setting(
+        "Height of the face box, as a share of the frame's", default=SPEC.face_height
+    )
+    center_x: Share = setting(
+        "Where the face box's centre lies across the frame", default=SPEC.center_x
+    )
+    center_y: Share = setting(
+        "Where the face box's centre lies down the frame", default=SPEC.center_y
+    )
+    framed_tolerance: Weight = setting(
+        "A picture counts as framed already if its border lies this close to the face's frame, as "
+        "a share of the frame's size",
+        default=SPEC.framed_tolerance,
+    )
+    antialias: bool = setting(
+        "Shrink with a filter that grows with the factor, instead of sampling points",
+        default=SPEC.antialias,
+    )
+    mean: tuple[float, float, float] = setting(
+        "Mean per RGB channel, subtracted from pixels in 0..1", default=SPEC.mean
+    )
+    std: tuple[AboveZero, AboveZero, AboveZero] = setting(
+        "Standard deviation per RGB channel, by which pixels are divided",
+        default=SPEC.std,
+    )
+    crops: Positive = setting(
+        "Crops of a large face over which its score is averaged", default=SPEC.crops
+    )
+
+    @property
+    def spec(self) -> PreprocessSpec:
+        return PreprocessSpec(**vars(self))
+
+
+@table
+class ViewsConfig:
+    """How far a training view may depart from its picture."""
+
+    RENAMED: ClassVar[dict[str, str]] = {
+        "exact": "integer_shift_prob",
+        "degraded": "degraded_fraction",
+        "twice": "second_degradation_prob",
+        "mixed": "mix_prob",
+        "rising": "severity_range",
+    }
+
+    shift: Share = setting("Largest shift of the frame, as a share of its size", default=0.05)
+    zoom: Share = setting("Largest change of the frame's size, as a share of it", default=0.06)
+    integer_shift_prob: Share = setting(
+        "Probability that a view is moved by whole pixels only, so that a picture of the input's "
+        "size is not resampled and keeps its hard pixel steps",
+        default=0.6,
+    )
+    degraded_fraction: Share = setting("Share of distilled views that are degraded", default=0.5)
+    second_degradation_prob: Share = setting(
+        "Probability that a degraded view is degraded a second time", default=0.3
+    )
+    mix_prob: Share = setting(
+        "Probability that a distilled view is mixed with another (mixup or CutMix)", default=0.0
+    )
+    severity_range: tuple[Severity, Severity] = setting(
+        "Least and largest severity of the degraded copies in an ordered group", default=(0.5, 5.0)
+    )
+
+    def __post_init__(self) -> None:
+        low, high = self.severity_range
+        if low > high:
+            raise ValueError(f"severity_range runs from {low} down to {high}; expected it to rise")
+
+
+@table
+class BatchPlan:
+    """How many views of which kind a batch holds."""
+
+    RENAMED: ClassVar[dict[str, str]] = {
+        "free": "distilled",
+        "best": "top_quartile_share",
+        "portraits": "portrait_share",
+    }
+
+    labelled: Count = setting(
+        "Labelled views, drawn without replacement within a pass over the labels", default=0
+    )
+    distilled: Count = setting("Views for the teacher to score, of all pictures", default=0)
+    groups: Count = setting("Ordered groups of degraded copies, of all pictures", default=0)
+    copies: Count = setting("Copies in an ordered group, the clean one among them", default=3)
+    portrait_share: Share = setting(
+        "Share of distilled views and groups drawn from pictures that are larger than the "
+        "network's input; they are few and would otherwise hardly be seen",
+        default=0.25,
+    )
+    top_quartile_share: Share = setting(
+        "Share of the others drawn from the quarter of the labelled pictures with the highest "
+        "labels, which are rare",
+        default=0.0,
+    )
+
+    def __post_init__(self) -> None:
+        if self.copies < 2 and (self.groups or self.copies):
+            raise ValueError(
+                f"expected copies of 2 or more, as one alone has no order, got {self.copies} in "
+                f"{self.groups} groups"
+            )
+        if not self.views:
+            raise ValueError("a batch would hold no views; expected labelled, distilled or groups")
+
+    @property
+    def views(self) -> int:
+        """Views in a batch, of all kinds."""
+        return self.labelled + self.distilled + self.groups * self.copies
+
+
+@table
+class FitConfig:
+    """Optimisation of one network."""
+
+    RENAMED: ClassVar[dict[str, str]] = {"average": "ema_decay"}
+    RENAMED_VALUES: ClassVar[dict[str, dict[str, str]]] = {"precision": {"no": "fp32"}}
+
+    steps: Count = setting("Optimiser steps, one batch each; 0 leaves the network as it is")
+    lr: AboveZero = setting("Peak learning rate; it falls as a cosine to a hundredth of it")
+    weight_decay: Weight = setting("Weight decay of matrices and convolutions", default=0.01)
+    warmup: Count = setting("Steps over which the learning rate rises from 0", default=100)
+    optimiser: Literal["adamw", "muon"] = setting(
+        "AdamW; or Muon for the matrices of linear layers and AdamW for the rest", default="adamw"
+    )
+    ema_decay: Annotated[float, Field(ge=0, lt=1)] = setting(
+        "Decay of the exponential moving average of the weights, which is what is validated and "
+        "kept; 0 for none",
+        default=0.998,
+    )
+    precision: Literal["fp32", "bf16"] = setting(
+        "float32; or bfloat16 where torch's autocast takes it", default="fp32"
+    )
+    clip: AboveZero = setting("Largest norm of the gradients; longer ones are scaled", default=5.0)
+    seed: Count = setting("Seed of batches, dropout and random weights", default=0)
+    validate_every: Positive = setting(
+        "Steps between validations; the last step always validates", default=500
+    )
+    save_every: Positive = setting("Steps between saved states to resume from", default=200)
+    log_every: Positive = setting("Steps between rows of log.jsonl", default=50)
+
+    def __post_init__(self) -> None:
+        if self.steps and self.warmup > self.steps:
+            raise ValueError(
+                f"expected a warmup within the {self.steps} steps, got warmup {self.warmup}"
+            )
+
+
+@table
+class ScoreLossConfig:
+    """The loss between scores and labels."""
+
+    RENAMED: ClassVar[dict[str, str]] = {"rank_weight": "label_rank_weight"}
+
+    loss: Loss = setting("Loss between score and label; see `nn/losses.py`")
+    corr_weight: Weight = setting("Weight of the loss's correlation term", default=1.0)
+    label_rank_weight: Weight = setting(
+        "Weight of a loss on the order of every pair of labels", default=0.0
+    )
+
+
+@table
+class SeverityRankConfig:
+    """The loss on the order of degraded copies."""
+
+    RENAMED: ClassVar[dict[str, str]] = {"order_weight": "severity_rank_weight"}
+
+    severity_rank_weight: Weight = setting(
+        "Weight of the loss by which a more degraded copy must score lower", default=0.0
+    )
+    margin: Weight = setting(
+        "How far apart the scores of two copies must lie, per unit of severity", default=0.0
+    )
+
+
+@table
+class NetworkConfig:
+    """A network with a backbone and a head."""
+
+    RENAMED: ClassVar[dict[str, str]] = {"start": "init_from", "weights": "init_from"}
+
+    backbone: Backbone = setting("Network of torchvision or timm; see `nn/backbones.py`")
+    depths: Depths = setting(
+        "Which of the backbone's maps are pooled: the last, all, or those at strides 4 to 32",
+        default="last",
+    )
+    head: Head = setting(
+        "Head behind the pooling: one linear layer, or two without an activation between",
+        default="linear",
+    )
+    init_from: InitFrom = setting(
+        'First weights: "" for random ones, "imagenet" to let the library fetch them, a .pth file '
+        "with backbone weights, a shipped scorer, or a scorer or run folder, whose network is "
+        "taken whole",
+        default="",
+    )
+
+
+@table
+class DistillationConfig(ScoreLossConfig, SeverityRankConfig):
+    """What a student learns from a teacher cache."""
+
+    score_weight: Weight = setting("Weight of the loss on the teachers' scores", default=1.0)
+    feature_weight: Weight = setting("Weight of the loss on the teacher's maps", default=0.0)
+    label_share: Share = setting(
+        "Weight of the label against the teachers' score on labelled views", default=0.0
+    )
+
+
+Pairs = tuple[tuple[str, str], ...]
+
+
+@table
+class TeacherCacheConfig:
+    """The views that teachers score once, and students learn from often; kept on disk."""
+
+    batches: Positive = setting("Batches in the cache")
+    seed: Count = setting("Seed of the cached views", default=0)
+    plan: BatchPlan = setting("What a batch holds, in the cache and in training from it")
+
+
+@table
+class PseudoLabelConfig:
+    """How a teacher labels pictures."""
+
+    RENAMED: ClassVar[dict[str, str]] = {"weighted": "sample_weight"}
+
+    views: Positive = setting("Views of a picture over which its score is averaged", default=1)
+    sample_weight: bool = setting(
+        "Give pseudo-labels a lower weight where the scores of the views differ", default=False
+    )
+
+
+def check_names(what: str, names: tuple[str, ...], there: dict[str, Any]) -> None:
+    """Refuse a list of teachers that is empty or names one without a table; for `__post_init__`.
+
+    Raises:
+        ValueError: it is one.
+    """
+    if not names or not set(names) <= set(there):
+        raise ValueError(f"expected {what} to name some of {', '.join(there)}, got {list(names)}")
+
+
+def check_pairs(what: str, pairs: Pairs, student: str, teacher: str) -> None:
+    """Refuse pairs of maps that student or teacher do not have; for `__post_init__`.
+
+    Args:
+        what: the setting's name.
+        student, teacher: their backbones.
+
+    Raises:
+        ValueError: a pair has one that they do not have.
+    """
+    from facegauge.nn.backbones import TAPS
+
+    for ours, theirs in pairs:
+        if ours not in TAPS[student] or theirs not in TAPS[teacher]:
+            raise ValueError(
+                f"expected {what} of a map of {student} ({', '.join(TAPS[student])}) and one of "
+                f"{teacher} ({', '.join(TAPS[teacher])}), got {[ours, theirs]}"
+            )
