@@ -1,4 +1,4 @@
-"""The array types that rooms hand to each other."""
+"""Array types that several modules share."""
 
 from __future__ import annotations
 

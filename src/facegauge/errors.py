@@ -1,20 +1,21 @@
-"""What can go wrong, for people: what was given, what was expected, what to do."""
+"""The exceptions. Their messages name what was given, what was expected, and what to do."""
 
-NOT_A_NUMBER = "the scorer's network gave something that is not a number"
+NOT_A_NUMBER = "the scorer's network returned a value that is not a number"
 
 
 class FacegaugeError(Exception):
-    """Base of every error that facegauge raises on purpose."""
+    """Base class of all errors that facegauge raises on purpose."""
 
 
 class UsageError(FacegaugeError):
-    """A call or command that cannot be carried out as it was given."""
+    """A call or command with arguments that are not valid."""
 
 
 class PictureError(FacegaugeError):
-    """A picture that cannot be turned into pixels.
+    """A picture that cannot be scored.
 
-    `status` is the value that the picture's `ImageScore` carries.
+    Attributes:
+        status: the value of the picture's `ImageScore.status`, such as `unreadable`.
     """
 
     def __init__(self, message: str, status: str = "unreadable") -> None:
@@ -23,11 +24,15 @@ class PictureError(FacegaugeError):
 
 
 class ScorerError(FacegaugeError):
-    """A scorer folder, model or card that is missing, damaged or does not fit."""
+    """A scorer folder, model or card that is missing, damaged or not compatible."""
 
 
 class MissingExtra(FacegaugeError):
-    """An optional dependency is not installed."""
+    """An optional dependency is not installed.
+
+    Attributes:
+        extra: the extra of facegauge that installs it.
+    """
 
     def __init__(self, what: str, extra: str) -> None:
         super().__init__(f"{what} needs the [{extra}] extra: pip install 'facegauge[{extra}]'")

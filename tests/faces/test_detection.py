@@ -1,4 +1,4 @@
-"""Finding faces: the decoding by hand-made maps, and the model itself where it must stay silent."""
+"""Face detection: decoding of hand-made maps, and the model on pictures without faces."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from facegauge.errors import ScorerError, UsageError
 from facegauge.faces import detection
-from facegauge.faces.detection import CenterFace, decode, fit, merge
+from facegauge.faces.detection import CenterFace, decode, merge, network_input
 
 RNG = np.random.default_rng(3)
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -72,15 +72,15 @@ def test_merge_by_hand() -> None:
 
 
 def test_fit_keeps_the_shape_and_pads_below_and_right() -> None:
-    seen, scale = fit(np.full((60, 100, 3), (10, 20, 30), np.uint8), 320)
+    seen, scale = network_input(np.full((60, 100, 3), (10, 20, 30), np.uint8), 320)
     assert seen.shape == (1, 3, 192, 320) and seen.dtype == np.float32 and scale == 3.2
     assert (seen[0, :, 100, 200] == [10, 20, 30]).all()
-    assert fit(np.full((50, 100, 3), 9, np.uint8), 320)[0].shape == (1, 3, 160, 320)
-    tall, _ = fit(np.full((100, 35, 3), 9, np.uint8), 320)
+    assert network_input(np.full((50, 100, 3), 9, np.uint8), 320)[0].shape == (1, 3, 160, 320)
+    tall, _ = network_input(np.full((100, 35, 3), 9, np.uint8), 320)
     assert (
         tall.shape == (1, 3, 320, 128) and tall[..., :112].min() == 9 and not tall[..., 112:].any()
     )
-    assert fit(np.full((1, 4000, 3), 9, np.uint8), 320)[0].shape == (1, 3, 32, 320)
+    assert network_input(np.full((1, 4000, 3), 9, np.uint8), 320)[0].shape == (1, 3, 32, 320)
 
 
 def test_fit_of_a_photo_keeps_every_edge_in_its_place() -> None:
@@ -88,7 +88,7 @@ def test_fit_of_a_photo_keeps_every_edge_in_its_place() -> None:
     photo[1500:, :, 0] = 250
     photo[:, 2000:, 1] = 250
     photo[..., 2] = np.indices((3000, 4000)).sum(0) % 2 * 200  # a pattern too fine to be seen
-    seen, scale = fit(photo, 320)
+    seen, scale = network_input(photo, 320)
     assert seen.shape == (1, 3, 256, 320) and scale == 0.08
     red, green = seen[0, 0, :240, 100], seen[0, 1, 100]
     assert not red[:118].any() and (red[122:] == 250).all()
@@ -162,7 +162,7 @@ def test_no_face_where_there_is_none(kind: str) -> None:
 
 @pytest.mark.parametrize("wrong", [{"size": 8}, {"threshold": 0}, {"threshold": 1}, {"threads": 0}])
 def test_settings_are_checked(wrong: dict[str, float]) -> None:
-    with pytest.raises(UsageError, match="a detector needs"):
+    with pytest.raises(UsageError, match="expected size >= 32"):
         CenterFace(**wrong)  # type: ignore[arg-type]
 
 

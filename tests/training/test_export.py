@@ -300,7 +300,7 @@ def test_what_is_not_a_number_is_named_and_left_out(data):
             return torch.where(torch.arange(len(x)) == 1, torch.nan, scores)
 
     found = predict_network(Picky(), PreprocessSpec(width=16, height=20), data.take([0, 1, 2]))
-    assert found.unscored == {1: "the scorer's network gave something that is not a number"}
+    assert found.unscored == {1: "the scorer's network returned a value that is not a number"}
 
 
 def test_auto_leaves_out_what_scoring_leaves_out(data, monkeypatch):

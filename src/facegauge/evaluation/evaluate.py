@@ -207,7 +207,7 @@ def predict_network(
 
     Args:
         network: (N, 3, height, width) normalised float32 -> (N,). If its attribute `guided` is
-            true it is also given (N, 10) from `preprocess.five_points`.
+            true it is also given (N, 10) from `faces.landmarks.landmark_vector`.
         faces: "whole": every picture is a framed face; "auto": the largest face is searched, and
             cut out unless the picture is framed already.
     """

@@ -31,7 +31,7 @@ MIN_FACE = 24  # pixels; a smaller face has fewer pixels than the network's fine
 class Picture:
     """What is left of a picture once its pixels are gone: faces, and what the network reads.
 
-    `crops` has one tuple for each face, see `preprocess.face_crops`.
+    `crops` has one tuple for each face, see `faces.sampling.face_crops`.
     """
 
     path: str

@@ -1,4 +1,4 @@
-"""Where to cut: the frame around a face, and whether a picture already is one."""
+"""The frame around a face, and whether a picture is already framed."""
 
 from __future__ import annotations
 
@@ -7,15 +7,23 @@ import numpy as np
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.results import Box, Face
 
-LARGE = 1.5  # a frame that is this many times the input's size is scored in several crops, if asked
-REACH = 0.03  # the most that a crop is moved, as a share of the frame
+LARGE_FRAME = 1.5  # a frame of at least this many times the input's size gets several crops
+MAX_SHIFT = 0.03  # of a crop, as a fraction of the frame's size
 
 
 def frame_around(face: Face, spec: PreprocessSpec) -> Box:
     """The head-and-shoulders rectangle around a face, with the aspect ratio of the input.
 
-    Its size is the geometric mean of what the face box's width and height ask for. It may reach
-    beyond the picture; `sample` repeats the border there.
+    The width and the height of the face box each imply a scale; the frame's scale is their
+    geometric mean.
+
+    Args:
+        face: its box is in the picture's pixels.
+        spec: the face box's expected size and position in the frame.
+
+    Returns:
+        The frame in the picture's pixels. It may extend beyond the picture; `sample` repeats the
+        border there.
     """
     box = face.box
     by_width = box.width / spec.face_width / spec.width
@@ -28,36 +36,50 @@ def frame_around(face: Face, spec: PreprocessSpec) -> Box:
 
 
 def is_framed(frame: Box, width: int, height: int, spec: PreprocessSpec) -> bool:
-    """Whether a picture of this size already is, within the tolerance, the frame."""
-    near = spec.framed_tolerance
+    """Whether a picture of (width, height) pixels equals the frame, within the spec's tolerance."""
+    tolerance = spec.framed_tolerance
     return (
-        max(abs(frame.left), abs(frame.right - width)) <= near * frame.width
-        and max(abs(frame.top), abs(frame.bottom - height)) <= near * frame.height
+        max(abs(frame.left), abs(frame.right - width)) <= tolerance * frame.width
+        and max(abs(frame.top), abs(frame.bottom - height)) <= tolerance * frame.height
     )
 
 
 def main_frame(largest: Face, width: int, height: int, spec: PreprocessSpec) -> Box:
-    """The frame of a picture's largest face: the whole picture when it is framed already."""
+    """The frame of a picture's largest face: the whole picture if it is already framed.
+
+    Args:
+        largest: the largest face of the picture.
+        width: of the picture, in pixels.
+        height: of the picture, in pixels.
+        spec: framing of the scorer.
+    """
     frame = frame_around(largest, spec)
     return Box(0, 0, width, height) if is_framed(frame, width, height, spec) else frame
 
 
 def crop_frames(frame: Box, spec: PreprocessSpec) -> tuple[Box, ...]:
-    """What of a face is scored: its frame; of a large face the frame moved a little, several times.
+    """The crops of a face whose scores are averaged: its frame, and slightly shifted copies.
 
-    Sampling without anti-aliasing reads a few of a large face's pixels, so that its score depends
-    on which. DSL-FIQA (arXiv 2406.09622) averages over 20 crops at random places; here they are
-    fixed shares of the frame's size, so that the same picture always has the same score, and the
-    first is the frame itself (our choice).
+    Sampling without anti-aliasing reads only some pixels of a large face, so that the score
+    depends on which. DSL-FIQA (arXiv 2406.09622) averages over 20 crops at random positions. Here
+    the positions are fixed, so that a picture always has the same score (our choice).
+
+    Args:
+        frame: of the face, in the picture's pixels.
+        spec: input size and number of crops.
 
     Returns:
-        `spec.crops` frames where the frame is at least `LARGE` times the input's size, else one.
+        The frame itself, then `spec.crops - 1` shifted copies if the frame is at least
+        `LARGE_FRAME` times as large as the input; else the frame alone.
     """
-    if spec.crops == 1 or frame.width < LARGE * spec.width or frame.height < LARGE * spec.height:
+    is_wide = frame.width >= LARGE_FRAME * spec.width
+    is_high = frame.height >= LARGE_FRAME * spec.height
+    if spec.crops == 1 or not (is_wide and is_high):
         return (frame,)
-    places = (0.5 + np.outer(np.arange(spec.crops), (0.75487767, 0.56984029))) % 1  # spread evenly
-    moves = (2 * places - 1) * REACH * (frame.width, frame.height)
+    # an additive recurrence, which spreads the positions evenly; the first is the centre
+    positions = (0.5 + np.outer(np.arange(spec.crops), (0.75487767, 0.56984029))) % 1
+    shifts = (2 * positions - 1) * MAX_SHIFT * (frame.width, frame.height)
     return tuple(
         Box(frame.left + x, frame.top + y, frame.right + x, frame.bottom + y)
-        for x, y in moves.tolist()
+        for x, y in shifts.tolist()
     )

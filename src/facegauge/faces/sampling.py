@@ -1,4 +1,4 @@
-"""From pixels and a frame to what the network reads: resampling and normalisation."""
+"""From pixels and a frame to the network's input: resampling and normalisation."""
 
 from __future__ import annotations
 
@@ -10,37 +10,44 @@ import numpy.typing as npt
 
 from facegauge.arrays import FloatArray, Pixels
 from facegauge.faces.framing import crop_frames
-from facegauge.faces.landmarks import five_points
+from facegauge.faces.landmarks import landmark_vector
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.results import Box, Point
 
-Crop = tuple[
-    Pixels, FloatArray
-]  # a face as the network sees it, and where its five points lie in it
+Crop = tuple[Pixels, FloatArray]
+"""A sampled face, (H, W, 3) uint8 at the input's size, and its landmark vector (10,)."""
 
 
 def sample(pixels: Pixels, frame: Box, spec: PreprocessSpec) -> Pixels:
-    """Bicubic interpolation of the frame at the input's size.
+    """Resample a frame to the input's size with bicubic interpolation.
 
     Args:
-        pixels: (H, W, 3), RGB.
-        frame: in the picture's pixel coordinates; beyond the border the border is repeated.
-        spec: size and anti-aliasing.
+        pixels: (H, W, 3) uint8, RGB.
+        frame: in the picture's pixels; outside the picture, its border is repeated.
+        spec: input size and anti-aliasing.
 
     Returns:
-        (spec.height, spec.width, 3) uint8. A frame of exactly the input's size at whole pixels
-        comes back unchanged.
+        (spec.height, spec.width, 3) uint8. A frame of exactly the input's size with integer edges
+        is copied unchanged.
     """
     rows = _taps(frame.top, frame.bottom, spec.height, pixels.shape[0], spec.antialias)
     columns = _taps(frame.left, frame.right, spec.width, pixels.shape[1], spec.antialias)
     first, last = columns[0].min(), columns[0].max() + 1
-    strip = _weigh(pixels[:, first:last], *rows)
-    out = _weigh(strip.swapaxes(0, 1), columns[0] - first, columns[1]).swapaxes(0, 1)
+    strip = _weighted_sum(pixels[:, first:last], *rows)
+    out = _weighted_sum(strip.swapaxes(0, 1), columns[0] - first, columns[1]).swapaxes(0, 1)
     return np.clip(np.rint(out), 0, 255).astype(np.uint8)
 
 
 def to_tensor(sampled: Pixels, spec: PreprocessSpec) -> FloatArray:
-    """(H, W, 3) uint8 to the normalised (3, H, W) float32 that the network reads."""
+    """Normalise a sampled face with the spec's mean and std.
+
+    Args:
+        sampled: (H, W, 3) uint8, RGB.
+        spec: mean and std.
+
+    Returns:
+        (3, H, W) float32, contiguous.
+    """
     mean = np.asarray(spec.mean, np.float32) * 255
     std = np.asarray(spec.std, np.float32) * 255
     return np.ascontiguousarray(((sampled.astype(np.float32) - mean) / std).transpose(2, 0, 1))
@@ -49,9 +56,20 @@ def to_tensor(sampled: Pixels, spec: PreprocessSpec) -> FloatArray:
 def face_crops(
     pixels: Pixels, frame: Box, points: Sequence[Point], spec: PreprocessSpec
 ) -> tuple[Crop, ...]:
-    """What the network sees of one face: a crop for each of its `crop_frames`."""
+    """Sample the crops of one face.
+
+    Args:
+        pixels: (H, W, 3) uint8, RGB.
+        frame: of the face, in the picture's pixels.
+        points: five landmarks of the face in the picture's pixels, or none.
+        spec: framing, input size and number of crops.
+
+    Returns:
+        A sampled crop and its landmark vector for each of the face's `crop_frames`.
+    """
     return tuple(
-        (sample(pixels, crop, spec), five_points(points, crop)) for crop in crop_frames(frame, spec)
+        (sample(pixels, crop, spec), landmark_vector(points, crop))
+        for crop in crop_frames(frame, spec)
     )
 
 
@@ -60,28 +78,28 @@ def _taps(
 ) -> tuple[npt.NDArray[np.intp], FloatArray]:
     """Source indices (count, k) and weights (count, k) of cubic interpolation along one axis."""
     scale = (stop - start) / count
-    stretch = max(1.0, scale) if antialias else 1.0
+    kernel_scale = max(1.0, scale) if antialias else 1.0
     centers = start + (np.arange(count) + 0.5) * scale - 0.5
-    reach = int(np.ceil(2 * stretch))
-    indices = np.floor(centers).astype(np.intp)[:, None] + np.arange(1 - reach, reach + 1)
-    weights = _cubic(np.abs(centers[:, None] - indices) / stretch)
+    radius = int(np.ceil(2 * kernel_scale))
+    indices = np.floor(centers).astype(np.intp)[:, None] + np.arange(1 - radius, radius + 1)
+    weights = _cubic(np.abs(centers[:, None] - indices) / kernel_scale)
     weights /= weights.sum(1, keepdims=True)
     return np.clip(indices, 0, limit - 1), weights.astype(np.float32)
 
 
 def _cubic(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Keys' cubic kernel with a = -0.75, as OpenCV and torch use it."""
+    """Keys' cubic convolution kernel (1981) with a = -0.75, as in OpenCV and torch."""
     a = -0.75
     near = ((a + 2) * x - (a + 3)) * x * x + 1
     far = ((a * x - 5 * a) * x + 8 * a) * x - 4 * a
     return np.where(x <= 1, near, np.where(x < 2, far, 0.0))
 
 
-def _weigh(
+def _weighted_sum(
     pixels: npt.NDArray[Any], indices: npt.NDArray[np.intp], weights: FloatArray
 ) -> FloatArray:
-    """Weighted sums along the first axis: (N, ...) -> (count, ...)."""
+    """Weighted sums of rows: (N, ...) to (count, ...)."""
     total = np.zeros((len(indices), *pixels.shape[1:]), np.float32)
-    for tap in np.flatnonzero(weights.any(0)):  # one of them where nothing is resampled
+    for tap in np.flatnonzero(weights.any(0)):  # skips taps without weight
         total += pixels[indices[:, tap]] * weights[:, tap].reshape(-1, *[1] * (pixels.ndim - 1))
     return total

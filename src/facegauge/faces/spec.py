@@ -1,4 +1,4 @@
-"""The preprocessing spec that travels with a scorer: framing, sampling and normalisation."""
+"""The preprocessing spec that is stored with a scorer: framing, sampling and normalisation."""
 
 from __future__ import annotations
 
@@ -12,23 +12,27 @@ from facegauge.errors import UsageError
 class PreprocessSpec:
     """Framing, sampling and normalisation of a scorer's input.
 
-    The framing defaults are medians measured with the built-in detector on the labelled CelebA
+    The framing defaults are medians, measured with the built-in detector on the labelled CelebA
     crops of the VQualA 2025 challenge. Those crops were sampled from their originals without
-    anti-aliasing, and a scorer trained on them reads resolution from the hard pixel steps that
-    this leaves; so sampling is a part of the spec and not a detail.
+    anti-aliasing, and a scorer trained on them uses the resulting pixel steps as a sign of
+    resolution. So the sampling must be the same in training and scoring, and is part of the spec.
 
     Attributes:
-        width, height: of the network's input, in pixels.
-        face_width, face_height: the face box's share of the frame's width and height.
-        center_x, center_y: where the face box's centre lies in the frame, 0..1.
-        framed_tolerance: a picture whose border lies this close to the frame around its only
-            face, as a share of the frame's size on every side, counts as already framed.
-        antialias: shrink with a filter that grows with the factor (True), or sample points (False).
-        mean, std: per RGB channel, for pixels scaled to 0..1.
-        crops: a large face's score is the mean over so many crops, see `crop_frames`.
+        width: of the network's input, in pixels.
+        height: of the network's input, in pixels.
+        face_width: width of the face box as a fraction of the frame's width.
+        face_height: height of the face box as a fraction of the frame's height.
+        center_x: horizontal position of the face box's centre in the frame, 0..1.
+        center_y: vertical position of the face box's centre in the frame, 0..1.
+        framed_tolerance: a picture counts as already framed if each of its edges lies at most
+            this far from the frame around its largest face, as a fraction of the frame's size.
+        antialias: True: shrink with a filter as wide as the factor; False: sample points.
+        mean: per RGB channel, of pixels in 0..1.
+        std: per RGB channel, of pixels in 0..1.
+        crops: number of crops that a large face's score is averaged over, see `crop_frames`.
 
     Raises:
-        UsageError: crops below 1.
+        UsageError: `crops` is below 1.
     """
 
     width: int = 178
@@ -46,12 +50,19 @@ class PreprocessSpec:
     def __post_init__(self) -> None:
         if self.crops < 1:
             raise UsageError(f"expected crops to be 1 or more, got {self.crops}")
-        for name in ("mean", "std"):  # lists where they come from JSON or TOML
+        for name in ("mean", "std"):  # JSON and TOML give lists
             object.__setattr__(self, name, tuple(getattr(self, name)))
 
     def to_json(self) -> str:
+        """The spec as one line of JSON."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> PreprocessSpec:
+        """Read a spec written by `to_json`; missing fields get their defaults.
+
+        Raises:
+            ValueError: the text is not JSON.
+            TypeError: a field is unknown.
+        """
         return cls(**json.loads(text))

@@ -27,7 +27,7 @@ class TorchPredictor:
     Args:
         name: for people, and for the column `scorer` of tables.
         network: (n, 3, H, W) normalised float32 -> (n,) scores. If its attribute `uses_landmarks`
-            is true, it also takes (n, 10) landmarks, see `faces.landmarks.five_points`.
+            is true, it also takes (n, 10) landmarks, see `faces.landmarks.landmark_vector`.
         spec: how a face becomes the network's input.
         version: of the network, if it has one.
         members: the parts of an ensemble by name; they see the same crops.
@@ -62,7 +62,7 @@ class TorchPredictor:
 
         Args:
             images: (n, 3, H, W) normalised float32.
-            landmarks: (n, 10), see `faces.landmarks.five_points`; not read by networks that do
+            landmarks: (n, 10), see `faces.landmarks.landmark_vector`; not read by networks that do
                 not use landmarks. None: zeros, which mean that they are unknown.
 
         Returns:
@@ -102,7 +102,7 @@ def predict_views(
         network: (n, 3, H, W) normalised float32, and (n, 10) landmarks if it uses them -> (n,).
         spec: normalisation of the network's input.
         views: (n, H, W, 3) uint8, of the network's input size.
-        landmarks: (n, 10), see `faces.landmarks.five_points`; None: unknown.
+        landmarks: (n, 10), see `faces.landmarks.landmark_vector`; None: unknown.
         batch_size: views that the network sees at a time.
 
     Returns:

@@ -21,7 +21,7 @@ from facegauge.errors import UsageError
 from facegauge.evaluation.metrics import plcc, srcc
 from facegauge.faces.detection import Detector
 from facegauge.faces.detection_cache import FoundFaces
-from facegauge.faces.landmarks import five_points
+from facegauge.faces.landmarks import landmark_vector
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.labelling.label import label_into
 from facegauge.labelling.label_table import load_labels
@@ -300,7 +300,7 @@ def make_validation(
     """
     pictures = load_framed(data, spec, "whole", points=points, detector=detector)
     views, labels = sampled(pictures, spec), np.array([p.score for p in pictures])
-    marks = np.stack([five_points(p.points, p.frame) for p in pictures]) if points else None
+    marks = np.stack([landmark_vector(p.points, p.frame) for p in pictures]) if points else None
     normalise = Normalise(spec)
 
     def validate(network: nn.Module) -> dict[str, float]:
@@ -322,7 +322,7 @@ def predict(
     """(N, H, W, 3) uint8 to scores (N,), with the network in eval mode.
 
     Args:
-        marks: (N, 10) from `landmarks.five_points`, for a network that they guide.
+        marks: (N, 10) from `faces.landmarks.landmark_vector`, for a network that they guide.
     """
     network.eval()
     device = next(network.parameters()).device

@@ -21,7 +21,7 @@ from facegauge.evaluation.calibration import fit_calibration
 from facegauge.evaluation.evaluate import predict_network
 from facegauge.evaluation.metrics import Evaluation, Interval, evaluate
 from facegauge.evaluation.profile import profile_network
-from facegauge.faces.landmarks import FIVE, SWAPPED
+from facegauge.faces.landmarks import LANDMARK_SIZE, MIRROR_ORDER
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.nn.checkpoints import Run, save_run
 from facegauge.nn.heatmap import Explains
@@ -40,7 +40,7 @@ class Shipped(nn.Module):
     """The network as it ships: its score (N,), over the mirrored picture too if asked.
 
     Attributes:
-        guided: whether it also takes landmarks, (N, 10) as `preprocess.five_points` gives them.
+        guided: whether it also takes landmarks, (N, 10), see `landmark_vector`.
     """
 
     def __init__(self, network: nn.Module, flip: bool) -> None:
@@ -79,8 +79,8 @@ class Shipped(nn.Module):
 
 
 def _mirrored(landmarks: Tensor) -> Tensor:
-    """`landmarks.mirrored` on a batch, (N, 10), without numpy, so that it can be exported."""
-    places = landmarks.view(-1, 5, 2)[:, list(SWAPPED)]
+    """`mirror_landmarks` on a batch, (N, 10), without numpy, so that it can be exported."""
+    places = landmarks.view(-1, 5, 2)[:, list(MIRROR_ORDER)]
     return (places * places.new_tensor([-1.0, 1.0])).flatten(1)
 
 
@@ -280,7 +280,10 @@ def _given(
     """The model's inputs by name; landmarks are drawn at random."""
     if not shipped.guided:
         return {"image": image}
-    return {"image": image, "landmarks": torch.randn(len(image), FIVE, generator=generator)}
+    return {
+        "image": image,
+        "landmarks": torch.randn(len(image), LANDMARK_SIZE, generator=generator),
+    }
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from facegauge.errors import ScorerError, UsageError
-from facegauge.faces.landmarks import FIVE
+from facegauge.faces.landmarks import LANDMARK_SIZE
 from facegauge.faces.spec import PreprocessSpec
 
 if TYPE_CHECKING:
@@ -68,8 +68,8 @@ class Model:
         """Scores of a batch: (N, 3, H, W) normalised float32 to (N,), as the network gives them.
 
         Args:
-            landmarks: (N, 10) from `preprocess.five_points`, for a guided network; None: zeros,
-                which say that there are none.
+            landmarks: (N, 10), see `landmark_vector`, for a guided network; None: zeros, which
+                stand for no landmarks.
 
         Raises:
             ScorerError: the network cannot be opened or does not take such a batch.
@@ -114,7 +114,7 @@ class Model:
         if not self.guided:
             return {INPUT: images}
         if landmarks is None:
-            landmarks = np.zeros((len(images), FIVE), np.float32)
+            landmarks = np.zeros((len(images), LANDMARK_SIZE), np.float32)
         return {INPUT: images, LANDMARKS: landmarks}
 
     def _session(self) -> onnxruntime.InferenceSession:

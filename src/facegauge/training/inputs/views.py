@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from facegauge.arrays import FloatArray, Pixels
 from facegauge.data.degradations import degrade
-from facegauge.faces.landmarks import five_points, mirrored
+from facegauge.faces.landmarks import landmark_vector, mirror_landmarks
 from facegauge.faces.sampling import sample
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.results import Box, Point
@@ -125,7 +125,7 @@ class ViewMaker:
         return self.marked(picture, rng)[0]
 
     def marked(self, picture: Framed, rng: np.random.Generator) -> tuple[Pixels, FloatArray]:
-        """A plain view, and where the face's points lie in it; see `landmarks.five_points`."""
+        """A plain view, and where the face's points lie in it; see `landmark_vector`."""
         frame = jittered(picture.frame, self.settings, rng)
         mirror = bool(rng.random() < 0.5)
         return view(picture.pixels, frame, mirror=mirror, spec=self.spec), _marks(
@@ -163,8 +163,8 @@ class ViewMaker:
 
 
 def _marks(picture: Framed, frame: Box, mirror: bool) -> FloatArray:
-    marks = five_points(picture.points, frame)
-    return mirrored(marks) if mirror else marks
+    marks = landmark_vector(picture.points, frame)
+    return mirror_landmarks(marks) if mirror else marks
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from facegauge.arrays import Pixels
 from facegauge.data.manifests import load_manifest
 from facegauge.errors import UsageError
 from facegauge.evaluation import evaluate
-from facegauge.faces.landmarks import mirrored
+from facegauge.faces.landmarks import mirror_landmarks
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.nn import build as networks
 from facegauge.nn.checkpoints import load_run, save_run
@@ -284,7 +284,7 @@ def test_a_guided_network_is_averaged_over_picture_and_landmarks_in_the_mirror(
     system: DslFiqa, tmp_path: Path
 ) -> None:
     x, _, points = inputs()
-    there = torch.from_numpy(np.stack([mirrored(row) for row in points.numpy()]))
+    there = torch.from_numpy(np.stack([mirror_landmarks(row) for row in points.numpy()]))
     shipped = Shipped(system, flip=True).eval()
     with torch.no_grad():
         views = system(x, points), system(x.flip(3), there)

@@ -9,10 +9,10 @@ the confidence head where the face is.
 landmark branch of hidden width 64 in place of 10,500, landmarks that guide the confidence alone
 (the paper's figure; its code lets them into both heads), and cells stretched by rows and columns.
 Bugs of the reference that are not reproduced: its mirroring turns pictures upside down and leaves
-the landmarks (see `landmarks.mirrored`); labels are scaled by each split's own range (see
+the landmarks (see `landmarks.mirror_landmarks`); labels are scaled by each split's own range (see
 `datasets`: one scale); the learning rate swings every 100 steps (see `fit.rate`); the frozen
 encoder's batch norms move during the first epoch (see `DslFiqa.train`); crops of exactly the
-picture's size fail, and positions change from run to run (see `preprocess.crop_frames`).
+picture's size fail, and positions change from run to run (see `faces.framing.crop_frames`).
 """
 
 from __future__ import annotations

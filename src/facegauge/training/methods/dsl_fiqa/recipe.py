@@ -25,7 +25,7 @@ from torch import nn
 from facegauge.data.leakage import refuse_leaks, without_leaks
 from facegauge.data.manifests import Manifest
 from facegauge.errors import UsageError
-from facegauge.faces.landmarks import FIVE
+from facegauge.faces.landmarks import LANDMARK_SIZE
 from facegauge.nn.checkpoints import load_run
 from facegauge.training.context import Job, Settings, describe, earlier, open_job, score_loss
 from facegauge.training.devices import log_from_main_process
@@ -73,10 +73,10 @@ def run(
         UsageError: leaks between the splits, no train or val rows, `out` is in use and `resume` is
             off, or settings that do not go together.
     """
-    if settings["core"]["landmarks"] not in (0, FIVE):
+    if settings["core"]["landmarks"] not in (0, LANDMARK_SIZE):
         raise UsageError(
-            f"expected core.landmarks to be {FIVE}, the numbers of the detector's five points, or "
-            f"0 for none, got {settings['core']['landmarks']}"
+            f"expected core.landmarks to be {LANDMARK_SIZE}, the detector's five points, "
+            f"or 0 for none, got {settings['core']['landmarks']}"
         )
     log_from_main_process()
     if not allow_leakage:
