@@ -1,4 +1,4 @@
-"""Picture files: found in folders, opened within limits, as upright 8-bit sRGB pixels."""
+"""Picture files: finds them in folders and opens them as upright 8-bit sRGB pixels."""
 
 from facegauge.images.discovery import SUFFIXES, find_pictures
 from facegauge.images.loading import MAX_PIXELS, open_picture

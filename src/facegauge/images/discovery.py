@@ -1,4 +1,4 @@
-"""Which files a run takes: the pictures that files and folders stand for."""
+"""Finds picture files in folders."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ SUFFIXES = (
     *(".tif", ".tiff", ".heic", ".heif", ".hif", ".avif", ".jp2", ".tga", ".qoi"),
     *(".ppm", ".pgm", ".pbm", ".pnm"),
 )
-"""What a file in a folder must end in, in any case, to be taken for a picture."""
+"""File name suffixes of pictures in folders, compared without case."""
 
 
 def find_pictures(paths: Iterable[str | os.PathLike[str]]) -> Iterator[str]:
-    """Lists the pictures that files and folders stand for, lazily and in a stable order.
+    """Find pictures, lazily and in a stable order.
 
-    A file is passed on whatever it is called and whether or not it exists, so that everything a
-    person names gets its row. A folder is walked to the bottom, its entries sorted by name, and
-    gives the files that end in one of `SUFFIXES`, dangling links too. Links to folders are
-    followed; each folder is walked once, however many links or arguments lead to it, so loops end.
-    Names in folders that begin with a dot are skipped. A folder that cannot be listed is passed on
-    itself: opening it then says why.
+    A file is yielded whatever its name is and even if it does not exist, so that every path that a
+    user gives gets a row in the result. A folder is searched with its subfolders, in the order of
+    names; it yields the files that end in one of `SUFFIXES`, including dangling links. Links to
+    folders are followed. Each folder is searched once, so that loops end. Names that begin with a
+    dot are skipped in folders. A folder that cannot be listed is yielded itself; opening it then
+    reports the reason.
 
     Args:
-        paths: files and folders (a single path will do).
+        paths: files and folders, or a single path.
 
     Yields:
-        Paths as they were given, those in a folder joined to it; bytes that are not UTF-8 are
-        kept as surrogate escapes.
+        The given files, and files in folders joined to the given path. Bytes that are not UTF-8
+        are kept as surrogate escapes.
     """
     walked: set[tuple[int, int]] = set()
     for path in [paths] if isinstance(paths, str | bytes | os.PathLike) else paths:
@@ -38,32 +38,32 @@ def find_pictures(paths: Iterable[str | os.PathLike[str]]) -> Iterator[str]:
 
 
 def _walk(top: str, walked: set[tuple[int, int]]) -> Iterator[str]:
-    """The pictures of a folder, without those of folders that were walked before."""
-    pending = [(top, True)]  # paths still to come, the next one last
+    """The pictures of a folder, except in folders that are in `walked`, which is extended."""
+    pending = [(top, True)]  # a stack of (path, is_folder)
     while pending:
         path, is_folder = pending.pop()
         if not is_folder:
             yield path
             continue
         try:
-            about = Path(path).stat()
-            if (about.st_dev, about.st_ino) in walked:
+            status = Path(path).stat()
+            if (status.st_dev, status.st_ino) in walked:
                 continue
-            walked.add((about.st_dev, about.st_ino))
+            walked.add((status.st_dev, status.st_ino))
             with os.scandir(path) as listing:
                 entries = sorted(listing, key=lambda entry: entry.name, reverse=True)
         except OSError:
             yield path
             continue
         for entry in entries:
-            inner = _is_folder(entry)
-            wanted = inner or entry.name.lower().endswith(SUFFIXES)
-            if wanted and not entry.name.startswith("."):
-                pending.append((entry.path, inner))
+            is_subfolder = _is_folder(entry)
+            is_picture = entry.name.lower().endswith(SUFFIXES)
+            if (is_subfolder or is_picture) and not entry.name.startswith("."):
+                pending.append((entry.path, is_subfolder))
 
 
-def _is_folder(place: Path | os.DirEntry[str]) -> bool:
+def _is_folder(entry: Path | os.DirEntry[str]) -> bool:
     try:
-        return place.is_dir()
+        return entry.is_dir()
     except OSError:
         return False

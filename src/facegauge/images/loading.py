@@ -1,4 +1,4 @@
-"""The one decode path: find pictures, and turn any of them into upright 8-bit sRGB pixels."""
+"""Opens pictures of any format, within limits, as upright 8-bit sRGB pixels."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Source = str | os.PathLike[str] | bytes | BinaryIO | Image.Image | npt.NDArray[Any]
 
 MAX_PIXELS = 120_000_000
-"""Pictures with more pixels are `too_large`: room for a phone's 108 megapixels, 0.4 GB decoded."""
+"""Default limit: fits a phone's picture of 108 megapixels, which takes 0.4 GB when decoded."""
 
 HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 AVIF_BRANDS = {b"avif", b"avis"}
@@ -34,26 +34,27 @@ _pillow_limit = threading.Lock()
 
 
 def open_picture(source: Source, max_pixels: int = MAX_PIXELS) -> Pixels:
-    """Opens a picture in any form and brings it to the one form that everything else reads.
+    """Open a picture as upright 8-bit sRGB pixels.
 
-    It is turned upright (EXIF), its first frame taken, its colours converted to sRGB when a
-    usable profile is embedded, transparency laid over white. Grey becomes three equal channels;
-    16 bits keep their upper 8. Floating-point files are read as 0..1, 0..255 or 0..65535, those
-    of 32-bit integers as 0..255 or 0..65535, whichever is the least range that holds their largest
-    value.
+    The first frame is turned upright (EXIF), converted to sRGB if a valid colour profile is
+    embedded, and transparent parts show white. Grey pictures get three equal channels; of 16-bit
+    values the upper 8 bits are kept. Floating-point files are read as 0..1, 0..255 or 0..65535,
+    and files of 32-bit integers as 0..255 or 0..65535: the smallest range that contains the
+    largest value.
 
     Args:
         source: a path; the bytes of a picture file, or an open binary file; a PIL image; or an
             array (H, W), (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA of uint8, uint16, or floats
             in 0..1.
-        max_pixels: the most pixels a picture may have. It is read from the header, so a larger
-            one costs no memory.
+        max_pixels: maximum number of pixels, compared with the size in the file's header, so that
+            a larger picture is never decoded.
 
     Returns:
-        (H, W, 3) uint8, RGB. May be read-only, and an array of this kind is not copied.
+        (H, W, 3) uint8, RGB. The array may be read-only; an array in this form is not copied.
 
     Raises:
-        PictureError: with status `too_large`, or `unreadable` for all else: one short line.
+        PictureError: with status `too_large` or, for all other reasons, `unreadable`. The message
+            is one line.
     """
     from PIL import Image
 
@@ -70,16 +71,16 @@ def open_picture(source: Source, max_pixels: int = MAX_PIXELS) -> Pixels:
     except PictureError:
         raise
     except MemoryError as error:
-        raise PictureError("there is not enough memory to open the picture") from error
+        raise PictureError("not enough memory to open the picture") from error
     except Exception as error:  # decoders raise anything: SyntaxError, struct.error, zlib.error...
         reason = " ".join(str(error).split())[:160] or type(error).__name__
-        raise PictureError(f"the picture is damaged or cut short: {reason}") from error
+        raise PictureError(f"the picture is damaged or truncated: {reason}") from error
 
 
 def _check_size(size: tuple[int, ...], max_pixels: int) -> None:
     if len(size) == 2 and size[0] * size[1] > max_pixels:
         raise PictureError(
-            f"the picture has {size[0]} x {size[1]} pixels, more than the limit of {max_pixels}: "
+            f"the picture has {size[0]} x {size[1]} pixels, more than the limit of {max_pixels}; "
             "shrink it or raise the limit",
             status="too_large",
         )
@@ -105,22 +106,22 @@ def _open_file(source: Any) -> BinaryIO:
             raise PictureError("this is not a regular file")
         return path.open("rb")
     except FileNotFoundError:
-        what = (
-            "this is a link to a file that does not exist" if path.is_symlink() else "no such file"
-        )
-        raise PictureError(what) from None
+        dangling = path.is_symlink()
+        raise PictureError(
+            "this is a link to a file that does not exist" if dangling else "no such file"
+        ) from None
     except OSError as error:
         raise PictureError(f"cannot be opened: {error.strerror or error}") from error
 
 
 def _open_header(file: BinaryIO) -> Image.Image:
-    """Reads the header only; what the file is decides, not what it is called."""
+    """Open a file by its content, whatever its name is; reads the header only."""
     from PIL import Image, UnidentifiedImageError
 
     start = file.read(32)
     file.seek(0)
     brands = _brands(start)
-    if brands & HEIC_BRANDS and not brands & AVIF_BRANDS:  # both name mif1, a frame for either
+    if brands & HEIC_BRANDS and not brands & AVIF_BRANDS:  # both formats may list the brand mif1
         _allow_heic()
     try:
         with _no_pillow_limit():
@@ -133,13 +134,13 @@ def _open_header(file: BinaryIO) -> Image.Image:
                 "this Pillow cannot read AVIF: pip install --upgrade pillow"
             ) from None
         raise PictureError("the file is not a picture of a known format, or is damaged") from None
-    if image.format == "EPS":  # Pillow would start Ghostscript
+    if image.format == "EPS":  # decoding would start Ghostscript
         raise PictureError("this is a PostScript drawing, not a picture")
     return image
 
 
 def _brands(start: bytes) -> set[bytes]:
-    """What an ISO media file says it is, from its first bytes; nothing for other files."""
+    """The brands of an ISO media file, from its first bytes; empty for other files."""
     if start[4:8] != b"ftyp":
         return set()
     size = int.from_bytes(start[:4], "big")
@@ -159,7 +160,7 @@ def _allow_heic() -> None:
 
 @contextmanager
 def _no_pillow_limit() -> Iterator[None]:
-    """Lifts Pillow's own pixel limit, which is global, while a header is read."""
+    """Disables Pillow's own pixel limit, which is global, while a header is read."""
     from PIL import Image
 
     with _pillow_limit:

@@ -1,4 +1,4 @@
-"""From a decoded image or an array, of any kind, to upright 8-bit sRGB pixels."""
+"""Converts decoded images and arrays to upright 8-bit sRGB pixels."""
 
 from __future__ import annotations
 
@@ -16,20 +16,30 @@ if TYPE_CHECKING:
     from PIL import Image, ImageCms
 
 BACKGROUND = (255, 255, 255)
-"""Shows through transparent parts: white, as on a web page, where cut-out portraits are seen."""
+"""Colour behind transparent parts: white, as on most web pages."""
 
 STRIP = 64  # rows that are copied at a time
-SAME_COLOR = 2  # a profile that moves no probe colour by more steps than this is sRGB already
+SRGB_TOLERANCE = 2  # grey levels; a profile that changes colours less is treated as sRGB
 
 
 def from_image(image: Image.Image) -> Pixels:
-    """A PIL image, which stays as it is, to (H, W, 3) uint8; see `open_picture`."""
+    """Convert a PIL image, as `open_picture` does. The image is not modified.
+
+    Args:
+        image: of any mode.
+
+    Returns:
+        (H, W, 3) uint8, RGB, upright.
+
+    Raises:
+        PictureError: pixel values are not finite or above 65535.
+    """
     from PIL import Image
 
     image.load()
-    turn, profile = _turn(image), image.info.get("icc_profile")
+    transpose, profile = _exif_transpose(image), image.info.get("icc_profile")
     if image.mode[0] in "IF":  # I, I;16, I;16B, F
-        image = Image.fromarray(_eight_bits(np.asarray(image)))
+        image = Image.fromarray(_to_8_bits(np.asarray(image)))
     elif image.has_transparency_data:
         flat = _flatten(image.convert("RGBA"))
         image = flat.convert("L") if image.mode in ("L", "LA") else flat
@@ -38,14 +48,14 @@ def from_image(image: Image.Image) -> Pixels:
     if profile:
         image = _to_srgb(image, profile)
     image = image.convert("RGB") if image.mode != "RGB" else image
-    return _copied(image.transpose(turn) if turn is not None else image)
+    return _to_array(image.transpose(transpose) if transpose is not None else image)
 
 
-def _copied(image: Image.Image) -> Pixels:
-    """The pixels of an RGB image, strip by strip.
+def _to_array(image: Image.Image) -> Pixels:
+    """Copy the pixels of an RGB image, strip by strip.
 
-    Pillow makes two copies of all that it hands over at once, and for a photo the system takes
-    longer to find that memory than Pillow to fill it.
+    Pillow makes two temporary copies of what it converts. For a whole photo, allocating that
+    memory takes longer than filling it.
     """
     pixels = np.empty((image.height, image.width, 3), np.uint8)
     for top in range(0, image.height, STRIP):
@@ -54,13 +64,13 @@ def _copied(image: Image.Image) -> Pixels:
     return pixels
 
 
-def _turn(image: Image.Image) -> Image.Transpose | None:
-    """What turns the picture upright, by its EXIF orientation; None when nothing or unknown."""
+def _exif_transpose(image: Image.Image) -> Image.Transpose | None:
+    """The operation that turns the picture upright; None if upright or unknown."""
     from PIL.Image import Transpose
 
     try:
         orientation = int(image.getexif().get(0x0112, 1))
-    except Exception:  # a damaged EXIF block does not make the pixels unreadable
+    except Exception:  # the pixels of a picture with a damaged EXIF block are still valid
         return None
     return {
         2: Transpose.FLIP_LEFT_RIGHT,
@@ -74,7 +84,7 @@ def _turn(image: Image.Image) -> Image.Transpose | None:
 
 
 def _flatten(image: Image.Image) -> Image.Image:
-    """RGBA over the background; opaque pixels keep their exact values."""
+    """Blend RGBA with the background; opaque pixels keep their exact values."""
     from PIL import Image
 
     flat = Image.new("RGB", image.size, BACKGROUND)
@@ -83,10 +93,11 @@ def _flatten(image: Image.Image) -> Image.Image:
 
 
 def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
-    """Converts L, RGB or CMYK; an unusable profile, or sRGB itself, changes nothing."""
+    """Convert L, RGB or CMYK to sRGB; invalid profiles and sRGB itself change nothing."""
     from PIL import ImageCms
 
-    modes = ("L", "RGB") if image.mode == "L" else (image.mode,)  # grey may carry either profile
+    # grey pictures may have a grey or an RGB profile
+    modes = ("L", "RGB") if image.mode == "L" else (image.mode,)
     for mode in modes:
         transform = _transform(profile, mode)
         if transform is not None:
@@ -96,25 +107,36 @@ def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
 
 @lru_cache(maxsize=16)
 def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """None when the profile is damaged, is not for this mode, or changes no colour visibly."""
+    """The transform to sRGB; None if the profile is invalid, or changes no colour visibly."""
     from PIL import Image, ImageCms
 
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         transform = ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB")
         ramp = np.linspace(0, 255, 6).astype(np.uint8)
-        bands = np.stack(np.meshgrid(*[ramp] * Image.getmodebands(mode)), -1).reshape(6, -1)
-        size = bands.size // 6 // Image.getmodebands(mode), 6
-        probe = Image.frombytes(mode, size, bands.tobytes())
-        moved = np.asarray(ImageCms.applyTransform(probe, transform), np.int16)
-    except Exception:  # not to be read, or not for this mode
+        colors = np.stack(np.meshgrid(*[ramp] * Image.getmodebands(mode)), -1).reshape(6, -1)
+        size = colors.size // 6 // Image.getmodebands(mode), 6
+        probe = Image.frombytes(mode, size, colors.tobytes())
+        converted = np.asarray(ImageCms.applyTransform(probe, transform), np.int16)
+    except Exception:  # the profile is damaged or for another mode
         return None
-    change = np.abs(moved - np.asarray(probe.convert("RGB"))).max()
-    return transform if change > SAME_COLOR else None
+    change = np.abs(converted - np.asarray(probe.convert("RGB"))).max()
+    return transform if change > SRGB_TOLERANCE else None
 
 
 def from_array(array: npt.NDArray[Any]) -> Pixels:
-    """An array as `open_picture` takes it to (H, W, 3) uint8."""
+    """Convert an array, as `open_picture` does.
+
+    Args:
+        array: (H, W), (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA of uint8, uint16, or floats in
+            0..1.
+
+    Returns:
+        (H, W, 3) uint8, RGB. An array in this form is not copied.
+
+    Raises:
+        PictureError: the array has another shape, type or range.
+    """
     from PIL import Image
 
     shape, kind = array.shape, array.dtype
@@ -129,7 +151,7 @@ def from_array(array: npt.NDArray[Any]) -> Pixels:
             )
     elif kind.newbyteorder("=") not in (np.uint8, np.uint16):
         raise PictureError(f"expected an array of uint8, uint16 or floats in 0..1, got {kind}")
-    pixels = _eight_bits(array)
+    pixels = _to_8_bits(array)
     if pixels.ndim == 3 and pixels.shape[2] == 4:
         return np.asarray(_flatten(Image.fromarray(pixels)))
     if pixels.ndim == 2 or pixels.shape[2] == 1:
@@ -137,10 +159,10 @@ def from_array(array: npt.NDArray[Any]) -> Pixels:
     return np.ascontiguousarray(pixels)
 
 
-def _eight_bits(values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-    """Any depth to 8 bits; 16 bits lose their lower 8, as in Pillow's 16-bit colour.
+def _to_8_bits(values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """Convert any depth to 8 bits; of 16 bits the upper 8 are kept, as Pillow does for RGB.
 
-    Of floats and of integers of 32 bits the largest value tells the range.
+    The range of floats and of 32-bit integers follows from the largest value.
     """
     if values.dtype == np.uint8:
         return values
