@@ -1,12 +1,12 @@
-"""Several runs or scorers on the same labelled pictures: agreement, differences, cost.
+"""Compare runs or scorers on the same labelled pictures: agreement, differences, cost.
 
     python benchmarks/compare.py --data labels.csv --name efficient-steps --reference student \\
         student-labels=runs/labels student-a=runs/a student=runs/b teacher=runs/b/teacher
 
 Each row is NAME=FOLDER, a run folder, a scorer folder or a shipped scorer's name. Reported: SRCC,
-PLCC raw and (SRCC + PLCC) / 2 with bootstrap intervals; the reference less each other row, paired
+raw PLCC and (SRCC + PLCC) / 2 with bootstrap intervals; the reference minus each other row, paired
 on the same pictures; parameters and multiply-adds as fvcore counts them. Pictures are taken whole.
-This is how the tables of ablations in the documentation are made.
+The tables of ablations in the documentation are made with this script.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ SHOWN = {"srcc": "SRCC", "plcc": "PLCC, raw", "challenge": "(SRCC + PLCC) / 2"}
 def main(arguments: Sequence[str] | None = None) -> None:
     options = parse(arguments)
     manifest = load_manifest(options.data).where(split=options.split)
-    judged = {name: predict(folder, manifest) for name, folder in options.rows.items()}
-    tables = [agreement(manifest, judged)]
+    predicted = {name: predict(folder, manifest) for name, folder in options.rows.items()}
+    tables = [agreement(manifest, predicted)]
     if options.reference:
-        tables.append(differences(manifest, judged, options.reference))
+        tables.append(differences(manifest, predicted, options.reference))
     tables.append(cost(options.rows))
     intro = (
-        f"On {len(manifest)} pictures of {name_of(options.data)}, split {options.split}, against "
-        f"the {options.label_name}. Intervals: 95 %, bootstrap over pictures."
+        f"Agreement with the {options.label_name} on {len(manifest)} pictures of "
+        f"{name_of(options.data)}, split {options.split}. Intervals: bootstrap 95 %, over pictures."
     )
-    publish(options.name, "Compared", intro, tables, options.results)
+    publish(options.name, "Comparison", intro, tables, options.results)
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -46,12 +46,25 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("rows", nargs="+", metavar="NAME=FOLDER", help="a run, a scorer folder or a shipped name")
-    add("--data", required=True, help="manifest of labelled pictures, framed as their labels saw")
-    add("--split", default="val", help="split to judge on (default: val)")
-    add("--label-name", default="challenge label", help="(default: challenge label)")
-    add("--reference", help="row whose differences to the others are shown")
-    add("--name", default="compare", help="of the page (default: compare)")
+    add(
+        "rows",
+        nargs="+",
+        metavar="NAME=FOLDER",
+        help="run folder, scorer folder or shipped scorer",
+    )
+    add(
+        "--data",
+        required=True,
+        help="labelled manifest; pictures framed as their labels saw them",
+    )
+    add("--split", default="val", help="split to evaluate on (default: val)")
+    add(
+        "--label-name",
+        default="challenge label",
+        help="name of the labels (default: %(default)s)",
+    )
+    add("--reference", help="row to compare with each of the others")
+    add("--name", default="compare", help="name of the page (default: compare)")
     add("--results", type=Path, default=RESULTS, help="folder for the page")
     options = parser.parse_args(arguments)
     options.rows = named(options.rows, "a row")
@@ -60,21 +73,21 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
-def agreement(manifest: Manifest, judged: dict[str, Predictions]) -> Table:
+def agreement(manifest: Manifest, predicted: dict[str, Predictions]) -> Table:
     rows = []
-    for name, predictions in judged.items():
+    for name, predictions in predicted.items():
         figures = list(report(manifest, predictions).figures.values())[-1]
         rows.append([name, figures.n, *(shown(getattr(figures, key)) for key in SHOWN)])
     return Table("Agreement", ["", "n", *SHOWN.values()], rows)
 
 
-def differences(manifest: Manifest, judged: dict[str, Predictions], reference: str) -> Table:
+def differences(manifest: Manifest, predicted: dict[str, Predictions], reference: str) -> Table:
     rows = []
-    for name, predictions in judged.items():
+    for name, predictions in predicted.items():
         if name != reference:
-            found = report(manifest, judged[reference], other=predictions).differences
+            found = report(manifest, predicted[reference], other=predictions).differences
             rows.append([f"{reference} - {name}", *(shown(found[key], "+") for key in SHOWN)])
-    note = "An interval that leaves out 0: the two differ on pictures of this kind."
+    note = "If an interval excludes 0, the two differ on pictures of this kind."
     return Table("Paired differences", ["", *SHOWN.values()], rows, note)
 
 

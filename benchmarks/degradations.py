@@ -1,14 +1,14 @@
-"""Has an encoder learned degradation or content? Encoders of `facegauge train dsl`, side by side.
+"""Do the encoders of `facegauge train dsl` retrieve by degradation or by content?
 
     python benchmarks/degradations.py --data labels.csv both=runs/dsl patches=runs/patches
 
-Each row is NAME=FOLDER, the run folder of an encoder or of a whole system. Beside them are judged
-the first one's network with random weights and, if it began with a scorer's layers, as it began.
-The labelled pictures with the highest labels, one a person, are shown under every degradation.
-Reported: the mean average precision with which a picture finds others with the same degradation and
-another face, by its mean cell and by all its cells; how well kind and severity can be read by a
-linear probe of the cells that is fitted to half of the people and judged on the others. Training
-must not have seen them.
+Each row is NAME=FOLDER, the run folder of an encoder or of a whole `dsl` run. Two rows are added:
+the first one's network with random weights and, if it started from a scorer's layers, as
+initialised. The labelled pictures with the highest labels, one per person, are shown under every
+degradation. Reported: the mean average precision with which a picture retrieves others with the
+same degradation and another face, by its mean cell and by all its cells; how well a linear probe of
+the cells, fitted to half of the people and tested on the others, predicts kind and severity.
+Training must not have seen these people.
 """
 
 from __future__ import annotations
@@ -48,16 +48,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rows = [row(name, encoder, faces, spec) for name, encoder in encoders.items()]
     columns = (
         *("encoder", "retrieval by mean cell, mAP", "by all cells", "chance"),
-        *("kind named", "chance", "severity, SRCC"),
+        *("kind, accuracy", "chance", "severity, SRCC"),
     )
-    note = "Intervals: 95 %, bootstrap over pictures. Severity is read whatever the kind."
+    note = "Intervals: bootstrap 95 %, over pictures. Severity is predicted over all kinds at once."
     people, kinds = (len(set(column)) for column in (faces.identities, faces.kinds))
     intro = (
         f"{people} people of {name_of(options.data)}, split {options.split}, under {kinds} "
         f"degradations: {len(faces.views)} pictures."
     )
     table = Table("Retrieval and linear probe", columns, rows, note)
-    publish(options.name, "Degradation or content?", intro, [table], options.results)
+    publish(options.name, "Retrieval by degradation", intro, [table], options.results)
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -65,11 +65,20 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("rows", nargs="+", metavar="NAME=FOLDER", help="the run of an encoder or a whole system")
-    add("--data", required=True, help="manifest of labelled pictures, framed as their labels saw")
-    add("--split", default="val", help="split to judge on (default: val)")
-    add("--people", type=int, default=100, help="how many (default: %(default)s)")
-    add("--name", default="degradations", help="of the page (default: degradations)")
+    add(
+        "rows",
+        nargs="+",
+        metavar="NAME=FOLDER",
+        help="run folder of an encoder or of a dsl run",
+    )
+    add(
+        "--data",
+        required=True,
+        help="labelled manifest; pictures framed as their labels saw them",
+    )
+    add("--split", default="val", help="split to evaluate on (default: val)")
+    add("--people", type=int, default=100, help="number of people (default: %(default)s)")
+    add("--name", default="degradations", help="name of the page (default: degradations)")
     add("--results", type=Path, default=RESULTS, help="folder for the page")
     options = parser.parse_args(arguments)
     options.rows = named(options.rows, "a row")
@@ -77,15 +86,15 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def before_training(run: Run, encoder: DegradationEncoder) -> dict[str, DegradationEncoder]:
-    """The network of a run with random weights, and as it began."""
+    """The network of a run with random weights, and as initialised."""
     torch.manual_seed(0)
     blank, begun = (build(encoder.config) for _ in range(2))
     assert isinstance(blank, DegradationEncoder) and isinstance(begun, DegradationEncoder)
     body = run.settings.get("encoder", {}).get("body")
     if not body:
-        return {"untrained": blank}
+        return {"random weights": blank}
     begun.start_from(earlier(body, encoder.config["backbone"]))
-    return {"untrained": blank, f"as {body} has it": begun}
+    return {"random weights": blank, f"as initialised ({body})": begun}
 
 
 def row(

@@ -1,15 +1,15 @@
-"""Does a scorer see damage that is gone once the picture is shrunk?
+"""Does a scorer see fine damage that vanishes when the picture is downscaled?
 
 Large portraits are damaged lightly, at severities up to 1 (see `facegauge.data.degradations`),
-and scored in their own pixels. Reported, for each degradation: what is left of the damage when both
-copy and clean portrait are shrunk with a good filter; for each scorer, the mean over portraits of
-the rank correlation of severity with score, where -1 is a perfect order; and the first scorer's
-less every other's, on the same portraits.
+and scored in their own pixels. Reported for each degradation: the PSNR of the damaged against the
+clean portrait when both are downscaled with an anti-aliasing filter; for each scorer, the mean over
+portraits of the rank correlation of severity with score, where -1 is a perfect order; and the
+first scorer's minus every other's, on the same portraits.
 
     python benchmarks/fine.py --data portraits/split.csv --scorer mspt mobile dsl
 
-A portrait in which some scorer finds no face at some severity is left out of that degradation's
-figures and counted. Noise is drawn once a portrait: the same grain grows with the severity.
+A portrait in which a scorer finds no face at some severity is left out of that degradation's
+figures and counted. Noise is drawn once per portrait: the same noise grows with the severity.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ SEVERITIES = (0.0, 0.4, 0.6, 0.8, 1.0)
 
 @dataclass(frozen=True)
 class Order:
-    """How scorers order the copies under one degradation, or, on average, under every one.
+    """How scorers order the copies under one degradation, or under all on average.
 
     Attributes:
         lost: portraits without a score from every scorer at every severity.
-        ranks: (n,) rank correlations of severity with score, by scorer; of the others.
+        ranks: (n,) rank correlations of severity with score, by scorer, for the other portraits.
     """
 
     kind: str
@@ -57,22 +57,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     names = [Path(one).name for one in options.scorer]
     if len(set(names)) < max(2, len(names)):
         raise UsageError(f"--scorer expects two or more of different names, got {', '.join(names)}")
-    portraits = large(load_manifest(options.data), options.split, options.least, options.n)
+    portraits = large(load_manifest(options.data), options.split, options.min_side, options.n)
     scores = {
         Path(name).name: damaged_scores(Scorer(name, faces=options.faces), portraits.paths, options)
         for name in options.scorer
     }
-    left = left_of_damage(portraits.paths, options)
+    squared = squared_differences(portraits.paths, options)
     orders = orders_of(options.kinds, scores)
     tables = [
-        left_table(options.kinds, left, options.short),
+        psnr_table(options.kinds, squared, options.psnr_side),
         order_table(orders),
         difference_table(orders),
     ]
     intro = (
         f"{len(portraits)} portraits of {name_of(options.data)}, split {options.split}, short side "
-        f"{options.least} px or more; faces `{options.faces}`; severities "
-        f"{', '.join(map(str, SEVERITIES))}. Intervals: 95 %, bootstrap over portraits."
+        f"{options.min_side} px or more; faces `{options.faces}`; severities "
+        f"{', '.join(map(str, SEVERITIES))}. Intervals: bootstrap 95 %, over portraits."
     )
     publish(options.name, "Fine damage", intro, tables, options.results)
 
@@ -83,31 +83,31 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     add = parser.add_argument
     add("--data", required=True, help="manifest, or folder, of sharp portraits")
-    add("--split", default="val", help="split to damage; 'all' for every picture (default: val)")
-    add("--least", type=int, default=448, help="short side in pixels (default: %(default)s)")
-    add("--short", type=int, default=224, help="short side that what is left is measured at")
+    add("--split", default="val", help="split to degrade; 'all' for every picture (default: val)")
+    add("--min-side", type=int, default=448, help="minimum short side in pixels (default: 448)")
+    add("--psnr-side", type=int, default=224, help="short side for the PSNR (default: 224)")
     add("--n", type=int, default=0, help="pictures, evenly spaced; 0 for all (default: 0)")
     add("--scorer", nargs="+", required=True, help="shipped names or folders; the first one is "
         "compared with the others")  # fmt: skip
     add("--faces", default="auto", choices=MODES, help="which faces (default: auto)")
     add("--kinds", nargs="+", default=KINDS, choices=DEGRADATIONS, metavar="KIND",
         help=f"of {', '.join(DEGRADATIONS)} (default: {' '.join(KINDS)})")  # fmt: skip
-    add("--seed", type=int, default=0, help="of the noise (default: 0)")
-    add("--name", default="fine", help="of the page (default: fine)")
+    add("--seed", type=int, default=0, help="random seed of the noise (default: 0)")
+    add("--name", default="fine", help="name of the page (default: fine)")
     add("--results", type=Path, default=RESULTS, help="folder for the page")
     return parser.parse_args(arguments)
 
 
-def large(manifest: Manifest, split: str, least: int, n: int) -> Manifest:
-    """The split's pictures with a short side of `least` pixels or more.
+def large(manifest: Manifest, split: str, min_side: int, n: int) -> Manifest:
+    """The split's pictures with a short side of `min_side` pixels or more.
 
     Raises:
         UsageError: there are none.
     """
     part = chosen(manifest, split)
-    wide = np.array([min(open_picture(path).shape[:2]) >= least for path in part.paths], bool)
+    wide = np.array([min(open_picture(path).shape[:2]) >= min_side for path in part.paths], bool)
     if not wide.any():
-        raise UsageError(f"{part.source}: no picture has a short side of {least} px or more")
+        raise UsageError(f"{part.source}: no picture has a short side of {min_side} px or more")
     return chosen(part.take(wide), "all", n)
 
 
@@ -145,17 +145,19 @@ def orders_of(kinds: Sequence[str], scores: Mapping[str, Scores]) -> list[Order]
     return [*found, order("mean of all", range(len(kinds)), every.all(1))]
 
 
-def left_of_damage(paths: Sequence[Path], options: argparse.Namespace) -> Scores:
-    """(kind, severity) mean squared differences in grey levels between copy and clean, shrunk."""
+def squared_differences(paths: Sequence[Path], options: argparse.Namespace) -> Scores:
+    """(kind, severity) mean squared differences of copy and clean, downscaled, in grey levels."""
     total = np.zeros((len(options.kinds), len(SEVERITIES)))
     for row, path in enumerate(paths):
         for place, kind in enumerate(options.kinds):
-            clean, *rest = (shrunk(c, options.short) for c in copies(path, row, kind, options.seed))
+            clean, *rest = (
+                downscaled(c, options.psnr_side) for c in copies(path, row, kind, options.seed)
+            )
             total[place, 1:] += [((one - clean) ** 2).mean() for one in rest]
     return total / len(paths)
 
 
-def shrunk(pixels: Pixels, short: int) -> Scores:
+def downscaled(pixels: Pixels, short: int) -> Scores:
     """The picture with a short side of `short` pixels, by Lanczos."""
     height, width = pixels.shape[:2]
     scale = short / min(height, width)
@@ -163,14 +165,14 @@ def shrunk(pixels: Pixels, short: int) -> Scores:
     return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS), np.float64)
 
 
-def left_table(kinds: Sequence[str], left: Scores, short: int) -> Table:
+def psnr_table(kinds: Sequence[str], squared: Scores, short: int) -> Table:
     columns = ("degradation", *(f"at {severity}" for severity in SEVERITIES[1:]))
-    rows = [(kind, *map(decibels, left[place, 1:])) for place, kind in enumerate(kinds)]
+    rows = [(kind, *map(decibels, squared[place, 1:])) for place, kind in enumerate(kinds)]
     note = (
-        f"PSNR in dB of the damaged portrait against the clean one, both shrunk to a short side of "
-        f"{short} px; from the mean over portraits of the squared difference."
+        f"PSNR in dB of the damaged portrait against the clean one, both downscaled to a short "
+        f"side of {short} px; from the mean over portraits of the squared difference."
     )
-    return Table("What a small picture has left of it", columns, rows, note)
+    return Table("PSNR after downscaling", columns, rows, note)
 
 
 def decibels(squared: float) -> str:
@@ -194,9 +196,9 @@ def difference_table(orders: Sequence[Order]) -> Table:
         ours, *theirs = one.ranks.values()
         rows.append((one.kind, *(figure(np.mean, ours - other, sign="+") for other in theirs)))
     ours, *theirs = orders[0].ranks
-    columns = ("degradation", *(f"{ours} less {other}" for other in theirs))
-    note = f"Of the same portraits; below 0, {ours} has the better order."
-    return Table("Beside the others", columns, rows, note)
+    columns = ("degradation", *(f"{ours} - {other}" for other in theirs))
+    note = f"On the same portraits; below 0, {ours} orders better."
+    return Table("Paired differences", columns, rows, note)
 
 
 if __name__ == "__main__":

@@ -1,17 +1,16 @@
-"""Does a scorer forget what it learned first, when it is trained on in stages?
+"""What does a network forget when it is trained in stages?
 
-Takes run folders of `facegauge train mspt` and the sources that they are judged on: manifests with
-labels. Every stage of every run scores every source at the stage's own size. Forgotten is what the
-best earlier stage had and the last one has not. The first run is compared with the others, which
-are meant to be its baselines: without replay, and in a single stage.
+Takes run folders of `facegauge train mspt` and the sources to evaluate them on: manifests with
+labels. Every stage of every run scores every source at the stage's own size. Forgotten is the
+figure of the best earlier stage minus that of the last one. The first run is compared with the
+others, its baselines: without replay, and in a single stage.
 
     python benchmarks/forgetting.py --run stages=runs/mspt --run no-replay=runs/no-replay \
         --run single=runs/single --source labelled=labels.csv \
         --source unlabelled=runs/mspt/sources/unlabelled_val.csv \
         --source portraits=runs/mspt/sources/portraits_val.csv --auto unlabelled
 
-Of a manifest with splits, the split val is judged. Pictures without a score are left out and
-counted.
+Of a manifest with splits, the split val is used. Pictures without a score are left out and counted.
 """
 
 from __future__ import annotations
@@ -41,13 +40,13 @@ Statistic = Callable[..., float]
 
 
 @dataclass(frozen=True)
-class Judged:
-    """What the stages of a run say of the sources.
+class RunScores:
+    """The scores that the stages of a run give to the sources.
 
     Attributes:
         stages: a description of each stage, by its name, in order.
-        cost: billions of pixels that the training showed to the network.
-        scores: (stages, N) of each source; nan where a picture has none.
+        cost: billions of pixels that the network saw in training.
+        scores: (stages, N) for each source; nan where a picture has none.
     """
 
     stages: Mapping[str, str]
@@ -62,17 +61,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if missing:
         raise UsageError(f"--auto {missing[0]}: expected one of {', '.join(lists)}")
     sources = {name: labelled(path, options.split) for name, path in lists.items()}
-    judged = {name: judge(Path(path), sources, options.auto) for name, path in runs.items()}
+    scored = {name: score_stages(Path(path), sources, options.auto) for name, path in runs.items()}
     labels = {name: manifest.labels() for name, manifest in sources.items()}
     statistic, title = FIGURES[options.figure], TITLES[options.figure]
     tables = [
-        cost_table(judged),
-        stage_table(judged, labels, statistic, title),
-        forgetting_table(judged, labels, statistic, title),
-        baseline_table(judged, labels, statistic, title),
+        cost_table(scored),
+        stage_table(scored, labels, statistic, title),
+        forgetting_table(scored, labels, statistic, title),
+        baseline_table(scored, labels, statistic, title),
     ]
     used = ", ".join(f"{name}: {name_of(path)}" for name, path in lists.items())
-    intro = f"Judged on {used}. Intervals: 95 %, bootstrap over pictures."
+    intro = f"Evaluated on {used}. Intervals: bootstrap 95 %, over pictures."
     publish(options.name, "Forgetting", intro, tables, options.results)
 
 
@@ -82,13 +81,22 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     add = parser.add_argument
     add("--run", action="append", required=True, metavar="NAME=FOLDER",
-        help="run of `facegauge train mspt`; the others are the first's baselines")  # fmt: skip
+        help="run folder of train mspt; the first is compared with the others")  # fmt: skip
     add("--source", action="append", required=True, metavar="NAME=MANIFEST",
-        help="pictures with labels, framed as their labels saw them")  # fmt: skip
-    add("--auto", nargs="+", default=[], metavar="NAME", help="sources whose faces are searched")
-    add("--split", default="val", help="of manifests with splits; 'all' for all (default: val)")
-    add("--figure", default="challenge", choices=FIGURES, help="(default: %(default)s)")
-    add("--name", default="forgetting", help="of the page (default: %(default)s)")
+        help="labelled pictures, framed as their labels saw them")  # fmt: skip
+    add("--auto", nargs="+", default=[], metavar="NAME", help="sources in which faces are detected")
+    add(
+        "--split",
+        default="val",
+        help="split, where there is one; 'all' for every picture (default: val)",
+    )
+    add(
+        "--figure",
+        default="challenge",
+        choices=FIGURES,
+        help="metric (default: %(default)s)",
+    )
+    add("--name", default="forgetting", help="name of the page (default: %(default)s)")
     add("--results", type=Path, default=RESULTS, help="folder for the page")
     return parser.parse_args(arguments)
 
@@ -99,7 +107,7 @@ def labelled(path: str, split: str) -> Manifest:
     return manifest if manifest.splits is None or split == "all" else manifest.where(split=split)
 
 
-def judge(folder: Path, sources: Mapping[str, Manifest], auto: Sequence[str]) -> Judged:
+def score_stages(folder: Path, sources: Mapping[str, Manifest], auto: Sequence[str]) -> RunScores:
     """Score every source with every stage of a run.
 
     Raises:
@@ -115,29 +123,29 @@ def judge(folder: Path, sources: Mapping[str, Manifest], auto: Sequence[str]) ->
     }
     copies = settings["objective"]["copies"]
     cost = sum(pixels_seen(stage, copies) for stage in settings["stages"].values()) / 1e9
-    said: dict[str, list[Scores]] = {source: [] for source in sources}
+    collected: dict[str, list[Scores]] = {source: [] for source in sources}
     for stage in stages:
         run = load_run(folder / stage)
         for source, manifest in sources.items():
             faces = "auto" if source in auto else "whole"
-            said[source].append(predict_run(run, manifest, faces=faces).scores)
-    return Judged(stages, cost, {source: np.stack(rows) for source, rows in said.items()})
+            collected[source].append(predict_run(run, manifest, faces=faces).scores)
+    return RunScores(stages, cost, {source: np.stack(rows) for source, rows in collected.items()})
 
 
-def cost_table(judged: Mapping[str, Judged]) -> Table:
+def cost_table(scored: Mapping[str, RunScores]) -> Table:
     rows = [
         (name, ", then ".join(run.stages.values()), f"{run.cost:.2f}")
-        for name, run in judged.items()
+        for name, run in scored.items()
     ]
     columns = ("run", "stages", "gigapixels seen in training")
-    return Table("What was trained", columns, rows)
+    return Table("Training cost", columns, rows)
 
 
 def stage_table(
-    judged: Mapping[str, Judged], labels: Mapping[str, Scores], statistic: Statistic, title: str
+    scored: Mapping[str, RunScores], labels: Mapping[str, Scores], statistic: Statistic, title: str
 ) -> Table:
     """One row a stage, one column a source."""
-    kept = in_all(judged)
+    kept = in_all(scored)
     rows = [
         (
             name,
@@ -148,20 +156,20 @@ def stage_table(
                 for source, scores in run.scores.items()
             ),
         )
-        for name, run in judged.items()
+        for name, run in scored.items()
         for place, (stage, size) in enumerate(run.stages.items())
     ]
     columns = ("run", "after stage", "input", *map(heading, kept.items()))
-    return Table("After each stage", columns, rows, f"{title} of labels and scores.")
+    return Table("After each stage", columns, rows, f"{title} of scores and labels.")
 
 
 def forgetting_table(
-    judged: Mapping[str, Judged], labels: Mapping[str, Scores], statistic: Statistic, title: str
+    scored: Mapping[str, RunScores], labels: Mapping[str, Scores], statistic: Statistic, title: str
 ) -> Table:
-    """For each run with several stages and each source: the best earlier stage less the last."""
-    kept = in_all(judged)
+    """For each run with several stages and each source: the best earlier stage minus the last."""
+    kept = in_all(scored)
     rows = []
-    for name, run in judged.items():
+    for name, run in scored.items():
         cells = []
         for source, scores in run.scores.items():
             label, seen = labels[source][kept[source]], scores[:, kept[source]]
@@ -169,7 +177,7 @@ def forgetting_table(
         if len(run.stages) > 1:
             rows.append((name, *cells))
     note = (
-        f"{title} of the best earlier stage, which is named, less that of the last one, on the "
+        f"{title} of the best earlier stage, which is named, minus that of the last one, on the "
         "same pictures. Above 0 something was forgotten, below 0 more was learned."
     )
     return Table("Forgotten", ("run", *map(heading, kept.items())), rows, note)
@@ -184,19 +192,19 @@ def forgotten(labels: Scores, scores: Scores, stages: Sequence[str], statistic: 
     if np.isnan(figures).all():
         return "-"
     best = int(np.nanargmax(figures))
-    return f"{less(statistic, earlier[best], last, labels)} ({stages[best]})"
+    return f"{difference(statistic, earlier[best], last, labels)} ({stages[best]})"
 
 
 def baseline_table(
-    judged: Mapping[str, Judged], labels: Mapping[str, Scores], statistic: Statistic, title: str
+    scored: Mapping[str, RunScores], labels: Mapping[str, Scores], statistic: Statistic, title: str
 ) -> Table:
-    """The first run's last stage less every other's."""
-    kept = in_all(judged)
-    (first, ours), *others = judged.items()
+    """The first run's last stage minus that of every other run."""
+    kept = in_all(scored)
+    (first, ours), *others = scored.items()
     rows = []
     for name, run in others:
         cells = [
-            less(
+            difference(
                 statistic,
                 ours.scores[source][-1, rows_],
                 run.scores[source][-1, rows_],
@@ -204,19 +212,19 @@ def baseline_table(
             )
             for source, rows_ in kept.items()
         ]
-        rows.append((f"{first} less {name}", *cells))
-    note = f"{title} at the end, on the same pictures. Above 0, {first} is the better one."
-    return Table("Beside the baselines", ("runs", *map(heading, kept.items())), rows, note)
+        rows.append((f"{first} - {name}", *cells))
+    note = f"{title} at the end, on the same pictures. Above 0, {first} is better."
+    return Table("Compared with the baselines", ("runs", *map(heading, kept.items())), rows, note)
 
 
-def less(statistic: Statistic, one: Scores, other: Scores, labels: Scores) -> str:
+def difference(statistic: Statistic, one: Scores, other: Scores, labels: Scores) -> str:
     """The paired difference of two sets of scores, with its interval."""
     return figure(lambda a, b, y: statistic(a, y) - statistic(b, y), one, other, labels, sign="+")
 
 
-def in_all(judged: Mapping[str, Judged]) -> dict[str, np.ndarray]:
-    """(N,) bool of each source: pictures with a score from every stage of every run."""
-    every = list(judged.values())
+def in_all(scored: Mapping[str, RunScores]) -> dict[str, np.ndarray]:
+    """(N,) bool for each source: pictures with a score from every stage of every run."""
+    every = list(scored.values())
     return {
         source: np.isfinite(np.concatenate([run.scores[source] for run in every])).all(0)
         for source in every[0].scores

@@ -1,15 +1,14 @@
-"""Does a picture get the same score whether or not its face is searched first?
+"""Does a picture get the same score whether or not its face is detected first?
 
-A labelled manifest of framed faces is scored three times: `whole` (nothing is searched), `auto`
-(a picture that is framed already is taken whole, any other has its faces cut out) and `all` (every
-face is cut out anew). Where there are several faces the largest counts. Reported: agreement with
-the labels in each mode, how far the scores are apart, and the share of pictures that `auto` takes
-whole.
+A labelled manifest of framed faces is scored three times: `whole` (no detection), `auto` (a picture
+that is already framed is taken whole; in others the faces are cropped) and `all` (every face is
+cropped). Of several faces the largest counts. Reported: agreement with the labels in each mode, the
+differences of the scores, and the share of pictures that `auto` takes whole.
 
     python benchmarks/framing.py --data faces/labels.csv
 
-Pictures without a score in some mode are counted; the modes are compared on the pictures that have
-a score in all of them.
+Pictures without a score in some mode are counted; the modes are compared on the pictures with a
+score in all of them.
 """
 
 from __future__ import annotations
@@ -47,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     ]
     intro = (
         f"`{scorers['auto'].card.name}` on {len(pictures)} pictures of {name_of(options.data)}, "
-        f"split {options.split}. Intervals: 95 %, bootstrap over pictures."
+        f"split {options.split}. Intervals: bootstrap 95 %, over pictures."
     )
     publish("framing", "Framing", intro, tables, options.results)
 
@@ -66,7 +65,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def agreement_table(labels: Scores, scores: Mapping[str, Scores]) -> Table:
-    """SRCC and PLCC of each mode, on the pictures that all modes have scored."""
+    """SRCC and PLCC of each mode, on the pictures with a score in every mode."""
     shared = in_all(scores)
     rows = []
     for mode, all_scores in scores.items():
@@ -79,7 +78,7 @@ def agreement_table(labels: Scores, scores: Mapping[str, Scores]) -> Table:
 
 
 def difference_table(labels: Scores, scores: Mapping[str, Scores]) -> Table:
-    """How far each mode that searches is from `whole`, on the pictures that all have scored."""
+    """Each mode with detection minus `whole`, on the pictures with a score in every mode."""
     shared = in_all(scores)
     whole = scores["whole"][shared]
     rows = []
@@ -93,7 +92,7 @@ def difference_table(labels: Scores, scores: Mapping[str, Scores]) -> Table:
         )
         rows.append(
             (
-                f"{mode} less whole",
+                f"{mode} - whole",
                 len(kept),
                 figure(np.mean, apart),
                 figure(lambda x: float(np.quantile(x, 0.9)), apart),
@@ -101,26 +100,26 @@ def difference_table(labels: Scores, scores: Mapping[str, Scores]) -> Table:
                 gain,
             )
         )
-    columns = ("scores", "n", "mean distance", "nine in ten within", "mean", "SRCC")
-    return Table("How far the scores are apart", columns, rows)
+    columns = ("scores", "n", "mean absolute", "90th percentile of it", "mean", "SRCC")
+    return Table("Differences", columns, rows)
 
 
 def whole_table(results: Sequence[ImageScore], spec: PreprocessSpec) -> Table:
-    """What `auto` did with the pictures."""
+    """How many pictures `auto` took whole, and how many it cropped."""
     found = [result for result in results if result.faces]
     whole = sum(taken_whole(result, spec) for result in found)
     rows = [
         ("taken whole", whole, f"{whole / len(results):.1%}"),
-        ("face cut out", len(found) - whole, f"{(len(found) - whole) / len(results):.1%}"),
+        ("face cropped", len(found) - whole, f"{(len(found) - whole) / len(results):.1%}"),
         ("no score", len(results) - len(found), f"{1 - len(found) / len(results):.1%}"),
     ]
-    return Table("What auto did", ("what", "pictures", "share"), rows)
+    return Table("Pictures in mode auto", ("", "pictures", "share"), rows)
 
 
 def taken_whole(result: ImageScore, spec: PreprocessSpec) -> bool:
     """Whether `auto` took a picture with a face whole: the scorer's own rule."""
     face = result.faces[0].face
-    assert face is not None  # auto always searches
+    assert face is not None  # auto always detects
     return is_framed(frame_around(face, spec), result.width, result.height, spec)
 
 

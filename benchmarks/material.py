@@ -32,12 +32,12 @@ def faces(source: Path | None, folder: Path, n: int) -> list[Path]:
     return _fill(folder, made, n)
 
 
-def photos(source: Path | None, folder: Path, n: int, grain: float) -> list[Path]:
-    """n photos of 4000 x 3000: enlarged portraits, quality 90.
+def photos(source: Path | None, folder: Path, n: int, noise: float) -> list[Path]:
+    """n photos of 4000 x 3000: enlarged portraits, JPEG quality 90.
 
     Args:
-        grain: standard deviation of added noise, in grey levels. An enlarged picture is smooth
-            and its file small; grain gives it the size of a camera's, and its decoding time.
+        noise: standard deviation of added noise, in grey levels. An enlarged picture is smooth
+            and its file small; with noise it has the size and decoding time of a camera's.
     """
     folder.mkdir()
     rng = np.random.default_rng(0)
@@ -46,14 +46,14 @@ def photos(source: Path | None, folder: Path, n: int, grain: float) -> list[Path
         for path in _pictures(source or EXAMPLE, min(n, DISTINCT)):
             portrait = Image.fromarray(open_picture(path))
             photo = ImageOps.fit(portrait, PHOTO, Image.Resampling.BICUBIC, centering=(0.5, 0.35))
-            noise = rng.standard_normal((PHOTO[1], PHOTO[0], 1), np.float32) * grain
-            yield Image.fromarray(np.clip(np.asarray(photo) + noise, 0, 255).astype(np.uint8))
+            added = rng.standard_normal((PHOTO[1], PHOTO[0], 1), np.float32) * noise
+            yield Image.fromarray(np.clip(np.asarray(photo) + added, 0, 255).astype(np.uint8))
 
     return _fill(folder, enlarged(), n)
 
 
 def many_sizes(made: Sequence[Path], folder: Path) -> list[Path]:
-    """Faces at 3/4 to 3 times their size, up to a tenth broader or narrower."""
+    """Faces at 3/4 to 3 times their size, up to a tenth wider or narrower."""
     folder.mkdir()
     rng = np.random.default_rng(0)
 
@@ -91,7 +91,7 @@ def _pictures(source: Path, n: int) -> list[Path]:
 
 
 def _fill(folder: Path, made: Iterator[Image.Image | Path], n: int) -> list[Path]:
-    """Writes pictures, each once, then repeats them up to n files."""
+    """Write pictures, each once, then repeat them up to n files."""
     written: list[Path] = []
     for number, one in enumerate(made):
         path = folder / f"{number:05}.jpg"

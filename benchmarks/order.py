@@ -1,16 +1,16 @@
 """Does the score fall as a picture gets worse?
 
-Sharp portraits are degraded step by step (severity 0, untouched, to 5, severe; see
+Sharp portraits are degraded step by step (severity 0, undegraded, to 5, severe; see
 `facegauge.data.degradations`) and scored at every step. Reported, for each degradation: the
 mean score at every step, whether that mean falls at every step, and the mean over pictures of the
 rank correlation of severity with score, where -1 is a perfect order. Also the mean score of all
-pictures of the manifest, untouched.
+pictures of the manifest, undegraded.
 
     python benchmarks/order.py --data portraits/split.csv
 
 A picture in which no face is found at some severity is left out of that degradation's figures and
-counted. The score of a picture is its largest face's. Noise is drawn once a picture: the same
-grain grows with the severity.
+counted. The score of a picture is that of its largest face. Noise is drawn once per picture: the
+same noise grows with the severity.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         tables.append(means_table(scorer, manifest))
     intro = (
         f"`{scorer.card.name}`, faces `{options.faces}`, on {len(portraits)} pictures of "
-        f"{name_of(options.data)}, split {options.split}. Intervals: 95 %, bootstrap over pictures."
+        f"{name_of(options.data)}, split {options.split}. Intervals: bootstrap 95 %, over pictures."
     )
     publish(options.name, "Order", intro, tables, options.results)
 
@@ -64,9 +64,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--faces", default="auto", choices=MODES, help="which faces (default: auto)")
     add("--kinds", nargs="+", default=KINDS, choices=DEGRADATIONS, metavar="KIND",
         help=f"of {', '.join(DEGRADATIONS)} (default: {' '.join(KINDS)})")  # fmt: skip
-    add("--seed", type=int, default=0, help="of the noise (default: 0)")
-    add("--no-means", action="store_true", help="do not score the whole manifest as well")
-    add("--name", default="order", help="of the page (default: order)")
+    add("--seed", type=int, default=0, help="random seed of the noise (default: 0)")
+    add("--no-means", action="store_true", help="do not score the whole manifest too")
+    add("--name", default="order", help="name of the page (default: order)")
     add("--results", type=Path, default=RESULTS, help="folder for the page")
     return parser.parse_args(arguments)
 
@@ -88,7 +88,7 @@ def degraded_scores(
 
 
 def order_table(kinds: Sequence[str], scores: Scores) -> Table:
-    """One row a degradation, from (picture, kind, severity) scores."""
+    """One row per degradation, from (picture, kind, severity) scores."""
     means = [f"mean at {severity}" for severity in SEVERITIES]
     ranks = ["rank correlation, 1 to 5", "rank correlation, 0 to 5"]
     columns = ["degradation", "n", "no face", *means, "falls at every step", *ranks]
@@ -112,12 +112,12 @@ def order_row(scores: Scores) -> list[object]:
 
 
 def rank_correlations(scores: Scores, severities: Sequence[float]) -> Scores:
-    """Spearman's correlation of severity with score, one a picture; 0 where no score moves."""
+    """Spearman's correlation of severity with score, per picture; 0 where the score is constant."""
     return np.nan_to_num([srcc(row, severities) for row in scores], nan=0.0)
 
 
 def means_table(scorer: Scorer, manifest: Manifest) -> Table:
-    """Mean score of all pictures as they are, and of each split."""
+    """Mean score of all pictures, undegraded, and of each split."""
     scores = np.array([main_score(result) for result in scorer.score_iter(manifest.paths)])
     splits = np.array(manifest.splits or [""] * len(manifest))
     groups = {"all": scores}
@@ -126,7 +126,7 @@ def means_table(scorer: Scorer, manifest: Manifest) -> Table:
     for name, members in groups.items():
         scored = members[np.isfinite(members)]
         rows.append((name, len(scored), len(members) - len(scored), figure(np.mean, scored)))
-    return Table("Sharp portraits as they are", ("split", "n", "no face", "mean score"), rows)
+    return Table("Undegraded portraits", ("split", "n", "no face", "mean score"), rows)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The page a benchmark leaves: its tables in Markdown, and what they were measured with."""
+"""The page that a benchmark writes: its tables in Markdown, and the environment it ran in."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PACKAGES = ("facegauge", "onnxruntime", "pillow", "numpy")
 
 @dataclass(frozen=True)
 class Table:
-    """One table: a heading, its rows, and a sentence or two on how to read it."""
+    """One table: a title, its rows, and a note on how to read it."""
 
     title: str
     columns: Sequence[str]
@@ -33,7 +33,7 @@ class Table:
 def publish(
     name: str, title: str, intro: str, tables: Iterable[Table], folder: Path = RESULTS
 ) -> Path:
-    """Print a page and write it to `folder/name.md`; aggregate figures only belong on it."""
+    """Print a page and write it to `folder/name.md`. Pages hold aggregate figures only."""
     parts = [f"# {title}", intro, *(table.markdown() for table in [*tables, conditions()])]
     text = "\n\n".join(parts) + "\n"
     folder.mkdir(parents=True, exist_ok=True)
@@ -44,22 +44,22 @@ def publish(
 
 
 def conditions() -> Table:
-    """The machine, the day, the versions and the commit."""
+    """The machine, the date, the versions and the commit."""
     rows = [
         ("date", datetime.now(UTC).strftime("%Y-%m-%d")),
         ("CPU", f"{cpu_model()}, {cpus()} cores"),
-        ("load", f"{os.getloadavg()[0]:.1f} (mean of the last minute, this benchmark included)"),
+        ("load", f"{os.getloadavg()[0]:.1f} (1-minute average, including this benchmark)"),
         ("memory", f"{memory_gb():.0f} GB"),
         ("system", f"{platform.system()} {platform.machine()}"),
         ("python", platform.python_version()),
         *((package, version_of(package)) for package in PACKAGES),
         ("commit", commit()),
     ]
-    return Table("Measured with", ("what", "which"), rows)
+    return Table("Environment", ("item", "value"), rows)
 
 
 def name_of(path: str | os.PathLike[str]) -> str:
-    """The last two parts of a path: enough to know the data by, nothing of the machine."""
+    """The last two parts of a path: enough to identify the data, without the machine's folders."""
     return "/".join(Path(path).resolve().parts[-2:])
 
 
@@ -89,7 +89,7 @@ def version_of(package: str) -> str:
 
 
 def commit() -> str:
-    """`git describe` of the tree; "-dirty" says that it differs from that commit."""
+    """`git describe` of the tree; "-dirty" means that it differs from that commit."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
     where = Path(__file__).parent
     told = subprocess.run(command, cwd=where, capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""Which pictures of a manifest, and the one score of each."""
+"""The pictures that a benchmark takes from a manifest, and one score for each."""
 
 from __future__ import annotations
 
@@ -23,5 +23,5 @@ def chosen(manifest: Manifest, split: str, n: int = 0) -> Manifest:
 
 
 def main_score(result: ImageScore) -> float:
-    """The largest face's score; nan where there is none."""
+    """The score of the largest face; nan if there is none."""
     return result.faces[0].score if result.faces else math.nan

@@ -1,13 +1,12 @@
-"""Milliseconds that the network of pyiqa's `topiq_nr-face` takes for one picture; as JSON.
+"""Time of the network of pyiqa's `topiq_nr-face` for one picture, in ms; printed as JSON.
 
-Run by `speed.py` with a python that has pyiqa, in a virtual environment of its own:
+Run by `speed.py` with a Python that has pyiqa, in a virtual environment of its own:
 
     python -m venv pyiqa && pyiqa/bin/pip install pyiqa
 
-The network (CFANet on ResNet-50) is built with random weights, so nothing is downloaded: weights
-do not change what it costs. It is given one 512 x 512 picture in memory, the size that
-`topiq_nr-face` brings every picture to. What that metric does before, finding the face and
-aligning it, is left out.
+The network (CFANet on ResNet-50) has random weights, so nothing is downloaded: weights do not
+change its cost. It gets one 512 x 512 picture in memory, the size to which `topiq_nr-face` resizes
+every picture. The face detection and alignment that the metric does first are left out.
 """
 
 from __future__ import annotations

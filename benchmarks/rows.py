@@ -1,4 +1,4 @@
-"""What a table's rows are made of: NAME=FOLDER arguments, and figures with their intervals."""
+"""The parts of a table's rows: NAME=FOLDER arguments, and figures with their intervals."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def named(pairs: Sequence[str], option: str) -> dict[str, str]:
 
 
 def shown(found: Interval, sign: str = "") -> str:
-    """An estimate and its interval; with sign "+" positive numbers show theirs."""
+    """An estimate and its interval; sign "+" also marks positive numbers."""
     value, low, high = (format(end, f"{sign}.3f") for end in (found.value, found.low, found.high))
     return f"{value} [too few]" if np.isnan(found.low) else f"{value} [{low}, {high}]"
 

@@ -1,4 +1,4 @@
-"""How fast, and with how much memory?
+"""How fast is scoring, and how much memory does it need?
 
     python benchmarks/speed.py
     python benchmarks/speed.py --faces faces/ --portraits portraits/ --pyiqa-python pyiqa/bin/python
@@ -7,17 +7,17 @@ Five measurements, all of them unless `--only` picks some:
 
 cold    `facegauge score one.jpg` from the start of the process to its end
 faces   a folder of faces of 178 x 218, taken whole and with detection
-photos  photos of 12 megapixels, with detection: enlarged portraits, as they are and with grain
+photos  photos of 12 megapixels, with detection: enlarged portraits, smooth and with noise
 memory  resident memory while thousands of pictures of many sizes are scored
-pyiqa   the time for one picture, beside that of the network of pyiqa's `topiq_nr-face`
+pyiqa   the time for one picture, compared with the network of pyiqa's `topiq_nr-face`
 
-The last needs a python that has pyiqa, given with `--pyiqa-python`, and is left out without it.
-Make that python a virtual environment of its own: `python -m venv pyiqa && pyiqa/bin/pip install
-pyiqa`. Its network gets random weights and nothing is downloaded; see `pyiqa_latency.py`.
+The last needs a Python with pyiqa, given with `--pyiqa-python`, and is skipped without it. Use a
+virtual environment of its own: `python -m venv pyiqa && pyiqa/bin/pip install pyiqa`. Its network
+gets random weights and nothing is downloaded; see `pyiqa_latency.py`.
 
-Without `--faces` and `--portraits` the pictures are made from `examples/astronaut.jpg`. "Wanted"
-is what facegauge aims at on two free cores. Where other programs keep the machine busy, read the
-CPU time: "CPU allows" is the rate that it permits when all cores are free.
+Without `--faces` and `--portraits` the pictures are made from `examples/astronaut.jpg`. "Target" is
+facegauge's target on two idle cores. On a busy machine read the CPU time: "CPU limit" is the rate
+that it permits if all cores are idle.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ from facegauge import zoo
 
 MEASURES = ("cold", "faces", "photos", "memory", "pyiqa")
 RATE_COLUMNS = (
-    "pictures", "scored", "best, a second", "median, a second", "wanted",
-    "CPU ms a picture", "CPU allows, a second", "peak memory, MB",
+    "pictures", "scored", "best, per second", "median, per second", "target",
+    "CPU ms per picture", "CPU limit, per second", "peak memory, MB",
 )  # fmt: skip
 NO_FACE = 3  # exit code of `facegauge score`
 COMMAND = "from facegauge.cli import main; main()"
@@ -77,15 +77,25 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--scorer", default=zoo.DEFAULT, help="shipped name or folder (default: %(default)s)")
     add("--only", nargs="+", choices=MEASURES, default=MEASURES, metavar="WHAT",
         help=f"of {', '.join(MEASURES)}")  # fmt: skip
-    add("--faces", type=Path, metavar="FOLDER", help="framed faces, best of 178 x 218")
-    add("--portraits", type=Path, metavar="FOLDER", help="portraits to enlarge to photos")
-    add("--pyiqa-python", metavar="PATH", help="a python that has pyiqa")
+    add("--faces", type=Path, metavar="FOLDER", help="framed faces, preferably 178 x 218")
+    add("--portraits", type=Path, metavar="FOLDER", help="portraits to enlarge to 12 megapixels")
+    add("--pyiqa-python", metavar="PATH", help="a Python with pyiqa")
     add("--n", type=int, default=1000, help="faces in the folder (default: %(default)s)")
-    add("--photos", type=int, default=40, help="photos in theirs (default: %(default)s)")
-    add("--memory-n", type=int, default=5000, help="pictures for memory (default: %(default)s)")
-    add("--rounds", type=int, default=3, help="times a rate is taken (default: %(default)s)")
+    add("--photos", type=int, default=40, help="photos in the folder (default: %(default)s)")
+    add(
+        "--memory-n",
+        type=int,
+        default=5000,
+        help="pictures for memory (default: %(default)s)",
+    )
+    add("--rounds", type=int, default=3, help="repetitions of a rate (default: %(default)s)")
     add("--starts", type=int, default=5, help="cold starts (default: %(default)s)")
-    add("--runs", type=int, default=10, help="runs beside pyiqa (default: %(default)s)")
+    add(
+        "--runs",
+        type=int,
+        default=10,
+        help="runs beside pyiqa (default: %(default)s)",
+    )
     add("--results", type=Path, default=RESULTS, help="folder for the page")
     return parser.parse_args(arguments)
 
@@ -101,40 +111,40 @@ def cold(options: argparse.Namespace, faces: Sequence[Path], place: Path) -> Tab
         if done.returncode not in (0, NO_FACE):
             sys.exit(f"facegauge score failed:\n{done.stderr}")
     row = (len(seconds), f"{min(seconds):.2f}", f"{statistics.median(seconds):.2f}", "< 1.5")
-    columns = ("starts", "best, s", "median, s", "wanted, s")
-    return Table("One picture, from a cold start", columns, [row])
+    columns = ("starts", "best, s", "median, s", "target, s")
+    return Table("One picture, cold start", columns, [row])
 
 
 def folder(options: argparse.Namespace, faces: Sequence[Path], place: Path) -> Table:
-    """A folder of faces, taken whole and searched."""
+    """A folder of faces, taken whole and with detection."""
     rows = []
-    for mode, wanted in (("whole", ">= 120"), ("auto", ">= 50")):
-        rows.append((mode, *rate_row(measure(options, faces, mode), wanted)))
+    for mode, target in (("whole", ">= 120"), ("auto", ">= 50")):
+        rows.append((mode, *rate_row(measure(options, faces, mode), target)))
     return Table("A folder of faces, 178 x 218", ("faces", *RATE_COLUMNS), rows)
 
 
 def big(options: argparse.Namespace, faces: Sequence[Path], place: Path) -> Table:
     """Photos of 12 megapixels."""
     rows = []
-    for name, grain in (("smooth", 0), ("with grain", 3)):
-        photos = material.photos(options.portraits, place / name, options.photos, grain)
+    for name, noise in (("smooth", 0), ("with noise", 3)):
+        photos = material.photos(options.portraits, place / name, options.photos, noise)
         size = statistics.mean(path.stat().st_size for path in photos) / 1e6
         row = rate_row(measure(options, photos, "auto"), ">= 8")
         rows.append((f"{name}, {size:.1f} MB", *row))
-    return Table("Photos of 12 megapixels, searched", ("photos", *RATE_COLUMNS), rows)
+    return Table("Photos of 12 megapixels, with detection", ("photos", *RATE_COLUMNS), rows)
 
 
 def measure(options: argparse.Namespace, paths: Sequence[Path], mode: str) -> Rate:
     return in_fresh_process(rate, paths, options.scorer, mode, options.rounds)
 
 
-def rate_row(found: Rate, wanted: str) -> tuple[object, ...]:
+def rate_row(found: Rate, target: str) -> tuple[object, ...]:
     return (
         found.pictures,
         found.scored,
         f"{found.best:.1f}",
         f"{found.median:.1f}",
-        wanted,
+        target,
         f"{found.cpu_ms:.1f}",
         f"{1000 * cpus() / found.cpu_ms:.0f}",
         f"{found.peak_mb:.0f}",
@@ -160,8 +170,8 @@ def memory(options: argparse.Namespace, faces: Sequence[Path], place: Path) -> T
             )
         )
     steps = [f"MB at {number}" for number, _ in held]
-    columns = ("faces", "pictures", *steps, "most", "wanted", "slope, MB per 1000")
-    note = "Faces at 0.75 to 3 times 178 x 218. The slope leaves out the first figure."
+    columns = ("faces", "pictures", *steps, "max", "target", "slope, MB per 1000")
+    note = "Faces at 0.75 to 3 times 178 x 218. The slope excludes the first figure."
     return Table("Resident memory", columns, rows, note)
 
 
@@ -179,11 +189,11 @@ def pyiqa(options: argparse.Namespace, faces: Sequence[Path], place: Path) -> Ta
             )
     note = (
         f"Medians; torch {peer['torch']}, CPU. pyiqa's figure is its network alone, CFANet on "
-        "ResNet-50 at 512 x 512 with random weights: finding and aligning the face, which "
-        "topiq_nr-face does first, is left out. facegauge's is everything but opening the file."
+        "ResNet-50 at 512 x 512 with random weights, without the face detection and alignment that "
+        "topiq_nr-face does first. facegauge's is everything except opening the file."
     )
-    columns = ("what", "threads", "ms", "CPU ms", "times faster", "times less CPU")
-    return Table("Beside pyiqa's topiq_nr-face", columns, rows, note)
+    columns = ("", "threads", "ms", "CPU ms", "times faster", "times less CPU")
+    return Table("Compared with pyiqa's topiq_nr-face", columns, rows, note)
 
 
 def peer_times(python: str, threads: int, runs: int) -> dict[str, float]:

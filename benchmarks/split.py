@@ -1,10 +1,10 @@
-"""Give a list of pictures a split column: by file name, so that it never depends on the order.
+"""Add a split column to a manifest, by file name, so that it never depends on the order.
 
     python benchmarks/split.py portraits/images.csv portraits/split.csv
 
 A quarter of the pictures becomes `val`: those whose file name's sha256 starts with 0 to 3. The
-other columns stay. The shipped ensemble's unlabelled portraits were divided in this way: it learned
-from the train rows, and `order.py` looks at the val rows.
+other columns stay. The unlabelled portraits of the shipped scorers were divided in this way:
+training used the train rows, and `order.py` uses the val rows.
 """
 
 from __future__ import annotations

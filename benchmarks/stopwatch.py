@@ -1,4 +1,4 @@
-"""What is measured, each in a process of its own: rates, memory, and the time of one picture."""
+"""The measurements, each in a fresh process: rates, memory, and the time of one picture."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ WARM_UP = 16  # pictures before the clock starts
 
 
 def in_fresh_process(function: Callable[..., T], *arguments: Any) -> T:
-    """A function's result, worked out in a new process that has done nothing else."""
+    """The result of a function, computed in a new process."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         return pool.submit(function, *arguments).result()
 
 
 @dataclass(frozen=True)
 class Rate:
-    """How fast a folder was scored, several times over.
+    """How fast a folder was scored, over several rounds.
 
     Attributes:
         scored: pictures with a score.
         seconds: wall time of each round.
-        cpu_ms: CPU time (user and system, all threads) a picture, the least of the rounds.
-        peak_mb: the most memory the process held, nan where the system does not say.
+        cpu_ms: CPU time (user and system, all threads) per picture, the minimum over the rounds.
+        peak_mb: peak memory of the process, nan where the system does not report it.
     """
 
     pictures: int
@@ -41,12 +41,12 @@ class Rate:
 
     @property
     def best(self) -> float:
-        """Pictures a second, in the fastest round."""
+        """Pictures per second, in the fastest round."""
         return self.pictures / min(self.seconds)
 
     @property
     def median(self) -> float:
-        """Pictures a second, in the middle round."""
+        """Pictures per second, in the median round."""
         return self.pictures / statistics.median(self.seconds)
 
 
@@ -68,7 +68,7 @@ def rate(paths: Sequence[Path], scorer: str, faces: str, rounds: int) -> Rate:
 def footprint(
     paths: Sequence[Path], scorer: str, faces: str, total: int, every: int
 ) -> list[tuple[int, float]]:
-    """(pictures scored, resident MB) again and again while the paths are scored in turn."""
+    """(pictures scored, resident MB) at intervals while the paths are scored repeatedly."""
     from itertools import cycle, islice
 
     from facegauge import Scorer
@@ -102,7 +102,7 @@ def cpu_seconds() -> float:
 
 
 def memory_mb(field: str) -> float:
-    """VmRSS (now) or VmHWM (the most so far) of this process; nan where there is no /proc."""
+    """VmRSS (now) or VmHWM (peak) of this process; nan where there is no /proc."""
     status = Path("/proc/self/status")
     for line in status.read_text().splitlines() if status.is_file() else ():
         if line.startswith(f"{field}:"):

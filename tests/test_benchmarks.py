@@ -61,7 +61,7 @@ def test_order_on_a_scorer_that_reads_brightness(
     assert bright[9].startswith("no: not from 0 to 1")
     assert blur[3:9] == [dark[3]] * 6  # an even picture has nothing to blur
     assert blur[10:] == ["+0.000 [+0.000, +0.000]"] * 2
-    means = {row[0]: row[1:3] for row in rows(page, "Sharp portraits as they are")}
+    means = {row[0]: row[1:3] for row in rows(page, "Undegraded portraits")}
     assert means == {"all": ["4", "0"], "train": ["1", "0"], "val": ["3", "0"]}
 
 
@@ -90,9 +90,9 @@ def test_fine_damage_on_a_scorer_that_reads_brightness(
     shutil.copytree(toy_scorer, other)
     files = ["--data", str(manifest), "--results", str(tmp_path), "--faces", "whole"]
     what = ["--scorer", str(toy_scorer), str(other), "--kinds", "dark", "gaussian_blur"]
-    script("fine").main([*files, *what, "--least", "16"])
+    script("fine").main([*files, *what, "--min-side", "16"])
     page = tmp_path / "fine.md"
-    dark, blur = rows(page, "What a small picture has left of it")
+    dark, blur = rows(page, "PSNR after downscaling")
     assert [float(cell) for cell in dark[1:]] == sorted(map(float, dark[1:]), reverse=True)
     assert blur[1:] == ["same"] * 4  # an even picture has nothing to blur
     assert rows(page, "Order") == [
@@ -100,9 +100,9 @@ def test_fine_damage_on_a_scorer_that_reads_brightness(
         ["gaussian_blur", "3", *["+0.000 [+0.000, +0.000]"] * 2],
         ["mean of all", "3", *["-0.500 [-0.500, -0.500]"] * 2],
     ]
-    assert [row[1] for row in rows(page, "Beside the others")] == ["+0.000 [+0.000, +0.000]"] * 3
+    assert [row[1] for row in rows(page, "Paired differences")] == ["+0.000 [+0.000, +0.000]"] * 3
     with pytest.raises(UsageError, match="no picture has a short side of 4000 px"):
-        script("fine").main([*files, *what, "--least", "4000"])
+        script("fine").main([*files, *what, "--min-side", "4000"])
     with pytest.raises(UsageError, match="two or more of different names"):
         script("fine").main([*files, "--scorer", "mobile"])
 
@@ -171,7 +171,7 @@ def test_framing_counts_what_has_no_face(
     assert [row[:3] for row in agreement] == [
         ["whole", "0", "0"], ["auto", "3", "0"], ["all", "3", "0"]
     ]  # fmt: skip
-    did = rows(tmp_path / "framing.md", "What auto did")
+    did = rows(tmp_path / "framing.md", "Pictures in mode auto")
     assert did[2] == ["no score", "3", "100.0%"]
 
 
@@ -186,7 +186,7 @@ def test_speed_measures_and_writes_its_page(
     what = ["--only", "cold", "faces", "memory"]
     script("speed").main(["--scorer", str(toy_scorer), *files, *counts, *what])
     page = tmp_path / "speed.md"
-    assert float(rows(page, "One picture, from a cold start")[0][1]) > 0
+    assert float(rows(page, "One picture, cold start")[0][1]) > 0
     whole, auto = rows(page, "A folder of faces, 178 x 218")
     assert whole[1:3] == ["6", "6"] and auto[1:3] == ["6", "0"]  # grey: no face to find
     assert [row[0] for row in rows(page, "Resident memory")] == ["whole", "auto"]
@@ -201,7 +201,7 @@ def test_material_has_the_sizes_it_promises(
     grey("source/a.png", 90, (300, 300))
     material = script("material")
     faces = material.faces(tmp_path / "source", tmp_path / "faces", 3)
-    photos = material.photos(tmp_path / "source", tmp_path / "photos", 2, grain=3)
+    photos = material.photos(tmp_path / "source", tmp_path / "photos", 2, noise=3)
     assert [Image.open(path).size for path in faces] == [(178, 218)] * 3
     assert [Image.open(path).size for path in photos] == [(4000, 3000)] * 2
     assert np.asarray(Image.open(photos[0])).std() == pytest.approx(3, abs=0.7)
@@ -287,7 +287,7 @@ def test_degradations_judges_encoders_beside_one_that_never_learned(
     page = tmp_path / "pages" / "degradations.md"
     assert "3 people of" in page.read_text() and "45 pictures" in page.read_text()
     found = rows(page, "Retrieval and linear probe")
-    assert [name for name, *_ in found] == ["untrained", "mine"]
+    assert [name for name, *_ in found] == ["random weights", "mine"]
     for _, mean, cells, chance, *_ in found:
         assert 0 < float(chance) < 0.2
         assert all(0 < float(precision.split()[0]) <= 1 for precision in (mean, cells))
@@ -295,4 +295,7 @@ def test_degradations_judges_encoders_beside_one_that_never_learned(
                                  str(tmp_path / "labels.csv"), "--results",
                                  str(tmp_path / "pages")])  # fmt: skip
     blank, as_it_began, begun_row = rows(page, "Retrieval and linear probe")
-    assert as_it_began[0] == f"as {body} has it" and as_it_began[1:] == begun_row[1:] != blank[1:]
+    assert (
+        as_it_began[0] == f"as initialised ({body})"
+        and as_it_began[1:] == begun_row[1:] != blank[1:]
+    )
