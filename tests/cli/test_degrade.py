@@ -1,4 +1,4 @@
-"""The verb degrade, as typed."""
+"""`facegauge degrade`, as typed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from facegauge.data.manifests import load_manifest
 
 
 def run(*words, code=0):
-    """What the command says on stderr."""
+    """Runs the verb and returns its stderr."""
     result = CliRunner().invoke(app, ["degrade", *map(str, words)])
     assert result.exit_code == code, result.output
     return result.stderr
@@ -67,7 +67,7 @@ def test_nothing_is_replaced_unasked(picture, tmp_path):
     assert "face-dark-1.png exists" in run(
         picture, "-o", tmp_path / "face-dark-1.png", "--kind", "dark", code=2
     )
-    assert "manifest.csv exists: choose another name" in run(*words, code=2)
+    assert "manifest.csv exists; choose another name" in run(*words, code=2)
     run(*words, "--overwrite")
 
 
@@ -75,9 +75,12 @@ def test_nothing_is_replaced_unasked(picture, tmp_path):
     ("words", "said"),
     [
         ([], "nothing to write"),
-        (["--into", "copies", "--size", "100"], "is of a sheet's cells"),
-        (["-o", "sheet.gif"], "expected a sheet's name to end in .png"),
-        (["-o", "s.png", "--kind", "fog"], "unknown degradation 'fog'; there are gaussian_blur"),
+        (["--into", "copies", "--size", "100"], "--size applies to the sheet of -o only"),
+        (["-o", "sheet.gif"], "expected a name that ends in .png"),
+        (
+            ["-o", "s.png", "--kind", "fog"],
+            "unknown degradation 'fog'; expected one of gaussian_blur",
+        ),
         (["-o", "s.png", "--severities", "1,6"], "got '6' in '1,6'"),
         (["-o", "s.png", "--severities", "1,"], "got '' in '1,'"),
         (["-o", "s.png", "--severities", "nan"], "numbers from 0 to 5"),

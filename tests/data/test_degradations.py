@@ -1,4 +1,4 @@
-"""Every degradation: shape, strength that grows with severity, nothing at severity 0."""
+"""Every degradation: shape, strength that grows with severity, no change at severity 0."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facegauge.data.degradations import DEGRADATIONS, blur, degrade, grain, light
-from facegauge.data.degradations.sheet import contact_sheet, shrunk
+from facegauge.data.degradations import DEGRADATIONS, blur, degrade, light, noise_jpeg
+from facegauge.data.degradations.contact_sheet import contact_sheet, shrink
 from facegauge.errors import UsageError
 from facegauge.training.inputs import views
 
@@ -94,7 +94,7 @@ def test_blurs_keep_a_flat_picture(kind: str) -> None:
 def test_defocus_averages_over_a_disc(picture: np.ndarray) -> None:
     """Against a slow sum over the pixels that the disc covers, the border repeated."""
     small = picture[:14, :11]
-    radius, fine = 2.4, blur.FINE
+    radius, fine = 2.4, blur.SUBPIXELS
     cover = np.zeros((5, 5))
     for row in range(5 * fine):
         for column in range(5 * fine):
@@ -138,12 +138,12 @@ def test_iso_noise_is_strongest_in_the_shadows_and_coloured() -> None:
 
     deviations = [spread(level).std() for level in (40, 128, 200)]
     assert deviations[0] > 1.5 * deviations[1] and deviations[1] > 1.05 * deviations[2]
-    assert deviations[1] == pytest.approx(grain.NOISE_SIGMA[1], rel=0.1)
+    assert deviations[1] == pytest.approx(noise_jpeg.NOISE_SIGMA[1], rel=0.1)
     middle = spread(128)
     red, green = middle[..., 0].ravel(), middle[..., 1].ravel()
-    assert np.corrcoef(red, green)[0, 1] == pytest.approx(grain.GREY_SHARE**2, abs=0.03)
+    assert np.corrcoef(red, green)[0, 1] == pytest.approx(noise_jpeg.GREY_WEIGHT**2, abs=0.03)
     pairs = np.corrcoef(middle[:, 0::2, 0].ravel(), middle[:, 1::2, 0].ravel())[0, 1]
-    assert pairs == pytest.approx(grain.COLOUR_SHARE**2, abs=0.03)
+    assert pairs == pytest.approx(noise_jpeg.COLOUR_WEIGHT**2, abs=0.03)
 
 
 def test_shadow_darkens_one_side_by_its_gain() -> None:
@@ -191,13 +191,13 @@ def test_the_sheet_has_a_row_a_kind_and_a_column_a_severity(picture: np.ndarray)
 
 
 def test_a_large_picture_is_shrunk_and_a_small_one_left(picture: np.ndarray) -> None:
-    assert shrunk(picture, 48).shape == (48, 40, 3)
-    assert np.array_equal(shrunk(picture, 200), picture)
+    assert shrink(picture, 48).shape == (48, 40, 3)
+    assert np.array_equal(shrink(picture, 200), picture)
 
 
 def test_wrong_words_are_named() -> None:
     grey = np.zeros((4, 4, 3), np.uint8)
     with pytest.raises(UsageError, match="unknown degradation 'fog'"):
         degrade(grey, "fog", 1, np.random.default_rng(0))
-    with pytest.raises(UsageError, match=r"0\.\.5, got 6"):
+    with pytest.raises(UsageError, match=r"in 0\.\.5, got 6"):
         degrade(grey, "noise", 6, np.random.default_rng(0))

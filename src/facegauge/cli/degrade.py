@@ -1,4 +1,4 @@
-"""`facegauge degrade`: a picture under the degradations that training knows."""
+"""`facegauge degrade`: writes degraded copies of a picture, or a contact sheet of them."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from facegauge.errors import PictureError, UsageError
 if TYPE_CHECKING:
     from facegauge.arrays import Pixels
 
-CELL = 224  # px, the longer side of a cell
-SHEETS = (".png", ".jpg", ".jpeg", ".webp")
+CELL_SIZE = 224  # pixels, longer side of a cell
+SHEET_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 MANIFEST = "manifest.csv"
 
 
 def degrade(
-    picture: Annotated[Path, typer.Argument(metavar="PICTURE", help="The picture to degrade")],
+    picture: Annotated[Path, typer.Argument(metavar="PICTURE", help="Picture to degrade")],
     *,
     output: Annotated[
         Path | None,
@@ -27,7 +27,8 @@ def degrade(
             "--output",
             "-o",
             metavar="SHEET",
-            help="Contact sheet to write, a row a kind, a column a severity: .png, .jpg, .webp",
+            help="Contact sheet to write (.png, .jpg or .webp): one row per kind, one column per "
+            "severity",
         ),
     ] = None,
     into: Annotated[
@@ -37,10 +38,11 @@ def degrade(
         ),
     ] = None,
     kind: Annotated[
-        list[str] | None, typer.Option("--kind", help="A degradation; may be repeated  [all]")
+        list[str] | None,
+        typer.Option("--kind", help="Kind of degradation; may be repeated  [default: all]"),
     ] = None,
     severities: Annotated[
-        str, typer.Option(help="Numbers from 0, untouched, to 5, severe; with commas between")
+        str, typer.Option(help="Severities from 0 (no change) to 5 (severe), separated by commas")
     ] = "1,2,3,4,5",
     size: Annotated[
         int | None,
@@ -48,53 +50,52 @@ def degrade(
             min=16,
             metavar="PX",
             show_default=False,
-            help=f"Longer side of the sheet's cells, by default {CELL}; a larger picture is "
-            "shrunk before it is degraded, so that a cell shows its degradation pixel for pixel",
+            help=f"Longer side of the sheet's cells, in pixels  [default: {CELL_SIZE}]; a larger "
+            "picture is downscaled before it is degraded",
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of noise, directions and places")] = 0,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace files that are there")
-    ] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of noise, directions and positions")] = 0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files")] = False,
 ) -> None:
-    """Degrade a picture, to look at or to test with: blur, noise, light, compression.
+    """Degrade a picture by blur, noise, light or compression.
 
-    At least one of --output and --into is needed.
+    At least one of --output and --into is required.
     """
     from facegauge.data.degradations import DEGRADATIONS
-    from facegauge.data.degradations.sheet import contact_sheet, shrunk
+    from facegauge.data.degradations.contact_sheet import contact_sheet, shrink
     from facegauge.images.loading import open_picture
 
     if output is None and into is None:
-        raise UsageError("nothing to write: give a sheet with -o or a folder with --into")
+        raise UsageError("nothing to write: give a contact sheet with -o or a folder with --into")
     if size and output is None:
-        raise UsageError("--size is of a sheet's cells, and the copies of --into have full size")
+        raise UsageError("--size applies to the sheet of -o only; copies of --into have full size")
     kinds = list(dict.fromkeys(kind or DEGRADATIONS))
     unknown = [name for name in kinds if name not in DEGRADATIONS]
     if unknown:
-        raise UsageError(f"unknown degradation {unknown[0]!r}; there are {', '.join(DEGRADATIONS)}")
-    steps = _numbers(severities)
+        expected = ", ".join(DEGRADATIONS)
+        raise UsageError(f"unknown degradation {unknown[0]!r}; expected one of {expected}")
+    levels = _parse_severities(severities)
     targets = [output] if output else []
-    if output and output.suffix.lower() not in SHEETS:
-        raise UsageError(f"{output}: expected a sheet's name to end in {', '.join(SHEETS)}")
+    if output and output.suffix.lower() not in SHEET_SUFFIXES:
+        raise UsageError(f"{output}: expected a name that ends in {', '.join(SHEET_SUFFIXES)}")
     if into:
         copies = {
-            (name, step): into / f"{picture.stem}-{name}-{step:g}.png"
+            (name, severity): into / f"{picture.stem}-{name}-{severity:g}.png"
             for name in kinds
-            for step in steps
+            for severity in levels
         }
         targets += [into / MANIFEST, *copies.values()]
-    taken = next((path for path in targets if path.exists()), None)
-    if taken and not overwrite:
-        raise UsageError(f"{taken} exists: choose another name, or replace it with --overwrite")
+    existing = next((path for path in targets if path.exists()), None)
+    if existing and not overwrite:
+        raise UsageError(f"{existing} exists; choose another name, or replace it with --overwrite")
     try:
         pixels = open_picture(picture)
     except PictureError as error:
         raise UsageError(f"cannot degrade {picture}: {error}") from error
     try:
         if output:
-            contact_sheet(shrunk(pixels, size or CELL), kinds, steps, seed).save(output)
-            say(f"{output}: {len(kinds)} kinds at {len(steps)} severities")
+            contact_sheet(shrink(pixels, size or CELL_SIZE), kinds, levels, seed).save(output)
+            say(f"{output}: {len(kinds)} kinds at {len(levels)} severities")
         if into:
             _write_copies(pixels, picture, into, copies, seed)
             say(f"{into}: {len(copies)} pictures and {MANIFEST}")
@@ -104,41 +105,41 @@ def degrade(
         ) from error
 
 
-def _numbers(severities: str) -> list[float]:
-    """The severities of the command line, in their order, none twice.
+def _parse_severities(text: str) -> list[float]:
+    """The severities in the given order, without duplicates.
 
     Raises:
         UsageError: one is not a number from 0 to 5.
     """
-    numbers = []
-    for word in severities.split(","):
+    severities = []
+    for word in text.split(","):
         try:
-            number = float(word)
+            severity = float(word)
         except ValueError:
-            number = -1
-        if not 0 <= number <= 5:
+            severity = -1
+        if not 0 <= severity <= 5:
             raise UsageError(
-                f"severities are numbers from 0 to 5 with commas between, such as 1,2.5,5; "
-                f"got {word.strip()!r} in {severities!r}"
+                f"expected severities to be numbers from 0 to 5, such as 1,2.5,5; "
+                f"got {word.strip()!r} in {text!r}"
             )
-        numbers.append(number)
-    return list(dict.fromkeys(numbers))
+        severities.append(severity)
+    return list(dict.fromkeys(severities))
 
 
 def _write_copies(
     pixels: Pixels, source: Path, folder: Path, copies: dict[tuple[str, float], Path], seed: int
 ) -> None:
-    """Write every copy, and the manifest last: image, kind, severity, source."""
+    """Write every copy, then the manifest with the columns image, kind, severity and source."""
     import csv
 
     import numpy as np
     from PIL import Image
 
-    from facegauge.data.degradations import degrade as degraded
+    from facegauge.data.degradations import degrade as apply_degradation
 
     folder.mkdir(parents=True, exist_ok=True)
     for (kind, severity), path in copies.items():
-        copy = degraded(pixels, kind, severity, np.random.default_rng(seed))
+        copy = apply_degradation(pixels, kind, severity, np.random.default_rng(seed))
         Image.fromarray(copy).save(path)
     manifest = folder / MANIFEST
     with manifest.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:

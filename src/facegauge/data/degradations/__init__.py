@@ -1,14 +1,13 @@
-"""What goes wrong with pictures: one function a degradation, each with a severity.
+"""Synthetic degradations of pictures, one function each, with a severity.
 
-Every function takes (H, W, 3) uint8 RGB, a severity from 0 (untouched) to 5 (severe; 1 is just
-visible on a sharp portrait shown pixel for pixel) and a random generator, and returns the same
-shape. The strengths are our choice; each table lists severities 0, 1, 2, 3, 4 and 5. Only numpy and
-Pillow are needed.
+Every function takes (H, W, 3) uint8 RGB pixels, a severity from 0 to 5 and a random generator, and
+returns pixels of the same shape. Severity 0 changes nothing, 1 is just visible on a sharp portrait
+at full resolution, 5 is severe. The strengths are our choice; each table lists severities 0 to 5.
 
-There are fifteen, as in DSL-FIQA (arXiv 2406.09622), which names thirteen: low light (`dark`), high
-light (`bright`), blur (`box_blur`), defocus, 2x downsample (`downscale`), Gaussian noise (`noise`),
-Gaussian blur, JPEG, motion blur, sun flare, ISO noise, shadow and zoom blur. The two others are our
-choice: `low_contrast` and `colour_cast`.
+There are fifteen kinds, as in DSL-FIQA (arXiv 2406.09622). The paper names thirteen: low light
+(`dark`), high light (`bright`), blur (`box_blur`), defocus, 2x downsample (`downscale`), Gaussian
+noise (`noise`), Gaussian blur, JPEG, motion blur, sun flare, ISO noise, shadow and zoom blur. The
+other two are our choice: `low_contrast` and `colour_cast`.
 """
 
 from __future__ import annotations
@@ -26,7 +25,6 @@ from facegauge.data.degradations.blur import (
     motion_blur,
     zoom_blur,
 )
-from facegauge.data.degradations.grain import iso_noise, jpeg, noise
 from facegauge.data.degradations.light import (
     bright,
     colour_cast,
@@ -35,9 +33,11 @@ from facegauge.data.degradations.light import (
     shadow,
     sun_flare,
 )
+from facegauge.data.degradations.noise_jpeg import iso_noise, jpeg, noise
 from facegauge.errors import UsageError
 
 Degradation = Callable[[Pixels, float, np.random.Generator], Pixels]
+"""Takes (H, W, 3) uint8 pixels, a severity 0..5 and a generator; returns pixels of that shape."""
 
 DEGRADATIONS: dict[str, Degradation] = {
     "gaussian_blur": gaussian_blur,
@@ -59,13 +59,22 @@ DEGRADATIONS: dict[str, Degradation] = {
 
 
 def degrade(pixels: Pixels, kind: str, severity: float, rng: np.random.Generator) -> Pixels:
-    """Apply one degradation by name; severity 0 gives the picture back as it is.
+    """Apply one degradation.
+
+    Args:
+        pixels: (H, W, 3) uint8, RGB.
+        kind: a key of `DEGRADATIONS`.
+        severity: 0 (returns the pixels themselves) to 5.
+        rng: source of noise, directions and positions.
+
+    Returns:
+        (H, W, 3) uint8, RGB.
 
     Raises:
-        UsageError: an unknown kind, or a severity outside 0..5.
+        UsageError: the kind is unknown, or the severity is outside 0..5.
     """
     if kind not in DEGRADATIONS:
-        raise UsageError(f"unknown degradation {kind!r}; there are {', '.join(DEGRADATIONS)}")
+        raise UsageError(f"unknown degradation {kind!r}; expected one of {', '.join(DEGRADATIONS)}")
     if not 0 <= severity <= 5:
-        raise UsageError(f"severity must lie in 0..5, got {severity}")
+        raise UsageError(f"expected a severity in 0..5, got {severity}")
     return pixels if severity == 0 else DEGRADATIONS[kind](pixels, severity, rng)

@@ -1,4 +1,4 @@
-"""What the degradations share: from a severity to a strength, and back to 8 bits."""
+"""Shared by the degradations: interpolates strengths, converts to 8 bits."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ import numpy.typing as npt
 
 from facegauge.arrays import Pixels
 
-GAMMA = 2.2  # of sRGB, nearly: light is (level / 255) ** GAMMA
+GAMMA = 2.2  # approximates sRGB: linear light is (level / 255) ** GAMMA
 
 Table = tuple[float, float, float, float, float, float]
+"""Strengths at severities 0, 1, 2, 3, 4 and 5."""
 
 
 def strength(table: Table, severity: float) -> float:
-    """A table's value, linear between the six severities."""
+    """The strength at a severity in 0..5, linear between the entries of the table."""
     return float(np.interp(severity, range(len(table)), table))
 
 
 def to_uint8(values: npt.NDArray[np.floating]) -> Pixels:
-    """Grey levels, rounded and clipped."""
+    """Round grey levels and clip them to 0..255."""
     rounded: Pixels = np.clip(np.rint(values), 0, 255).astype(np.uint8)
     return rounded
