@@ -20,8 +20,9 @@ from rows import named, shown
 
 from facegauge.data.manifests import Manifest, load_manifest
 from facegauge.errors import UsageError
-from facegauge.evaluation.evaluate import COMPARED, Predictions, predict, report
-from facegauge.evaluation.profile import profile_folder
+from facegauge.evaluation.evaluate import COMPARED, Predictions, is_run, predict, report
+from facegauge.evaluation.profile import profile_scorer
+from facegauge.nn.profile import profile_run
 
 SHOWN = {"srcc": "SRCC", "plcc": "PLCC, raw", "challenge": "(SRCC + PLCC) / 2"}
 
@@ -94,7 +95,7 @@ def differences(manifest: Manifest, predicted: dict[str, Predictions], reference
 def cost(folders: dict[str, str]) -> Table:
     rows = []
     for name, folder in folders.items():
-        found = profile_folder(folder)
+        found = profile_run(folder) if is_run(folder) else profile_scorer(folder)
         rows.append([name, f"{found.parameters / 1e6:.3f} M", f"{found.gflops:.4f}"])
     return Table("Cost", ["", "parameters", "GFLOPs (fvcore)"], rows)
 

@@ -241,7 +241,7 @@ def test_compare_on_two_scorers_of_which_one_is_the_labels_upside_down(
 ) -> None:  # fmt: skip
     compare = script("compare")
     monkeypatch.setattr(
-        compare, "profile_folder", lambda folder: SimpleNamespace(parameters=2_000_000, gflops=0.25)
+        compare, "profile_scorer", lambda folder: SimpleNamespace(parameters=2_000_000, gflops=0.25)
     )
     manifest = write_manifest(tmp_path, list(range(40, 240, 10)), grey)
     up, down = make_scorer("up"), make_scorer("down", scale=-1.0)

@@ -1,5 +1,7 @@
 """The exceptions. Their messages name what was given, what was expected, and what to do."""
 
+import importlib.util
+
 NOT_A_NUMBER = "the scorer's network returned a value that is not a number"
 
 
@@ -37,3 +39,18 @@ class MissingExtra(FacegaugeError):
     def __init__(self, what: str, extra: str) -> None:
         super().__init__(f"{what} needs the [{extra}] extra: pip install 'facegauge[{extra}]'")
         self.extra = extra
+
+
+def require(module: str, what: str, extra: str) -> None:
+    """Refuse, in one line, what cannot be done without an optional dependency.
+
+    Args:
+        module: to look for; it is not imported.
+        what: what needs it, for the message.
+        extra: that brings it.
+
+    Raises:
+        MissingExtra: the module is not installed.
+    """
+    if importlib.util.find_spec(module) is None:
+        raise MissingExtra(what, extra)

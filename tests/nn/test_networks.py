@@ -10,13 +10,13 @@ import pytest
 import torch
 
 from facegauge.errors import UsageError
-from facegauge.evaluation.profile import profile_network
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.nn import backbones, heatmap
 from facegauge.nn import build as networks
 from facegauge.nn.backbones import TAPS
 from facegauge.nn.ensemble import Ensemble
 from facegauge.nn.pretrained import IMAGENET_MEAN, IMAGENET_STD
+from facegauge.nn.profile import profile_network
 from facegauge.nn.regressor import Regressor
 from facegauge.training import export
 

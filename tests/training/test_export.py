@@ -25,7 +25,7 @@ from facegauge.evaluation.evaluate import (  # noqa: E402
     report,
 )
 from facegauge.evaluation.metrics import srcc  # noqa: E402
-from facegauge.evaluation.profile import profile_folder  # noqa: E402
+from facegauge.evaluation.profile import profile_scorer  # noqa: E402
 from facegauge.faces.sampling import PreprocessSpec  # noqa: E402
 from facegauge.labelling.label import label  # noqa: E402
 from facegauge.nn import checkpoints as runs  # noqa: E402
@@ -120,7 +120,7 @@ def test_flip_averages_the_mirrored_picture_and_costs_twice(toy_run, data, score
     assert not np.allclose(model(image), views[0].numpy(), atol=1e-5)
     assert card.cost.gflops == pytest.approx(2 * zoo.load_card(scorer_folder).cost.gflops, abs=2e-4)
     assert load_run(tmp_path / "flip").config["flip"] is True
-    assert profile_folder(tmp_path / "flip").gflops == card.cost.gflops
+    assert profile_scorer(tmp_path / "flip").gflops == card.cost.gflops
 
 
 def test_a_single_network_flips_too():

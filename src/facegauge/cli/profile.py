@@ -15,9 +15,17 @@ def profile(
     A run folder is counted and timed in torch. A scorer's counts are its card's, as counted at
     export; it is timed in onnxruntime. GFLOPs are fvcore's, every view counted.
     """
-    from facegauge.evaluation.profile import MAX_GFLOPS, MAX_PARAMETERS, profile_folder
+    from facegauge.errors import require
+    from facegauge.evaluation.evaluate import is_run
+    from facegauge.evaluation.profile import MAX_GFLOPS, MAX_PARAMETERS, profile_scorer
 
-    found = profile_folder(subject)
+    if is_run(subject):
+        require("torch", "profiling a run folder", "train")
+        from facegauge.nn.profile import profile_run
+
+        found = profile_run(subject)
+    else:
+        found = profile_scorer(subject)
     fits = "yes" if found.fits_challenge else "no"
     limits = f"{MAX_PARAMETERS / 1e6:g} M parameters, {MAX_GFLOPS:g} GFLOPs"
     rows = {

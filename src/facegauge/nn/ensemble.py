@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
+from facegauge.nn.build import build
 from facegauge.nn.heatmap import Explains, remapped
 
 
@@ -20,6 +23,12 @@ class Ensemble(nn.Module):
         super().__init__()
         self.members = nn.ModuleDict(members)
         self.flip = flip
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Ensemble:
+        """From `members`, a table of networks' descriptions by name, and `flip`; random weights."""
+        members = {name: build(member) for name, member in config["members"].items()}
+        return cls(members, flip=config.get("flip", False))
 
     def member_scores(self, x: Tensor) -> Tensor:
         """(N, 3, H, W) to (N, M), one column a member."""

@@ -8,6 +8,7 @@ likely `mobilenetv3_small_100` with `depths="last"`: its size and cost are what 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -65,6 +66,11 @@ class Regressor(nn.Module):
         self.body = body(backbone, self.taps)
         self.channels = self._count_channels()
         self.head = _head(head, sum(self.channels[name] for name in self.pooled), bias)
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Regressor:
+        """From the `config` attribute of such a network, without its kind; random weights."""
+        return cls(**config)
 
     def features(self, x: Tensor) -> dict[str, Tensor]:
         """(N, 3, H, W) to the maps at every tap, each (N, C, h, w)."""

@@ -20,11 +20,11 @@ from facegauge.errors import ScorerError, UsageError
 from facegauge.evaluation.calibration import fit_calibration
 from facegauge.evaluation.evaluate import predict_network
 from facegauge.evaluation.metrics import Evaluation, Interval, evaluate
-from facegauge.evaluation.profile import profile_network
 from facegauge.faces.landmarks import LANDMARK_SIZE, MIRROR_ORDER
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.nn.checkpoints import Run, save_run
 from facegauge.nn.heatmap import Explains
+from facegauge.nn.profile import profile_network
 from facegauge.training.methods.dsl_fiqa.network import DslFiqa
 from facegauge.zoo import Card, Cost, Data, Figure, Validation, card_to_toml
 

@@ -6,6 +6,7 @@ Source: arXiv 2406.09622 and its public code. How it is trained was not released
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -71,6 +72,11 @@ class DegradationEncoder(nn.Module):
             nn.LeakyReLU(SLOPE),
             nn.Linear(self.width, self.width),
         )
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> DegradationEncoder:
+        """From the `config` attribute of such a network, without its kind; random weights."""
+        return cls(**config)
 
     def start_from(self, network: Regressor) -> None:
         """The backbone's weights from a network with the same one.

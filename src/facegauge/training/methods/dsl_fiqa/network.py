@@ -20,11 +20,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from facegauge.errors import UsageError
+from facegauge.nn.build import build
 from facegauge.training.methods.dsl_fiqa.assessment import (
     Assessment,
     SteepSigmoid,
@@ -253,6 +255,13 @@ class DslFiqa(nn.Module):
         described = None if encoder is None else encoder.config
         self.config = {"kind": "dsl_fiqa", "encoder": described, "core": core.config}
         self.train(self.training)
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> DslFiqa:
+        """From the `config` attribute of such a network, without its kind; random weights."""
+        encoder = build(config["encoder"]) if config["encoder"] else None
+        assert encoder is None or isinstance(encoder, DegradationEncoder)
+        return cls(encoder, Core(CoreSettings(**config["core"])))
 
     def train(self, mode: bool = True) -> DslFiqa:
         """The core's mode; the encoder stays in eval, so that its batch norms do not move."""
