@@ -36,7 +36,8 @@ def commands() -> Iterator[tuple[tuple[str, ...], Any]]:
     def below(path: tuple[str, ...], command: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
         yield path, command
         for verb, inner in getattr(command, "commands", {}).items():
-            yield from below((*path, verb), inner)
+            if not inner.hidden:
+                yield from below((*path, verb), inner)
 
     return below((), get_command(app))
 

@@ -1,4 +1,4 @@
-"""Averaged runs: weights against a hand-made mean, the record, and what is refused."""
+"""Soups: weights against a hand-made mean, the record, and what is refused."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from facegauge.errors import UsageError
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.nn.checkpoints import Run, load_run, save_run
 from facegauge.nn.regressor import Regressor
-from facegauge.training.soup import average_runs
+from facegauge.training.soup import make_soup
 
 
 def made(
@@ -45,13 +45,13 @@ def test_the_weights_are_the_mean_and_the_record_names_every_run(tmp_path: Path)
     states = [
         {name: value.clone() for name, value in run.network.state_dict().items()} for run in runs
     ]
-    average_runs(runs, tmp_path / "mean")
+    make_soup(runs, tmp_path / "mean")
     mean = load_run(tmp_path / "mean")
     for name, value in mean.network.state_dict().items():
         by_hand = (states[0][name] + states[1][name] + states[2][name]) / 3
         assert torch.allclose(value.float(), by_hand.float(), atol=1e-6), name
     assert (mean.system, mean.config, mean.spec) == ("toy", runs[0].config, runs[0].spec)
-    assert mean.settings["averaged"] == [
+    assert mean.settings["soup"] == [
         {"command": f"facegauge train {seed}", "commit": "abc"} for seed in (1, 2, 3)
     ]
     learned = {row["manifest"]: row["pictures"] for row in mean.settings["data"]}
@@ -59,19 +59,19 @@ def test_the_weights_are_the_mean_and_the_record_names_every_run(tmp_path: Path)
     assert mean.settings["command"] and mean.settings["commit"]
 
 
-def test_what_cannot_be_averaged_is_refused(tmp_path: Path) -> None:
+def test_what_makes_no_soup_is_refused(tmp_path: Path) -> None:
     run = made(tmp_path / "run", 1)
     with pytest.raises(UsageError, match="two runs or more, got 1"):
-        average_runs([run], tmp_path / "mean")
+        make_soup([run], tmp_path / "mean")
     for name, other in {"wide": {"width": 72}, "deep": {"depths": "all"}}.items():
         with pytest.raises(UsageError, match=f"{name} has another network or input"):
-            average_runs([run, made(tmp_path / name, 2, **other)], tmp_path / "mean")
+            make_soup([run, made(tmp_path / name, 2, **other)], tmp_path / "mean")
     assert not (tmp_path / "mean").exists()
     with pytest.raises(UsageError, match="is in use"):
-        average_runs([run, run], tmp_path / "run")
+        make_soup([run, run], tmp_path / "run")
 
 
-def test_runs_at_several_sizes_are_averaged_for_the_size_that_is_asked_for(tmp_path: Path) -> None:
+def test_runs_with_different_inputs_need_the_soups_size(tmp_path: Path) -> None:
     folders = [str(made(tmp_path / str(width), width, width=width).folder) for width in (64, 72)]
     asked = ["soup", *folders, "-o", str(tmp_path / "mean"), "--input"]
     done = CliRunner().invoke(app, [*asked, "68x84"])
@@ -86,9 +86,18 @@ def test_runs_at_several_sizes_are_averaged_for_the_size_that_is_asked_for(tmp_p
 def test_the_verb(tmp_path: Path) -> None:
     folders = [str(made(tmp_path / str(seed), seed).folder) for seed in (1, 2)]
     done = CliRunner().invoke(app, ["soup", *folders, "-o", str(tmp_path / "mean")])
-    assert done.exit_code == 0 and "the average of 2 runs" in done.output
+    assert done.exit_code == 0 and "the mean of 2 runs" in done.output
     assert json.loads((tmp_path / "mean" / "run.json").read_text())["system"] == "toy"
     shipped = CliRunner().invoke(app, ["soup", "mobile", "mobile", "-o", str(tmp_path / "same")])
     assert shipped.exit_code == 0
     alone = CliRunner().invoke(app, ["soup", folders[0], "-o", str(tmp_path / "one")])
     assert alone.exit_code == 2 and "two runs or more" in alone.output
+
+
+def test_the_old_name_is_refused_with_the_new_one() -> None:
+    old = CliRunner().invoke(app, ["average", "a", "b", "-o", "c", "--input", "208x255"])
+    assert old.exit_code == 2
+    assert old.output == (
+        "facegauge: 'average' is now called 'soup': facegauge soup RUN... -o OUTPUT\n"
+    )
+    assert "average" not in CliRunner().invoke(app, ["--help"]).output

@@ -106,6 +106,11 @@ app.add_typer(train.train, name="train")
 app.command("label", epilog=label.EPILOG)(label.label)
 app.command("evaluate")(evaluate.evaluate)
 app.command("soup")(soup.soup)
+app.command(
+    "average",
+    hidden=True,
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+)(soup.average)
 app.command("export")(export.export)
 app.command("profile")(profile.profile)
 app.command("degrade")(degrade.degrade)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from facegauge.cli.terminal import printable
-from facegauge.errors import MissingExtra, UsageError
+from facegauge.errors import UsageError, require
 
 
 def soup(
@@ -24,27 +24,25 @@ def soup(
         typer.Option(
             "--input",
             metavar="WIDTHxHEIGHT",
-            help="The average's input size, for runs whose sizes differ; default: the runs' own",
+            help="Input size of the soup, for runs whose input sizes differ  [default: the runs']",
         ),
     ] = None,
 ) -> None:
-    """Average the weights of runs that began alike, into a run that costs what one does.
+    """Average the weights of runs that started from the same weights (model soup).
 
-    Whether the average is better than its runs, 'facegauge evaluate' says.
+    The soup costs as much as one run. Compare it with its runs with 'facegauge evaluate'.
     """
-    from importlib.util import find_spec
-
-    if find_spec("torch") is None:
-        raise MissingExtra("averaging", "train")
+    require("torch", "making a soup", "train")
     from facegauge.nn.checkpoints import find_run
-    from facegauge.training.soup import average_runs
+    from facegauge.training.soup import make_soup
 
-    average_runs(
-        [find_run(run) for run in runs],
-        output,
-        None if size is None else _size(size),
-    )
-    typer.echo(printable(f"{output}: the average of {len(runs)} runs"))
+    make_soup([find_run(run) for run in runs], output, None if size is None else _size(size))
+    typer.echo(printable(f"{output}: the mean of {len(runs)} runs"))
+
+
+def average() -> None:
+    """The name that `soup` had in version 0.1."""
+    raise UsageError("'average' is now called 'soup': facegauge soup RUN... -o OUTPUT")
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -1,8 +1,8 @@
-"""One network from several runs that began alike: their weights averaged.
+"""Model soups: one network from several runs, with the mean of their weights (arXiv 2203.05482).
 
-Runs that went on from one set of weights, with other rates, losses or pictures, often lie so near
-each other that the mean of their weights is a better network than each, at the cost of one (model
-soups, arXiv 2203.05482). Runs that began apart give nonsense: judge the mean on val.
+Runs that were fine-tuned from one set of weights, with other learning rates, losses or pictures,
+often lie so close together that the mean of their weights is better than each of them, at the cost
+of one network. Runs with different first weights give a useless mean: evaluate the soup on val.
 """
 
 from __future__ import annotations
@@ -18,37 +18,38 @@ from torch import Tensor
 from facegauge.errors import UsageError
 from facegauge.nn.checkpoints import Run, provenance, save_run
 
-FEWEST = 2
-KEPT = ("command", "commit")  # of every run, in the record
+MIN_RUNS = 2
+KEPT = ("command", "commit")  # of each ingredient's settings
 
 
-def average_runs(runs: Sequence[Run], out: Path, size: tuple[int, int] | None = None) -> None:
-    """Write the run folder `out` with the mean of the runs' weights, each counting alike.
+def make_soup(runs: Sequence[Run], out: Path, size: tuple[int, int] | None = None) -> None:
+    """Write the run folder `out` with the mean of the runs' weights, all weighted equally.
 
-    Running means and variances are averaged too; what is not a floating number is the first run's.
-    The record keeps how every run was made, and all that they learned from.
+    Running means and variances are averaged too; integers, such as batch counts, are the first
+    run's. The settings record the command and the commit of each run, and the data of all.
 
     Args:
-        size: width and height of the average's input, in pixels; the runs may then differ in
-            theirs, as those of a run that went on at another size do.
+        runs: the ingredients, fine-tuned from the same weights.
+        out: run folder to write; new or empty.
+        size: width and height of the soup's input, in pixels, for runs whose input sizes differ;
+            None: the runs' own.
 
     Raises:
-        UsageError: fewer than two runs, other networks or inputs than the first one's, or `out` is
-            in use.
+        UsageError: fewer than two runs, the networks or inputs differ, or `out` is in use.
     """
-    if len(runs) < FEWEST:
-        raise UsageError(f"an average needs two runs or more, got {len(runs)}")
+    if len(runs) < MIN_RUNS:
+        raise UsageError(f"a soup needs two runs or more, got {len(runs)}")
     first = runs[0]
     specs = [replace(run.spec, width=size[0], height=size[1]) if size else run.spec for run in runs]
     for run, spec in zip(runs[1:], specs[1:], strict=True):
         if (run.config, spec) != (first.config, specs[0]):
             raise UsageError(
-                f"{run.folder} has another network or input than {first.folder}; only runs that "
-                "began alike can be averaged, and where their input sizes differ, it takes the "
-                "average's (--input)"
+                f"{run.folder} has another network or input than {first.folder}; expected runs "
+                "with the same first weights; if only their input sizes differ, give the soup's "
+                "with --input"
             )
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UsageError(f"{out} is in use; choose a new folder for the average")
+        raise UsageError(f"{out} is in use; choose a new folder for the soup")
     first.network.load_state_dict(_mean([run.network.state_dict() for run in runs]))
     save_run(
         out,
@@ -57,15 +58,13 @@ def average_runs(runs: Sequence[Run], out: Path, size: tuple[int, int] | None = 
         config=first.config,
         spec=specs[0],
         settings={
-            "averaged": [_made(run) for run in runs],
-            "data": _learned(runs),
+            "soup": [
+                {key: run.settings[key] for key in KEPT if key in run.settings} for run in runs
+            ],
+            "data": _data(runs),
             **provenance(),
         },
     )
-
-
-def _made(run: Run) -> dict[str, Any]:
-    return {key: run.settings[key] for key in KEPT if key in run.settings}
 
 
 def _mean(states: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
@@ -77,8 +76,8 @@ def _mean(states: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
     }
 
 
-def _learned(runs: Sequence[Run]) -> list[dict[str, Any]]:
-    """Every list that a run learned from, with the most pictures that one took from it."""
+def _data(runs: Sequence[Run]) -> list[dict[str, Any]]:
+    """Each manifest that a run was trained on, with the largest number of its pictures."""
     most: dict[str, int] = {}
     for run in runs:
         for row in run.settings.get("data", ()):
