@@ -98,18 +98,18 @@ def test_starts_at_the_mean_label() -> None:
     assert network(torch.randn(1, 3, 64, 64)).item() == pytest.approx(0.36)
 
 
-def test_start_from_a_file_in_torchvisions_layout(tmp_path: Path) -> None:
+def test_weights_are_loaded_from_a_file_in_torchvisions_layout(tmp_path: Path) -> None:
     from torchvision.models import mobilenet_v2
 
     torch.save(mobilenet_v2().state_dict(), tmp_path / "weights.pth")
     network = Regressor("mobilenet_v2")
     before = network.body.state_dict()["features.0.0.weight"].clone()
-    network.start_from(tmp_path / "weights.pth")
+    network.load_pretrained(tmp_path / "weights.pth")
     assert not torch.equal(before, network.body.state_dict()["features.0.0.weight"])
     with pytest.raises(UsageError, match="lacks"):
-        Regressor("mobilenet_v3_small").start_from(tmp_path / "weights.pth")
-    with pytest.raises(UsageError, match="cannot get"):
-        network.start_from(tmp_path / "missing.pth")
+        Regressor("mobilenet_v3_small").load_pretrained(tmp_path / "weights.pth")
+    with pytest.raises(UsageError, match="cannot load backbone weights"):
+        network.load_pretrained(tmp_path / "missing.pth")
 
 
 class Ported(torch.nn.Module):
@@ -138,7 +138,7 @@ def test_inception_starts_from_a_torchscript_file_for_the_fid(tmp_path: Path) ->
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.jit.script(ported).save(str(tmp_path / "weights.pt"))
-    network.start_from(tmp_path / "weights.pt")
+    network.load_pretrained(tmp_path / "weights.pt")
     x, first = torch.rand(1, 3, 40, 40), ported.net.layers["conv"]
     mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_STD))
     theirs = torch.nn.functional.conv2d((x * 255 - 128) / 128, first.weight, stride=2)
@@ -162,7 +162,7 @@ def test_the_student_is_timms_backbone_pooled_and_two_linear_layers(tmp_path: Pa
     theirs = timm.create_model("edgenext_xx_small").eval()
     torch.save(theirs.state_dict(), tmp_path / "weights.pth")
     network = Regressor("edgenext_xx_small", head="factorised").eval()
-    network.start_from(tmp_path / "weights.pth")
+    network.load_pretrained(tmp_path / "weights.pth")
     first, last = network.head
     x = torch.randn(2, 3, 70, 90)
     with torch.no_grad():
@@ -197,7 +197,7 @@ def refined(values: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
 @pytest.mark.parametrize(("have", "want"), [((3, 5), (7, 4)), ((6, 4), (3, 8)), ((1, 1), (2, 3))])
 def test_a_map_on_another_grid_keeps_its_mean(have: tuple[int, int], want: tuple[int, int]) -> None:
     maps = torch.randn(2, *have, dtype=torch.float64)
-    got = heatmap.remapped(maps, want).numpy()
+    got = heatmap.resize_area(maps, want).numpy()
     for one, other in zip(maps.numpy(), got, strict=True):
         assert other == pytest.approx(refined(one, want))
         assert other.mean() == pytest.approx(one.mean())
@@ -309,7 +309,7 @@ def test_build_round_trip_and_errors() -> None:
         networks.build({"kind": "tree"})
     with pytest.raises(UsageError, match="unknown backbone 'vgg'"):
         Regressor("vgg")
-    with pytest.raises(UsageError, match="last, all, strides, got"):
+    with pytest.raises(UsageError, match="one of last, all, strides, got"):
         Regressor("mobilenet_v2", depths="some")
     with pytest.raises(UsageError, match="linear or factorised"):
         Regressor("mobilenet_v2", head="deep")

@@ -1,4 +1,4 @@
-"""The light ensemble: networks trained apart, their scores averaged (arXiv 2509.10114)."""
+"""The light ensemble: the mean score of separately trained networks (arXiv 2509.10114)."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import torch
 from torch import Tensor, nn
 
 from facegauge.nn.build import build
-from facegauge.nn.heatmap import Explains, remapped
+from facegauge.nn.heatmap import Explainable, resize_area
 
 
 class Ensemble(nn.Module):
-    """The plain average of several networks' scores, optionally over the mirrored picture too.
+    """The mean of several networks' scores.
 
     Args:
-        members: name to network, each (N, 3, H, W) -> (N,).
-        flip: also score the mirrored picture and average; doubles the cost.
+        members: networks by name, each (N, 3, H, W) to (N,).
+        flip: average over the mirrored picture too, which doubles the cost.
     """
 
     def __init__(self, members: dict[str, nn.Module], flip: bool = False) -> None:
@@ -31,27 +31,26 @@ class Ensemble(nn.Module):
         return cls(members, flip=config.get("flip", False))
 
     def member_scores(self, x: Tensor) -> Tensor:
-        """(N, 3, H, W) to (N, M), one column a member."""
+        """Map normalised pictures (N, 3, H, W) to scores (N, M), one column per member."""
         scores = torch.stack([member(x) for member in self.members.values()], 1)
         if self.flip:
-            mirrored = x.flip(3)
-            other = torch.stack([member(mirrored) for member in self.members.values()], 1)
-            scores = (scores + other) / 2
+            mirrored = torch.stack([member(x.flip(3)) for member in self.members.values()], 1)
+            scores = (scores + mirrored) / 2
         return scores
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, 3, H, W), normalised, to scores (N,)."""
+        """Map normalised pictures (N, 3, H, W) to scores (N,)."""
         return self.member_scores(x).mean(1)
 
     def explain(self, x: Tensor) -> Tensor:
-        """(N, 3, H, W) to heat maps (N, h, w): the members' average on the first one's grid."""
-        heat = self._average(x)
-        return (heat + self._average(x.flip(3)).flip(2)) / 2 if self.flip else heat
+        """Map (N, 3, H, W) to the members' mean heat maps (N, h, w), on the first member's grid."""
+        heat = self._mean_map(x)
+        return (heat + self._mean_map(x.flip(3)).flip(2)) / 2 if self.flip else heat
 
-    def _average(self, x: Tensor) -> Tensor:
+    def _mean_map(self, x: Tensor) -> Tensor:
         maps: list[Tensor] = []
         for member in self.members.values():
-            assert isinstance(member, Explains)
+            assert isinstance(member, Explainable)
             heat = member.explain(x)
-            maps.append(remapped(heat, maps[0].shape[1:]) if maps else heat)
+            maps.append(resize_area(heat, maps[0].shape[1:]) if maps else heat)
         return torch.stack(maps).mean(0)

@@ -1,8 +1,9 @@
-"""Heat maps: where in the frame a score comes from. The plain mean over the places is the score.
+"""Heat maps of scores, whose mean over all cells is the score.
 
-A linear head on average-pooled maps gives the mean of what it would give at every place alone. So
-these maps are exact and cost next to nothing; they are ours, no paper asks for them. A place sees
-its surroundings too, so a map says which features raise or lower the score, not which pixels.
+A linear head on average-pooled feature maps equals the mean of the head applied to every cell, as
+in class activation mapping (Zhou et al., CVPR 2016). So these heat maps are exact and cheap. Each
+cell has a large receptive field: a heat map shows which region's features raise or lower the
+score, not which pixels do.
 """
 
 from __future__ import annotations
@@ -15,37 +16,46 @@ from torch import Tensor
 
 
 @runtime_checkable
-class Explains(Protocol):
-    """A network that has heat maps."""
+class Explainable(Protocol):
+    """A network with heat maps."""
 
     def explain(self, x: Tensor) -> Tensor:
-        """(N, 3, H, W), normalised, to heat maps (N, h, w); their means are the scores."""
+        """Map normalised pictures (N, 3, H, W) to heat maps (N, h, w), whose means are scores."""
         ...
 
 
-def overlaps(cells: int, grid: int) -> Tensor:
-    """How the cells of one even division of a length share in the cells of another.
+def overlap_fractions(source: int, target: int) -> Tensor:
+    """Overlaps of the cells of two even divisions of one length.
+
+    Args:
+        source: number of source cells.
+        target: number of target cells.
 
     Returns:
-        (grid, cells) float64: entry [i, j] is the share of cell i of the grid that cell j covers.
-        Rows sum to 1 and columns to grid / cells, so that a mean over the cells is kept.
+        (target, source) float64: entry [i, j] is the fraction of target cell i that source cell j
+        covers. Rows sum to 1 and columns to target / source, so that the mean is preserved.
     """
-    first = torch.arange(grid).unsqueeze(1) * cells  # the length is grid * cells
-    begin = torch.arange(cells) * grid
-    shared = torch.minimum(first + cells, begin + grid) - torch.maximum(first, begin)
-    return shared.clamp(min=0).double() / cells
+    target_start = torch.arange(target).unsqueeze(1) * source  # the length is target * source
+    source_start = torch.arange(source) * target
+    end = torch.minimum(target_start + source, source_start + target)
+    return (end - torch.maximum(target_start, source_start)).clamp(min=0).double() / source
 
 
-def remapped(maps: Tensor, grid: Sequence[int]) -> Tensor:
-    """(..., h, w) on another grid, (..., *grid), by shared areas: every map keeps its mean.
+def resize_area(maps: Tensor, size: Sequence[int]) -> Tensor:
+    """Resample maps by overlapping areas, which preserves the mean of every map.
 
-    Both grids are taken to cover the same frame evenly. The sizes become constants when traced.
+    Args:
+        maps: (..., h, w).
+        size: height and width of the result. Both become constants when the network is traced.
+
+    Returns:
+        (..., *size).
     """
-    have, want = [int(size) for size in maps.shape[-2:]], [int(size) for size in grid]
-    if have == want:
+    source, target = [int(side) for side in maps.shape[-2:]], [int(side) for side in size]
+    if source == target:
         return maps
     rows, columns = (
-        overlaps(cells, count).to(maps.dtype).to(maps.device)
-        for cells, count in zip(have, want, strict=True)
+        overlap_fractions(have, want).to(maps.dtype).to(maps.device)
+        for have, want in zip(source, target, strict=True)
     )
     return rows @ maps @ columns.T

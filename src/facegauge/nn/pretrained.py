@@ -1,4 +1,4 @@
-"""Where a backbone's weights come from: its library, a file of its own, or a port's."""
+"""Pretrained backbone weights: from torchvision or timm, a file of theirs, or a port."""
 
 from __future__ import annotations
 
@@ -17,14 +17,22 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def backbone_weights(backbone: str, weights: str | Path) -> dict[str, Tensor]:
-    """Tensors by the backbone's own names: "imagenet" through torchvision or timm, or a file.
+    """Load pretrained weights of a backbone.
 
-    The file holds the backbone under its own names; or, as the ports of EfficientNet-Lite and the
-    TorchScript files of Inception-v3 for the FID do, the same tensors in the same order under
-    others, trained on (x - 127) / 128 and (x - 128) / 128.
+    Besides state dicts with the backbone's own names, two ports are read that have other names and
+    another normalisation of the input: EfficientNet-Lite0, trained on (x - 127) / 128, and the
+    TorchScript file of Inception-v3 for the FID, trained on (x - 128) / 128.
+
+    Args:
+        backbone: a key of `backbones.TAPS`.
+        weights: "imagenet" for those of torchvision or timm (which may download them), or the path
+            of a file written by `torch.save` or `torch.jit.save`.
+
+    Returns:
+        The state dict, for input that is normalised with ImageNet's mean and std.
 
     Raises:
-        UsageError: they cannot be had, or the file cannot be read.
+        UsageError: the weights cannot be downloaded or read.
     """
     try:
         if weights == "imagenet":
@@ -37,16 +45,16 @@ def backbone_weights(backbone: str, weights: str | Path) -> dict[str, Tensor]:
             return _from_slim(state)
         return state
     except Exception as error:
-        raise UsageError(f"cannot get backbone weights from {weights}: {error}") from error
+        raise UsageError(f"cannot load backbone weights from {weights}: {error}") from error
 
 
 def _read(weights: str | Path) -> dict[str, Tensor]:
-    """The tensors of a file that torch.save or torch.jit.save wrote."""
+    """The tensors of a file that `torch.save` or `torch.jit.save` wrote."""
     if not _is_script(weights):
         tensors: dict[str, Tensor] = torch.load(weights, map_location="cpu", weights_only=True)
         return tensors
     load: Callable[..., nn.Module] = torch.jit.load
-    with warnings.catch_warnings():  # there is no other way to read such a file
+    with warnings.catch_warnings():  # torch.jit.load is deprecated, without a replacement
         warnings.simplefilter("ignore", FutureWarning)
         return load(str(weights), map_location="cpu").state_dict()
 
@@ -59,53 +67,53 @@ def _is_script(weights: str | Path) -> bool:
 
 
 def _from_lite(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The weights of a port of EfficientNet-Lite0 as timm's network wants them.
+    """Convert weights of a port of EfficientNet-Lite0 to timm's network.
 
-    The port's input is (x - 127) / 128 and its batch norms add 1e-3 to the variance, ours 1e-5,
-    which is folded into their statistics.
+    The port's input is (x - 127) / 128. Its batch norms have epsilon 1e-3 and timm's 1e-5; the
+    difference is added to the running variance.
     """
     names = classifier("efficientnet_lite0").state_dict()
-    theirs = [value for name, value in state.items() if "num_batches" not in name]
-    ours = [name for name in names if "num_batches" not in name]
-    renamed = dict(zip(ours, theirs, strict=True))
-    for name in ours:
+    values = [value for name, value in state.items() if "num_batches" not in name]
+    timm_names = [name for name in names if "num_batches" not in name]
+    converted = dict(zip(timm_names, values, strict=True))
+    for name in timm_names:
         if name.endswith("running_var"):
-            renamed[name] = renamed[name] + (1e-3 - 1e-5)
-    return _standardised(renamed, "conv_stem", "bn1", 127)
+            converted[name] = converted[name] + (1e-3 - 1e-5)
+    return _renormalise(converted, "conv_stem", "bn1", 127)
 
 
 def _from_slim(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The weights of TensorFlow's Inception-v3 of 2015, ported, as timm's network wants them.
+    """Convert a port of TensorFlow's Inception-v3 of 2015 to timm's network.
 
-    Its batch norms have no scale, and its input is (x - 128) / 128. It leaves the border out of
-    its average pooling and ends in one maximum pooling, where timm's network does neither, so it
-    is a place to start from and not the same network.
+    Its batch norms have no scale, and its input is (x - 128) / 128. It excludes the padding from
+    its average pooling and has one maximum pooling in the last block, which timm's network does
+    not, so the result is an initialisation and not the same network.
     """
-    theirs = [name.removesuffix(".weight") for name in state if name.endswith(".weight")]
+    layers = [name.removesuffix(".weight") for name in state if name.endswith(".weight")]
     names = classifier("inception_v3").state_dict()
-    ending = ".conv.weight"
-    ours = [n.removesuffix(ending) for n in names if n.endswith(ending) and "Aux" not in n]
-    renamed = {}
-    for old, new in zip(theirs, ours, strict=True):
-        renamed[f"{new}.conv.weight"] = state[f"{old}.weight"]
-        renamed[f"{new}.bn.weight"] = torch.ones_like(state[f"{old}.beta"])
-        renamed[f"{new}.bn.bias"] = state[f"{old}.beta"]
-        renamed[f"{new}.bn.running_mean"] = state[f"{old}.mean"]
-        renamed[f"{new}.bn.running_var"] = state[f"{old}.var"]
-    return _standardised(renamed, "Conv2d_1a_3x3.conv", "Conv2d_1a_3x3.bn", 128)
+    suffix = ".conv.weight"
+    timm_layers = [n.removesuffix(suffix) for n in names if n.endswith(suffix) and "Aux" not in n]
+    converted = {}
+    for old, new in zip(layers, timm_layers, strict=True):
+        converted[f"{new}.conv.weight"] = state[f"{old}.weight"]
+        converted[f"{new}.bn.weight"] = torch.ones_like(state[f"{old}.beta"])
+        converted[f"{new}.bn.bias"] = state[f"{old}.beta"]
+        converted[f"{new}.bn.running_mean"] = state[f"{old}.mean"]
+        converted[f"{new}.bn.running_var"] = state[f"{old}.var"]
+    return _renormalise(converted, "Conv2d_1a_3x3.conv", "Conv2d_1a_3x3.bn", 128)
 
 
-def _standardised(
-    state: dict[str, Tensor], stem: str, norm: str, centre: float
+def _renormalise(
+    state: dict[str, Tensor], stem: str, norm: str, center: float
 ) -> dict[str, Tensor]:
-    """Weights for (x - centre) / 128 as weights for ImageNet's mean and deviation.
+    """Convert weights for the input (x - center) / 128 to input with ImageNet's mean and std.
 
-    The difference is folded into the first convolution and the batch norm behind it; exact but
+    The difference is folded into the first convolution and its batch norm. This is exact except
     where the convolution pads its input.
     """
     mean, std = torch.tensor(IMAGENET_MEAN) * 255, torch.tensor(IMAGENET_STD) * 255
     weight, shift = state[f"{stem}.weight"], state[f"{norm}.running_mean"]
-    offset = weight.sum((2, 3)) @ ((mean - centre) / 128)
+    offset = weight.sum((2, 3)) @ ((mean - center) / 128)
     return {
         **state,
         f"{stem}.weight": weight * (std / 128).view(1, 3, 1, 1),

@@ -1,8 +1,8 @@
-"""Any backbone, average-pooled at one or several depths, and a linear head: one score a picture.
+"""A backbone, average-pooled at one or several depths, and a linear head that gives a score.
 
-Efficient-FIQA's two networks (arXiv 2507.15709) are `swin_b`, its teacher, and `edgenext_xx_small`,
-its student, each with `depths="last"` and `head="factorised"`. MSPT's (arXiv 2508.07590) is most
-likely `mobilenetv3_small_100` with `depths="last"`: its size and cost are what was published.
+Efficient-FIQA's networks (arXiv 2507.15709) are `swin_b`, the teacher, and `edgenext_xx_small`, the
+student, both with `depths="last"` and `head="factorised"`. MSPT's (arXiv 2508.07590) is probably
+`mobilenetv3_small_100` with `depths="last"`: it has the published size and cost.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from facegauge.errors import UsageError
-from facegauge.nn.backbones import CHANNELS_LAST, HIDDEN, TAPS, body
-from facegauge.nn.heatmap import remapped
+from facegauge.nn.backbones import CHANNELS_LAST, HIDDEN, TAPS, feature_extractor
+from facegauge.nn.heatmap import resize_area
 from facegauge.nn.pretrained import backbone_weights
 
 DEPTHS = ("last", "all", "strides")
@@ -24,23 +24,30 @@ HEADS = ("linear", "factorised")
 
 
 class Regressor(nn.Module):
-    """A torchvision or timm backbone, pooled features and a linear head; the output is unbounded.
+    """A torchvision or timm backbone, pooled features and a linear head; scores are unbounded.
 
-    With `depths="last"` and 3-channel input the parameter counts are those of the usual
-    classifier features plus the head: 927,585 for mobilenet_v3_small and 1,254,629 for
-    shufflenet_v2_x1_0, both with the linear one; 1,179,641 for edgenext_xx_small and 86,874,553
-    for swin_b, both with the factorised one; 1,518,881 for mobilenetv3_small_100, whose last tap
-    is the hidden layer that timm puts behind the pooling. `depths="all"` pools every tap, which
-    puts early, fine detail within the head's reach at the price of a few hundred weights (our
-    choice). `depths="strides"` pools the taps at strides 4, 8, 16 and 32 alone and leaves out what
-    some classifiers have behind them, as MobileNetV2 its 1,280 channels.
+    With `depths="last"`, the number of parameters is that of the classifier's features plus the
+    head: 927,585 for mobilenet_v3_small and 1,254,629 for shufflenet_v2_x1_0 with the linear head;
+    1,179,641 for edgenext_xx_small and 86,874,553 for swin_b with the factorised head; 1,518,881
+    for mobilenetv3_small_100, whose last tap is the hidden layer that timm has after the pooling.
 
     Args:
         backbone: a key of `backbones.TAPS`.
-        depths: "last", "all" or "strides".
-        bias: the head's first bias: the mean label, so that training starts from there.
+        depths: which taps are pooled. "last": the last one. "all": every tap, so that the head gets
+            early, fine features too, for a few hundred more weights (our choice). "strides": those
+            at strides 4, 8, 16 and 32, without later layers such as MobileNetV2's 1,280 channels.
+        bias: initial bias of the head; the mean label is a good choice.
         head: "linear", one layer; or "factorised", Linear(C, 128) and Linear(128, 1) without an
-            activation between, as Efficient-FIQA has it.
+            activation between them, as in Efficient-FIQA.
+
+    Attributes:
+        config: the arguments as plain data, which `nn.build.build` takes.
+        taps: names of the feature maps that `features` returns.
+        pooled: names of the feature maps that the head gets.
+        channels: number of channels of each feature map, by name.
+
+    Raises:
+        UsageError: the backbone, `depths` or `head` is unknown.
     """
 
     def __init__(
@@ -48,11 +55,11 @@ class Regressor(nn.Module):
     ) -> None:
         super().__init__()
         if backbone not in TAPS:
-            raise UsageError(f"unknown backbone {backbone!r}; there are {', '.join(TAPS)}")
+            raise UsageError(f"unknown backbone {backbone!r}; expected one of {', '.join(TAPS)}")
         if depths not in DEPTHS:
-            raise UsageError(f"depths must be one of {', '.join(DEPTHS)}, got {depths!r}")
+            raise UsageError(f"expected depths to be one of {', '.join(DEPTHS)}, got {depths!r}")
         if head not in HEADS:
-            raise UsageError(f"head must be {' or '.join(HEADS)}, got {head!r}")
+            raise UsageError(f"expected head to be {' or '.join(HEADS)}, got {head!r}")
         self.backbone = backbone
         self.config = {
             "kind": "regressor",
@@ -63,9 +70,9 @@ class Regressor(nn.Module):
         }
         self.taps = TAPS[backbone][:4] if depths == "strides" else TAPS[backbone]
         self.pooled = self.taps[-1:] if depths == "last" else self.taps
-        self.body = body(backbone, self.taps)
+        self.body = feature_extractor(backbone, self.taps)
         self.channels = self._count_channels()
-        self.head = _head(head, sum(self.channels[name] for name in self.pooled), bias)
+        self.head = _create_head(head, sum(self.channels[name] for name in self.pooled), bias)
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Regressor:
@@ -73,46 +80,46 @@ class Regressor(nn.Module):
         return cls(**config)
 
     def features(self, x: Tensor) -> dict[str, Tensor]:
-        """(N, 3, H, W) to the maps at every tap, each (N, C, h, w)."""
+        """Map normalised pictures (N, 3, H, W) to feature maps by tap, each (N, C, h, w)."""
         maps: dict[str, Tensor] = self.body(x)
         if self.backbone in CHANNELS_LAST:
             maps = {name: value.permute(0, 3, 1, 2) for name, value in maps.items()}
         return maps
 
     def score(self, maps: dict[str, Tensor]) -> Tensor:
-        """The maps at the taps to scores (N,)."""
+        """Map the feature maps of `features` to scores (N,)."""
         pooled = [maps[name].mean((2, 3)) for name in self.pooled]
         scores: Tensor = self.head(torch.cat(pooled, 1)).squeeze(1)
         return scores
 
     def heat_map(self, maps: dict[str, Tensor]) -> Tensor:
-        """The maps at the taps to where the scores come from, (N, h, w).
+        """Map the feature maps of `features` to heat maps (N, h, w), whose means are the scores.
 
-        The grid is that of stride 16. Every pooled map gives what the head makes of it at each of
-        its places; the bias is spread evenly. The mean over the places is the score. Of a hidden
-        layer behind the pooling every place gets what `_shared_out` gives it.
+        The grid is that of stride 16. The head's weights are applied to every cell of each pooled
+        map, and the bias is added to every cell. See `_distribute_hidden` for a hidden layer.
         """
-        weight, bias = _as_one(self.head)
-        grid = maps[self.taps[2]].shape[2:]
-        parts = torch.split(weight, [self.channels[name] for name in self.pooled], 1)
+        weight, bias = _as_linear(self.head)
+        size = maps[self.taps[2]].shape[2:]
+        weights = torch.split(weight, [self.channels[name] for name in self.pooled], 1)
         heat = bias
-        for name, part in zip(self.pooled, parts, strict=True):
+        for name, part in zip(self.pooled, weights, strict=True):
             if name == HIDDEN.get(self.backbone):
-                here = self._shared_out(part, maps[self.taps[3]])
+                cells = self._distribute_hidden(part, maps[self.taps[3]])
             else:
-                here = F.conv2d(maps[name], part[..., None, None]).squeeze(1)
-            heat = heat + remapped(here, grid)
+                cells = F.conv2d(maps[name], part[..., None, None]).squeeze(1)
+            heat = heat + resize_area(cells, size)
         return heat
 
-    def _shared_out(self, part: Tensor, map_: Tensor) -> Tensor:
-        """What a hidden layer behind the pooling adds to the score, shared out over the places.
+    def _distribute_hidden(self, head: Tensor, features: Tensor) -> Tensor:
+        """Distribute the contribution of a hidden layer after the pooling over the cells.
 
-        Each of its units is taken as linear between no features at all and the pooled ones, with
-        the slope of that chord, as DeepLIFT's rescale rule has it: our choice. The mean is exact.
+        Each unit is replaced by a linear function through its values at zero features and at the
+        pooled features, as in DeepLIFT's rescale rule (Shrikumar et al., ICML 2017). So the mean
+        over the cells is exact.
 
         Args:
-            part: what the head makes of the units, (1, units).
-            map_: before the pooling, (N, C, h, w).
+            head: the head's weights of the units, (1, units).
+            features: the feature map before the pooling, (N, C, h, w).
 
         Returns:
             (N, h, w).
@@ -120,36 +127,39 @@ class Regressor(nn.Module):
         layer = self.body.conv_head
         assert isinstance(layer, nn.Conv2d) and layer.bias is not None
         weight, bias = layer.weight.flatten(1), layer.bias
-        rise = map_.mean((2, 3)) @ weight.T
-        rise = torch.where(rise.abs() < 1e-3, torch.full_like(rise, 1e-3), rise)
-        nothing = bias * F.relu6(bias + 3) / 6  # hard-swish; onnxruntime can fold it so
-        slope = (F.hardswish(bias + rise) - nothing) / rise
-        weights = (part * slope) @ weight
-        return torch.einsum("nc,nchw->nhw", weights, map_) + part @ nothing
+        change = features.mean((2, 3)) @ weight.T
+        change = torch.where(change.abs() < 1e-3, torch.full_like(change, 1e-3), change)
+        at_zero = bias * F.relu6(bias + 3) / 6  # hard-swish in a form that onnxruntime can fold
+        slope = (F.hardswish(bias + change) - at_zero) / change
+        weights = (head * slope) @ weight
+        return torch.einsum("nc,nchw->nhw", weights, features) + head @ at_zero
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, 3, H, W), normalised, to scores (N,)."""
+        """Map normalised pictures (N, 3, H, W) to scores (N,)."""
         return self.score(self.features(x))
 
     def explain(self, x: Tensor) -> Tensor:
-        """(N, 3, H, W), normalised, to heat maps (N, h, w); see `heat_map`."""
+        """Map normalised pictures (N, 3, H, W) to heat maps (N, h, w); see `heat_map`."""
         return self.heat_map(self.features(x))
 
-    def start_from(self, weights: str | Path) -> None:
-        """Load the backbone's weights; see `weights.backbone_weights` for what is taken.
+    def load_pretrained(self, weights: str | Path) -> None:
+        """Load pretrained weights of the backbone; the head is not changed.
+
+        Args:
+            weights: "imagenet" or a file, see `pretrained.backbone_weights`.
 
         Raises:
-            UsageError: they cannot be had, or are not this backbone's.
+            UsageError: the weights cannot be loaded, or are of another backbone.
         """
         state = backbone_weights(self.backbone, weights)
         own = self.body.state_dict()
-        fitting = {k: v for k, v in state.items() if k in own and own[k].shape == v.shape}
-        lost = [name for name in own if name not in fitting and "num_batches" not in name]
-        if lost:
+        matching = {k: v for k, v in state.items() if k in own and own[k].shape == v.shape}
+        missing = [name for name in own if name not in matching and "num_batches" not in name]
+        if missing:
             raise UsageError(
-                f"{weights} lacks {len(lost)} tensors of {self.backbone}, the first is {lost[0]}"
+                f"{weights} lacks {len(missing)} tensors of {self.backbone}, such as {missing[0]}"
             )
-        self.body.load_state_dict(fitting, strict=False)
+        self.body.load_state_dict(matching, strict=False)
 
     @torch.no_grad()
     def _count_channels(self) -> dict[str, int]:
@@ -159,8 +169,8 @@ class Regressor(nn.Module):
         return {name: maps[name].shape[1] for name in self.taps}
 
 
-def _head(kind: str, channels: int, bias: float) -> nn.Module:
-    """Linear layers (N, channels) -> (N, 1) that start close to `bias`."""
+def _create_head(kind: str, channels: int, bias: float) -> nn.Module:
+    """Linear layers (N, channels) to (N, 1) whose initial output is close to `bias`."""
     last = nn.Linear(channels if kind == "linear" else 128, 1)
     nn.init.normal_(last.weight, std=0.01)
     nn.init.constant_(last.bias, bias)
@@ -171,8 +181,8 @@ def _head(kind: str, channels: int, bias: float) -> nn.Module:
     return nn.Sequential(first, last)
 
 
-def _as_one(head: nn.Module) -> tuple[Tensor, Tensor]:
-    """A head as a single linear layer: weight (1, C) and bias (1,)."""
+def _as_linear(head: nn.Module) -> tuple[Tensor, Tensor]:
+    """The head as one linear layer: weight (1, C) and bias (1,)."""
     if isinstance(head, nn.Linear):
         return head.weight, head.bias
     assert isinstance(head, nn.Sequential)

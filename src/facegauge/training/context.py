@@ -83,8 +83,8 @@ class Job:
 
         Args:
             numbers: `backbone`, `depths`, `head` if not linear, `weights` (see
-                `Regressor.start_from`), `start` (see `earlier`) and `fit`. An earlier network keeps
-                its own depths and head.
+                `Regressor.load_pretrained`), `start` (see `earlier`) and `fit`. An earlier network
+                keeps its own depths and head.
             member: its name, if it belongs to an ensemble.
         """
         torch.manual_seed(numbers["fit"]["seed"])
@@ -93,7 +93,7 @@ class Job:
         head = numbers.get("head", "linear")
         network = Regressor(numbers["backbone"], numbers["depths"], self.mean_label, head)
         if numbers["weights"]:
-            network.start_from(numbers["weights"])
+            network.load_pretrained(numbers["weights"])
         return network
 
     def fit(

@@ -23,7 +23,7 @@ from facegauge.evaluation.metrics import Evaluation, Interval, evaluate
 from facegauge.faces.landmarks import LANDMARK_SIZE, MIRROR_ORDER
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.nn.checkpoints import Run, save_run
-from facegauge.nn.heatmap import Explains
+from facegauge.nn.heatmap import Explainable
 from facegauge.nn.profile import profile_network
 from facegauge.training.methods.dsl_fiqa.network import DslFiqa
 from facegauge.zoo import Card, Cost, Data, Figure, Validation, card_to_toml
@@ -70,7 +70,7 @@ class Shipped(nn.Module):
         if isinstance(self.network, DslFiqa):
             said = self.network.assess(image, *landmarks)
             return {"score": said.score, "heat_map": said.heat_map, **said._asdict()}
-        if isinstance(self.network, Explains):
+        if isinstance(self.network, Explainable):
             # The score is taken from the map: onnxruntime runs the whole graph even where only the
             # score is asked for, so a map beside the pooled head would cost time at every score.
             heat = self.network.explain(image)

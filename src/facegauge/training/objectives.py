@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from facegauge.faces.spec import PreprocessSpec
-from facegauge.nn.heatmap import remapped
+from facegauge.nn.heatmap import resize_area
 from facegauge.nn.losses import ordered
 from facegauge.nn.normalise import Normalise
 from facegauge.nn.regressor import Regressor
@@ -125,5 +125,5 @@ class Distilled(nn.Module):
         ):
             map_ = adapter(maps[ours]).float()
             goal = standardise(batch[f"maps.{theirs}"].float())
-            terms.append(F.mse_loss(map_, remapped(goal, map_.shape[-2:])))
+            terms.append(F.mse_loss(map_, resize_area(goal, map_.shape[-2:])))
         return torch.stack(terms).mean()

@@ -332,7 +332,7 @@ def test_vit_tokens_are_the_blocks_outputs(tiny_vit: str, tmp_path: Path) -> Non
     theirs = timm.create_model(tiny_vit, img_size=(32, 48)).eval()
     torch.save(theirs.state_dict(), tmp_path / "vit.pth")
     ours = VitTokens((32, 48)).eval()
-    ours.start_from(tmp_path / "vit.pth")
+    ours.load_pretrained(tmp_path / "vit.pth")
     seen: list[torch.Tensor] = []
     for number in (6, 7, 8, 9):
         theirs.blocks[number].register_forward_hook(lambda *hooked: seen.append(hooked[2]))
@@ -347,9 +347,9 @@ def test_vit_tokens_are_the_blocks_outputs(tiny_vit: str, tmp_path: Path) -> Non
 
     torch.save({}, tmp_path / "empty.pth")
     with pytest.raises(UsageError, match="lacks"):
-        ours.start_from(tmp_path / "empty.pth")
+        ours.load_pretrained(tmp_path / "empty.pth")
     with pytest.raises(UsageError, match="cannot get"):
-        ours.start_from(tmp_path / "none.pth")
+        ours.load_pretrained(tmp_path / "none.pth")
 
 
 def test_cnn_tokens_lie_on_the_grid_of_stride_16() -> None:
@@ -378,6 +378,6 @@ def test_starts_from_a_backbones_weights(tmp_path: Path) -> None:
     theirs = shufflenet_v2_x0_5()
     torch.save(theirs.state_dict(), tmp_path / "weights.pth")
     core = small()
-    core.start_from(tmp_path / "weights.pth")
+    core.load_pretrained(tmp_path / "weights.pth")
     first = core.tokens.backbone.body.state_dict()["conv1.0.weight"]
     assert torch.equal(first, theirs.conv1[0].weight)

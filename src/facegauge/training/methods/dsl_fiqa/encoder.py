@@ -11,8 +11,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from facegauge.errors import UsageError
-from facegauge.nn.backbones import Shallow
-from facegauge.nn.heatmap import remapped
+from facegauge.nn.backbones import ShallowBackbone
+from facegauge.nn.heatmap import resize_area
 from facegauge.nn.regressor import Regressor
 
 SLOPE = 0.1  # of LeakyReLU below 0
@@ -62,7 +62,7 @@ class DegradationEncoder(nn.Module):
         self.grid = tuple(grid)
         self.body: nn.Module
         if backbone:
-            self.body = Shallow(backbone)
+            self.body = ShallowBackbone(backbone)
             self.width = self.body.channels
         else:
             self.body = nn.Sequential(*_convolutions(channels))
@@ -94,7 +94,7 @@ class DegradationEncoder(nn.Module):
 
     def cells(self, x: Tensor) -> Tensor:
         """(N, 3, H, W), normalised, to cells (N, rows * columns, C), row by row: for scoring."""
-        pooled: Tensor = remapped(self.body(x), self.grid)
+        pooled: Tensor = resize_area(self.body(x), self.grid)
         return pooled.flatten(2).transpose(1, 2)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:

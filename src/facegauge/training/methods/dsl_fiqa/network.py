@@ -211,13 +211,13 @@ class Core(nn.Module):
         """As `assess`, to scores (N,)."""
         return self.assess(x, cells, landmarks).score
 
-    def start_from(self, weights: str | Path) -> None:
+    def load_pretrained(self, weights: str | Path) -> None:
         """Load the backbone's ImageNet weights: "imagenet", or a .pth file in its library's layout.
 
         Raises:
             UsageError: they cannot be had.
         """
-        self.tokens.start_from(weights)
+        self.tokens.load_pretrained(weights)
 
 
 class DslFiqa(nn.Module):

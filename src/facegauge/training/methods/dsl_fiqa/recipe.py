@@ -159,7 +159,7 @@ def train_core(job: Job, encoder: DegradationEncoder | None, clean: list[Framed]
     spec = job.maker.spec
     core = Core(CoreSettings(**sizes, size=(spec.height, spec.width), bias=job.mean_label))
     if numbers["weights"]:
-        core.start_from(numbers["weights"])
+        core.load_pretrained(numbers["weights"])
     if numbers["start"]:
         start_tokens(core, numbers["start"])
     network = DslFiqa(encoder, core)

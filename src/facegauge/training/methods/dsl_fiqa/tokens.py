@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from facegauge.errors import UsageError
 from facegauge.nn.backbones import TAPS
-from facegauge.nn.heatmap import remapped
+from facegauge.nn.heatmap import resize_area
 from facegauge.nn.regressor import Regressor
 
 PATCH = 16
@@ -68,7 +68,7 @@ class VitTokens(nn.Module):
         )
         return torch.cat(maps, 1)
 
-    def start_from(self, weights: str | Path) -> None:
+    def load_pretrained(self, weights: str | Path) -> None:
         """Load ImageNet weights: "imagenet" through timm, or a .pth file in timm's layout.
 
         Raises:
@@ -123,14 +123,14 @@ class CnnTokens(nn.Module):
         """(N, 3, H, W) to (N, channels, h, w)."""
         maps = self.backbone.features(x)
         projected = [
-            remapped(project(maps[name]), self.grid)
+            resize_area(project(maps[name]), self.grid)
             for name, project in zip(self.backbone.taps, self.project, strict=True)
         ]
         return torch.cat(projected, 1)
 
-    def start_from(self, weights: str | Path) -> None:
-        """Load ImageNet weights; see `Regressor.start_from`."""
-        self.backbone.start_from(weights)
+    def load_pretrained(self, weights: str | Path) -> None:
+        """Load ImageNet weights; see `Regressor.load_pretrained`."""
+        self.backbone.load_pretrained(weights)
 
     @torch.no_grad()
     def _measure_grid(self, size: Sequence[int]) -> tuple[int, int]:
