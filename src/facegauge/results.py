@@ -165,13 +165,13 @@ class ImageScore:
         Returns:
             Dictionaries whose keys are the names of the schema, in its order.
         """
-        names = (schema or COLUMNS).names
+        names = COLUMNS.names if schema is None else schema.names
         if not self.faces:
             empty: dict[str, Any] = dict.fromkeys(names)
             empty.update(path=self.path, status=self.status.value, message=self.message)
             return [empty]
         rows = [self._row(number, face) for number, face in enumerate(self.faces)]
-        if names == COLUMNS.names:
+        if names is COLUMNS.names:
             return rows
         known = [{**face.factors, **row} for face, row in zip(self.faces, rows, strict=True)]
         return [{name: row.get(name) for name in names} for row in known]

@@ -146,7 +146,7 @@ def test_paths_from_stdin(score: Any, grey: Write, end: bytes) -> None:
         (["score", "EMPTY", "-o", "t.csv", "--resume", "--overwrite"], "--resume goes neither"),
         (["score", "x.png", "--scorer", "EMPTY"], "neither a scorer folder"),
         (["score", "x.png", "--scorer", "TOY", "--faces", "some"], "got 'some'"),
-        (["score", "x.png", "--scorer", "TOY", "-o", "t.xls"], ".csv, .jsonl, .parquet"),
+        (["score", "x.png", "--scorer", "TOY", "-o", "t.xls"], ".csv, .jsonl or .parquet"),
         (["best", "EMPTY"], "no pictures found in"),
     ],
 )
@@ -230,7 +230,7 @@ def test_rows_are_shown_one_by_one(
     capsys: pytest.CaptureFixture[str], toy_scorer: Path, tmp_path: Path
 ) -> None:
     result = scorer.Scorer(toy_scorer).score(tmp_path / "no.png")
-    with score_verb._Shown() as shown:
+    with score_verb._Shown(COLUMNS) as shown:
         shown.write(result)
         assert "no.png" in capsys.readouterr().out
         shown.write(result)

@@ -492,7 +492,7 @@ def test_wrong_places_and_files(judge, folder, tmp_path):
         label_into(tmp_path / "nowhere" / "t.csv", judge, load_manifest(folder))
     with pytest.raises(UsageError, match="cannot read"):
         load_labels(tmp_path / "none.csv")
-    for text in ("a,b\n1,2\n", ",".join(COLUMNS) + "\na.png,ok,high,,,,,\n"):
+    for text in ("a,b\n1,2\n", ",".join(COLUMNS.names) + "\na.png,ok,high,,,,,\n"):
         (tmp_path / "bad.csv").write_text(text)
         with pytest.raises(UsageError, match="not a table of labels"):
             load_labels(tmp_path / "bad.csv")

@@ -8,7 +8,7 @@ import pytest
 
 from facegauge.errors import MissingExtra, UsageError
 from facegauge.results import COLUMNS, Box, Face, FaceScore, ImageScore, Status
-from facegauge.tables import formats as rows
+from facegauge.tables import parquet as parquet_files
 from facegauge.tables import scores as tables
 from facegauge.tables.scores import open_table, read_rows
 
@@ -80,9 +80,9 @@ def test_a_row_is_on_the_disk_at_once(tmp_path: Path, suffix: str) -> None:
         assert paths(tmp_path / f"t{suffix}") == ["a.jpg"]
 
 
-def kill(table: tables.Table) -> None:
+def kill(table: tables.ScoreTable) -> None:
     """Leave a table as kill -9 would: nothing is tidied up."""
-    table._file.close()
+    table._journal._file.close()
 
 
 @pytest.mark.parametrize("suffix", LINES)
@@ -122,7 +122,7 @@ def test_an_interrupted_run_keeps_whole_pictures_only(tmp_path: Path) -> None:
     file = tmp_path / "t.csv"
     with pytest.raises(KeyboardInterrupt), open_table(file) as table:
         table.write(result("a.jpg", 2))
-        table._file.write(b"half a pic")
+        table._journal._file.write(b"half a pic")
         raise KeyboardInterrupt
     assert paths(file) == ["a.jpg", "a.jpg"]
     with open_table(file, resume=True) as table:
@@ -169,9 +169,9 @@ def test_a_full_disk_is_said_to_be_one(
     said = r"No space left.*go on with --resume"
     with pytest.raises(UsageError, match=said), open_table(file) as table:
         table.write(result("a.jpg"))
-        monkeypatch.setattr(table, "_note", full)
+        monkeypatch.setattr(table._journal, "_save", full)
     with pytest.raises(ZeroDivisionError), open_table(file, resume=True) as table:
-        monkeypatch.setattr(table, "_note", full)
+        monkeypatch.setattr(table._journal, "_save", full)
         raise ZeroDivisionError  # what came first is what is said
     with open_table(file, resume=True) as table:
         table.write(result("b.jpg"))
@@ -200,7 +200,7 @@ def test_a_killed_parquet_run_goes_on_from_its_journal(tmp_path: Path) -> None:
 
 def test_parquet_is_written_in_row_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
-    monkeypatch.setattr(rows, "ROW_GROUP", 2)
+    monkeypatch.setattr(parquet_files, "ROW_GROUP", 2)
     with open_table(tmp_path / "t.parquet") as table:
         for number in range(5):
             table.write(result(f"{number}.jpg"))
@@ -280,7 +280,7 @@ def test_a_file_that_is_no_score_table_is_refused_and_kept(
 def test_unknown_suffix_no_folder_and_missing_pyarrow(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(UsageError, match=r"\.csv, \.jsonl, \.parquet"):
+    with pytest.raises(UsageError, match=r"\.csv, \.jsonl or \.parquet"):
         open_table(tmp_path / "t.xlsx")
     with pytest.raises(UsageError, match="No such file"):
         open_table(tmp_path / "no" / "t.csv")

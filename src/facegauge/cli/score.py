@@ -16,6 +16,7 @@ from facegauge.errors import UsageError
 
 if TYPE_CHECKING:
     from facegauge.results import ImageScore
+    from facegauge.schema import Schema
     from facegauge.scorer import Scorer
 
 EPILOG = (
@@ -205,8 +206,10 @@ class Sink(Protocol):
 def _open_sink(
     output: Path | None, scorer: Scorer, *, resume: bool, overwrite: bool
 ) -> AbstractContextManager[Sink]:
+    from facegauge.results import COLUMNS
+
     if output is None:
-        return _Shown() if sys.stdout.isatty() else _Piped()
+        return _Shown(COLUMNS) if sys.stdout.isatty() else _Piped(COLUMNS)
     from facegauge import __version__
     from facegauge.tables.scores import open_table
 
@@ -224,6 +227,9 @@ def _open_sink(
 class _Fresh:
     """A sink that starts empty."""
 
+    def __init__(self, schema: Schema) -> None:
+        self._schema = schema
+
     def __enter__(self) -> Self:
         return self
 
@@ -235,18 +241,17 @@ class _Piped(_Fresh):
     """CSV on stdout, as it comes."""
 
     def __enter__(self) -> Self:
-        from facegauge.tables.formats import CSV
+        from facegauge.tables.formats import csv_lines
 
-        self._put(CSV.header)
+        self._lines = csv_lines(self._schema)
+        self._put(self._lines.header)
         return self
 
     def __exit__(self, *error: object) -> None:
         sys.stdout.flush()
 
     def write(self, result: ImageScore) -> None:
-        from facegauge.tables.formats import CSV, rounded_rows
-
-        self._put(b"".join(map(CSV.encode, rounded_rows(result))))
+        self._put(self._lines.encode(result.rows(self._schema)))
 
     def _put(self, data: bytes) -> None:
         sys.stdout.buffer.write(data)

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,28 +13,44 @@ import numpy.typing as npt
 
 from facegauge.data.manifests import Manifest, relative_path
 from facegauge.errors import UsageError
-from facegauge.evaluation.logistic import Mapping
+from facegauge.evaluation import logistic
 from facegauge.results import Status
-from facegauge.tables.formats import DECIMALS, ROW_GROUP, Row, require_parquet, without_bytes
-from facegauge.tables.locks import hold
+from facegauge.schema import Column, Schema
+from facegauge.tables.files import suffix_of, table_rows, table_schema
+from facegauge.tables.formats import Row, without_bytes
+from facegauge.tables.journal import Journal
 
 Scores = npt.NDArray[np.float64]
 
-NUMBERS = ("score", "raw", "spread", "weight")
-COLUMNS = ("image", "status", *NUMBERS, "scorer", "message")
 SUFFIXES = (".csv", ".parquet")
+COLUMNS = Schema(
+    [
+        Column("image", "str", "The picture, as seen from the table's folder."),
+        Column("status", "str", "`ok`, or why there is no label, as in a score table."),
+        Column("score", "float", "The label, 0 to 1; empty unless the status is `ok`."),
+        Column("raw", "float", "Mean of the views' raw scores, on the network's own scale."),
+        Column("spread", "float", "Population standard deviation of the views' raw scores."),
+        Column("weight", "float", "Weight of the label in training, exp(-spread), 0 to 1."),
+        Column("scorer", "str", "Name of the scorer that gave the label."),
+        Column("message", "str", "Why there is no label; empty when there is one."),
+    ]
+)
+"""The columns of a table of pseudo-labels."""
+NUMBERS = tuple(column.name for column in COLUMNS if column.type == "float")
 
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What a judge says of one picture; without numbers unless the status is ok.
+    """The pseudo-label of one picture; without numbers unless the status is ok.
 
     Attributes:
-        raw: mean over the views of what the network gives, on any scale.
-        score: the label: `raw` mapped to the labels' scale and cut to 0..1.
+        path: of the picture.
+        status: as of an `ImageScore`.
+        raw: mean of the views' raw scores, on the network's own scale.
+        score: the label: `raw` mapped to the scale of the labels and clipped to 0..1.
         spread: population standard deviation of the views' raw scores.
-        weight: exp(-spread), how far to trust the label: a third party's idea, not the paper's.
-        message: why there is no score.
+        weight: weight of the label in training, exp(-spread), 0..1; not from the paper.
+        message: why there is no label.
     """
 
     path: Path
@@ -64,7 +75,7 @@ def load_labels(table: str | os.PathLike[str]) -> tuple[Manifest, Scores]:
     rows = [row for row in _read(table) if row["score"] is not None]
     if not rows:
         raise UsageError(f"{table}: none of its pictures has a label")
-    groups = [name for name in COLUMNS if name not in ("image", "score")]
+    groups = [name for name in COLUMNS.names if name not in ("image", "score")]
     manifest = Manifest(
         paths=tuple(table.parent / row["image"] for row in rows),
         scores=np.array([row["score"] for row in rows], np.float64),
@@ -76,28 +87,49 @@ def load_labels(table: str | os.PathLike[str]) -> tuple[Manifest, Scores]:
 
 
 class Table:
-    """A table of labels and the journal that it grows as; a context manager while it grows."""
+    """A table of labels and the journal that it grows as; a context manager while it grows.
+
+    Args:
+        path: ends in .csv or .parquet.
+
+    Attributes:
+        path: as given.
+        done: names of the pictures that a resumed table holds.
+
+    Raises:
+        UsageError: unknown suffix, or no folder to write to.
+        MissingExtra: Parquet without pyarrow.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._parquet = _is_parquet(path)
+        self._parquet = suffix_of(path, SUFFIXES) == ".parquet"
         if not path.parent.is_dir():
             raise UsageError(f"there is no folder {path.parent} to write {path.name} to")
         self.path = path
-        self.done: set[str] = set()
-        self._journal = path.with_name(path.name + ".partial.jsonl")
-        self._notes = path.with_name(path.name + ".settings.json")
+        self._journal = Journal(
+            path, COLUMNS, key="image", in_place=False, noun="table of labels", restart=self.anew
+        )
 
     @property
     def anew(self) -> str:
-        """How to be rid of it, for messages; training has no --overwrite."""
+        """How to start anew, for messages; training has no --overwrite."""
         return f"to start anew delete {self.path.name}* (facegauge label --overwrite does)"
 
     @property
     def exists(self) -> bool:
-        return self.path.exists() or self._journal.exists()
+        """Whether there is anything to resume or to overwrite."""
+        return self._journal.exists
+
+    @property
+    def done(self) -> set[str]:
+        return self._journal.done
 
     def name(self, picture: Path) -> str:
-        """A picture's path as seen from the table's folder."""
+        """A picture's path as seen from the table's folder.
+
+        Raises:
+            UsageError: the table is Parquet, and the path is not UTF-8.
+        """
         name = relative_path(picture, self.path.parent)
         if self._parquet and without_bytes(name) != name:
             raise UsageError(
@@ -106,140 +138,62 @@ class Table:
             )
         return name
 
-    def begin(self, settings: Row, mapping: Mapping) -> None:
-        """An empty table in place of what is there."""
-        notes = json.dumps({"settings": settings, "mapping": asdict(mapping)}, indent=2)
-        self._open()
-        self._lines.truncate(0)
-        self.path.unlink(missing_ok=True)
-        with _replacing(self._notes) as fresh:
-            fresh.write_text(notes + "\n", encoding="utf-8")
+    def begin(self, settings: Row, mapping: logistic.Mapping) -> None:
+        """An empty table in place of what is there.
 
-    def go_on(self, settings: Row) -> Mapping:
-        """Take up what is there; returns the mapping that it was begun with.
+        Args:
+            settings: what the labels depend on, as JSON types.
+            mapping: from raw scores to labels.
+        """
+        self._journal.begin(settings, {"mapping": asdict(mapping)})
+
+    def go_on(self, settings: Row, same_as: Collection[str] = ()) -> logistic.Mapping:
+        """Resume what is there.
+
+        Args:
+            settings: what the labels depend on, as JSON types.
+            same_as: sha256 of scorers that count as the one of the settings.
+
+        Returns:
+            The mapping that the table was begun with.
 
         Raises:
             UsageError: it was begun with other settings, is damaged, or another process writes it.
         """
+        more = self._journal.resume(settings, same_as)
         try:
-            notes = json.loads(self._notes.read_text(encoding="utf-8"))
-            old, curve = dict(notes["settings"]), dict[str, Any](notes["mapping"])
-            for key in ("logistic", "linear"):
-                curve[key] = curve[key] and tuple(map(float, curve[key]))
-            mapping = Mapping(**curve)
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise UsageError(
-                f"cannot resume {self.path}: {self._notes.name}, which says how its labels were "
-                f"made, is missing or damaged; {self.anew}"
-            ) from error
-        differing = [
-            f"{key} was {old.get(key)!r}, is {value!r}"
-            for key, value in settings.items()
-            if old.get(key) != value
-        ]
-        if differing:
-            raise UsageError(
-                f"cannot resume {self.path} with other settings: {'; '.join(differing)}; "
-                f"repeat the old ones, or {self.anew}"
-            )
-        if not self._journal.exists():
-            with _replacing(self._journal) as fresh, fresh.open("wb") as lines:
-                lines.writelines(map(_line, _read(self.path)))
-        self._open()
-        self._read_back()
-        return mapping
+            return self._mapping(more)
+        except UsageError:
+            self._journal.close(publish=False)
+            raise
 
     def write(self, name: str, label: Label, scorer: str) -> None:
-        """Append a row."""
-        numbers = [getattr(label, column) for column in NUMBERS]
-        cells = [None if number is None else round(number, DECIMALS) for number in numbers]
-        values = (name, label.status.value, *cells, scorer, label.message)
-        rest = memoryview(_line(dict(zip(COLUMNS, values, strict=True))))
-        while rest:
-            rest = rest[self._lines.write(rest) or 0 :]
+        """Append a row.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        row = {number: getattr(label, number) for number in NUMBERS}
+        text = {"image": name, "status": label.status.value, "message": label.message}
+        self._journal.append([row | text | {"scorer": scorer}])
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
-        self._lines.close()
-        if kind is None:
-            self._publish()
+        self._journal.close(publish=kind is None)
 
-    def _open(self) -> None:
-        self._lines = self._journal.open("ab", buffering=0)
+    def _mapping(self, more: Mapping[str, Any]) -> logistic.Mapping:
         try:
-            hold(self._lines, self.path)
-        except UsageError:
-            self._lines.close()
-            raise
-
-    def _read_back(self) -> None:
-        """Note what the journal holds, and drop a last line that was cut."""
-        whole = 0
-        try:
-            with self._journal.open("rb") as lines:
-                for line in lines:
-                    if line.endswith(b"\n"):
-                        self.done.add(json.loads(line)["image"])
-                        whole += len(line)
+            curve = dict(more["mapping"])
+            for key in ("logistic", "linear"):
+                curve[key] = curve[key] and tuple(map(float, curve[key]))
+            return logistic.Mapping(**curve)
         except (ValueError, KeyError, TypeError) as error:
             raise UsageError(
-                f"cannot resume {self.path}: {self._journal.name} is damaged: {error}; {self.anew}"
+                f"cannot resume {self.path}: {self.path.name}.settings.json, which has the mapping "
+                f"of its labels, is damaged; {self.anew}"
             ) from error
-        self._lines.truncate(whole)
-
-    def _publish(self) -> None:
-        """The journal becomes the table."""
-        write = _write_parquet if self._parquet else _write_csv
-        with self._journal.open("rb") as lines, _replacing(self.path) as fresh:
-            write(fresh, map(json.loads, lines))
-        self._journal.unlink()
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """A file to write, which takes the place of `path` once it is whole."""
-    fresh = path.with_name(path.name + ".new")
-    yield fresh
-    fresh.replace(path)
-
-
-def _is_parquet(path: Path) -> bool:
-    suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise UsageError(f"{path}: expected a table's name to end in {' or '.join(SUFFIXES)}")
-    if suffix == ".parquet":
-        require_parquet()
-    return suffix == ".parquet"
-
-
-def _line(row: Row) -> bytes:
-    return json.dumps(row).encode() + b"\n"
-
-
-def _write_csv(path: Path, rows: Iterable[Row]) -> None:
-    with path.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-        for cells in chain([COLUMNS], (row.values() for row in rows)):
-            line = io.StringIO()
-            csv.writer(line).writerow(cells)  # its own line end makes it quote carriage returns
-            file.write(line.getvalue().removesuffix("\r\n") + "\n")
-
-
-def _write_parquet(path: Path, rows: Iterable[Row]) -> None:
-    import pyarrow
-    from pyarrow import parquet
-
-    kinds = [(name, pyarrow.float64()) if name in NUMBERS else (name, pyarrow.string())
-             for name in COLUMNS]  # fmt: skip
-    schema = pyarrow.schema(kinds)
-    clean = (
-        {name: without_bytes(cell) if isinstance(cell, str) else cell for name, cell in row.items()}
-        for row in rows
-    )
-    with parquet.ParquetWriter(path, schema) as writer:
-        while group := list(islice(clean, ROW_GROUP)):
-            writer.write_table(pyarrow.Table.from_pylist(group, schema))
 
 
 def _read(path: Path) -> Iterator[Row]:
@@ -247,22 +201,12 @@ def _read(path: Path) -> Iterator[Row]:
 
     Raises:
         UsageError: unreadable, or no table of labels.
+        MissingExtra: Parquet without pyarrow.
     """
+    suffix_of(path, SUFFIXES)
     try:
-        if _is_parquet(path):
-            from pyarrow import parquet
-
-            with parquet.ParquetFile(path) as file:
-                for batch in file.iter_batches(columns=list(COLUMNS)):
-                    yield from ({name: row[name] for name in COLUMNS} for row in batch.to_pylist())
-        else:
-            with path.open(encoding="utf-8", errors="surrogateescape", newline="") as text:
-                for cells in csv.DictReader(text, strict=True):
-                    numbers = {
-                        name: float(cells[name]) if cells[name] else None for name in NUMBERS
-                    }
-                    yield {name: numbers.get(name, cells[name]) for name in COLUMNS}
+        yield from table_rows(path, table_schema(path, COLUMNS))
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror or error}") from error
-    except (ValueError, KeyError, TypeError, csv.Error) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{path} is not a table of labels: {error}") from error

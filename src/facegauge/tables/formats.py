@@ -1,4 +1,4 @@
-"""Rows of a score table as bytes and back: CSV and JSONL line by line, Parquet as a whole file."""
+"""Rows of any schema as lines and back: CSV and JSONL."""
 
 from __future__ import annotations
 
@@ -8,62 +8,64 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
-from pathlib import Path
+from operator import itemgetter
 from typing import IO, Any
 
-from facegauge.errors import MissingExtra
-from facegauge.results import COLUMNS as SCHEMA
-from facegauge.results import ImageScore
+from facegauge.schema import Column, Schema
 
 Row = dict[str, Any]
 
-COLUMNS = SCHEMA.names
-TEXTS = ("path", "status", "band", "message")
-DECIMALS = 6  # of numbers in tables
-ROW_GROUP = 50_000  # rows held in memory while a Parquet file is written
-KEEP_BYTES = sys.getfilesystemencodeerrors()  # paths that are not UTF-8, as `os.fsdecode` has them
+DECIMALS = 6  # of floats in lines
+KEEP_BYTES = sys.getfilesystemencodeerrors()  # for paths that are not UTF-8, see `os.fsdecode`
+NEVER_NONE = "message"  # a text column whose empty CSV cells are "", not None
 
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """A format of lines.
+    """A format of lines for one schema.
 
     Attributes:
-        header: what a file begins with.
-        encode: a row to bytes that end in a newline.
-        decode: a file to its rows (None for the header) and the offset where each ends; a cut
-            last line is left out. A line that is no row is a ValueError, KeyError or TypeError.
+        header: the first bytes of a file.
+        encode: rows to bytes that end in a newline; floats are rounded to `DECIMALS`.
+        decode: a file, open at its start, to its rows and the offset where each ends; the header
+            gives None for a row, and a last line without its newline is left out. Raises
+            ValueError, KeyError or TypeError at a line that is no row of the schema.
     """
 
     header: bytes
-    encode: Callable[[Row], bytes]
+    encode: Callable[[Iterable[Row]], bytes]
     decode: Callable[[IO[bytes]], Iterator[tuple[Row | None, int]]]
 
 
-def rounded_rows(result: ImageScore) -> list[Row]:
-    """The rows of one picture with its numbers at 6 decimals."""
-    return [
-        {
-            name: round(value, DECIMALS) if isinstance(value, float) else value
-            for name, value in row.items()
-        }
-        for row in result.rows()
-    ]
+def csv_lines(schema: Schema) -> Lines:
+    """CSV with a header; in UTF-8, but paths of other bytes keep them."""
+    line = csv.writer(_Encoder(), lineterminator="\r\n").writerow
+    cells = _rounded_cells(schema)
+    converters = [(column.name, _converter(column)) for column in schema]
+
+    def encode(rows: Iterable[Row]) -> bytes:
+        return b"".join([line(cells(row)) for row in rows])
+
+    def decode(file: IO[bytes]) -> Iterator[tuple[Row | None, int]]:
+        records = csv_records(file)
+        for header, end in records:
+            if tuple(header) != schema.names:
+                raise ValueError(f"expected the header {','.join(schema.names)}")
+            yield None, end
+            break
+        for texts, end in records:
+            pairs = zip(converters, texts, strict=True)
+            yield {name: convert(text) for (name, convert), text in pairs}, end
+
+    return Lines(line(schema.names), encode, decode)
 
 
-def _csv_line(cells: Iterable[Any]) -> bytes:
-    text = io.StringIO()
-    # with this line end the writer quotes lone carriage returns too
-    csv.writer(text, lineterminator="\r\n").writerow(cells)
-    return text.getvalue()[:-2].encode("utf-8", KEEP_BYTES) + b"\n"
+def csv_records(file: IO[bytes]) -> Iterator[tuple[list[str], int]]:
+    """The cells of each record of a CSV file, and the offset where it ends.
 
-
-def _encode_csv(row: Row) -> bytes:
-    return _csv_line(row[name] for name in COLUMNS)
-
-
-def _decode_csv(file: IO[bytes]) -> Iterator[tuple[Row | None, int]]:
+    Raises:
+        ValueError: quotes that do not match.
+    """
     record, start, end = b"", 0, 0
     for line in file:
         record += line
@@ -71,42 +73,52 @@ def _decode_csv(file: IO[bytes]) -> Iterator[tuple[Row | None, int]]:
         if not record.endswith(b"\n") or record.count(b'"') % 2:
             continue  # cut, or inside a quoted cell
         text = record.decode("utf-8", KEEP_BYTES).rstrip("\r\n")
-        try:
-            (cells,) = csv.reader(io.StringIO(text, newline=""), strict=True)
-        except csv.Error as error:
-            raise ValueError(f"{error} at byte {start}") from error
-        if start == 0 and tuple(cells) != COLUMNS:
-            raise ValueError(f"expected the header {','.join(COLUMNS)}")
-        yield (_typed(dict(zip(COLUMNS, cells, strict=True))) if start else None), end
+        if not text:
+            raise ValueError(f"an empty line at byte {start}")
+        if '"' in text or "\r" in text:
+            try:
+                (cells,) = csv.reader(io.StringIO(text, newline=""), strict=True)
+            except csv.Error as error:
+                raise ValueError(f"{error} at byte {start}") from error
+        else:
+            cells = text.split(",")
+        yield cells, end
         record, start = b"", end
 
 
-def _typed(cells: dict[str, str]) -> Row:
-    """CSV's texts as a row's types."""
-    row: Row = {}
-    for name, cell in cells.items():
-        if name in TEXTS:
-            row[name] = cell if cell or name == "message" else None
-        else:
-            row[name] = (int if name == "face" else float)(cell) if cell else None
-    return row
+def jsonl_lines(schema: Schema) -> Lines:
+    """A JSON object a line, in ASCII."""
+    names = schema.names
+    dumps = json.JSONEncoder().encode
+    cells = _rounded_cells(schema)
+
+    def encode(rows: Iterable[Row]) -> bytes:
+        return b"".join(
+            [dumps(dict(zip(names, cells(row), strict=True))).encode() + b"\n" for row in rows]
+        )
+
+    def decode(file: IO[bytes]) -> Iterator[tuple[Row | None, int]]:
+        for row, end in json_objects(file):
+            yield {name: row[name] for name in names}, end
+
+    return Lines(b"", encode, decode)
 
 
-def _encode_json(row: Row) -> bytes:
-    return json.dumps(row).encode() + b"\n"
+def json_objects(file: IO[bytes]) -> Iterator[tuple[Row, int]]:
+    """The objects of a JSONL file, and the offset where each line ends.
 
-
-def _decode_json(file: IO[bytes]) -> Iterator[tuple[Row | None, int]]:
+    Raises:
+        ValueError: a line that is no JSON.
+        TypeError: a line that is no object.
+    """
     end = 0
     for line in file:
         end += len(line)
         if line.endswith(b"\n"):
             row = json.loads(line)
-            yield {name: row[name] for name in COLUMNS}, end
-
-
-CSV = Lines(_csv_line(COLUMNS), _encode_csv, _decode_csv)
-JSONL = Lines(b"", _encode_json, _decode_json)
+            if not isinstance(row, dict):
+                raise TypeError(f"expected an object, got {row!r}")
+            yield row, end
 
 
 def without_bytes(text: str) -> str:
@@ -114,40 +126,44 @@ def without_bytes(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def read_parquet(path: Path) -> Iterator[Row]:
-    """The rows of a Parquet file."""
-    with _pyarrow("parquet").ParquetFile(path) as file:
-        if missing := set(COLUMNS) - set(file.schema_arrow.names):
-            raise ValueError(f"it has no column {', '.join(sorted(missing))}")
-        for batch in file.iter_batches(columns=list(COLUMNS)):
-            yield from batch.to_pylist()
+class _Encoder:
+    """A file for `csv.writer`, whose `writerow` returns what `write` returns: the line's bytes."""
+
+    def write(self, line: str) -> bytes:
+        # the writer quotes lone carriage returns only if its own line end has one
+        return line[:-2].encode("utf-8", KEEP_BYTES) + b"\n"
 
 
-def write_parquet(path: Path, rows: Iterable[Row]) -> None:
-    """Write a Parquet file in row groups; it appears under its name once it is whole."""
-    arrow, parquet = _pyarrow(), _pyarrow("parquet")
-    kinds = {"face": arrow.int32()} | dict.fromkeys(TEXTS, arrow.string())
-    schema = arrow.schema([(name, kinds.get(name, arrow.float64())) for name in COLUMNS])
-    fresh = path.with_name(path.name + ".new")
-    clean = (
-        row | {name: without_bytes(row[name]) for name in TEXTS if row[name] is not None}
-        for row in rows
-    )
-    with parquet.ParquetWriter(fresh, schema) as writer:
-        while group := list(islice(clean, ROW_GROUP)):
-            writer.write_table(arrow.Table.from_pylist(group, schema))
-    fresh.replace(path)
+def _rounded_cells(schema: Schema) -> Callable[[Row], list[Any]]:
+    """A function that takes a row's cells in the order of a schema, its floats rounded."""
+    if len(schema) == 1:
+        (name,) = schema.names
+        return lambda row: [_rounded(row[name])]
+    pick = itemgetter(*schema.names)
+    return lambda row: [
+        round(cell, DECIMALS) if isinstance(cell, float) else cell for cell in pick(row)
+    ]
 
 
-def require_parquet() -> None:
-    """Raises MissingExtra when Parquet cannot be read or written here."""
-    _pyarrow()
+def _rounded(cell: Any) -> Any:
+    return round(cell, DECIMALS) if isinstance(cell, float) else cell
 
 
-def _pyarrow(module: str = "") -> Any:
+def _converter(column: Column) -> Callable[[str], Any]:
+    if column.name == NEVER_NONE:
+        return str
+    if column.type == "str":
+        return lambda text: text or None
+    if column.type == "float":
+        return lambda text: float(text) if text else None
+    return lambda text: _whole(text) if text else None
+
+
+def _whole(text: str) -> int:
+    """A whole number, also as "2.0", as tools write it that have no empty whole numbers."""
     try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError as error:
-        raise MissingExtra("Parquet", "parquet") from error
-    return pyarrow.parquet if module else pyarrow
+        return int(text)
+    except ValueError:
+        if (number := float(text)).is_integer():
+            return int(number)
+        raise

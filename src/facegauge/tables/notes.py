@@ -1,0 +1,91 @@
+"""The notes beside a table, `<table>.settings.json`: how it was made, its columns, its extent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from facegauge.errors import UsageError
+from facegauge.schema import Column, Schema
+from facegauge.tables.files import replacing
+
+RECORDED = ("facegauge", "version")  # settings that are written down and not compared
+
+
+@dataclass(frozen=True, slots=True)
+class Notes:
+    """What the notes of a table hold.
+
+    Attributes:
+        settings: what its rows depend on, as JSON types.
+        schema: its columns; None if the notes do not have them, as those of version 0.1.0.
+        whole: bytes of its lines when it was last closed; 0 if it never was.
+        more: what else there is, such as the mapping of pseudo-labels.
+    """
+
+    settings: Mapping[str, Any]
+    schema: Schema | None = None
+    whole: int = 0
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+
+def notes_path(table: Path) -> Path:
+    """Where the notes of a table are."""
+    return table.with_name(table.name + ".settings.json")
+
+
+def read_notes(table: Path) -> Notes:
+    """The notes of a table.
+
+    Raises:
+        UsageError: they are missing or damaged.
+    """
+    file = notes_path(table)
+    try:
+        stored = json.loads(file.read_text(encoding="utf-8"))
+        settings, whole = dict(stored.pop("settings")), int(stored.pop("whole", 0))
+        columns = stored.pop("columns", None)
+        schema = None if columns is None else Schema(Column(**column) for column in columns)
+        return Notes(settings, schema, whole, stored)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, UsageError) as error:
+        raise UsageError(f"{file.name}, which has the settings, is missing or damaged") from error
+
+
+def write_notes(table: Path, notes: Notes) -> None:
+    """Replace the notes of a table, all at once.
+
+    Raises:
+        OSError: they cannot be written; the old ones stay.
+    """
+    columns = [asdict(column) for column in notes.schema or ()]
+    stored = {"settings": notes.settings, **notes.more, "columns": columns, "whole": notes.whole}
+    with replacing(notes_path(table)) as fresh:
+        fresh.write_text(json.dumps(stored, indent=2) + "\n", encoding="utf-8")
+
+
+def differences(
+    old: Mapping[str, Any], new: Mapping[str, Any], same_as: Collection[str] = ()
+) -> list[str]:
+    """How the settings of a run differ from those that its table was begun with.
+
+    Scorers are compared by `sha256` alone, where both have one; `RECORDED` is not compared.
+
+    Args:
+        old: settings of the table.
+        new: settings of the run.
+        same_as: sha256 of other scorers whose scores may stand beside the run's.
+
+    Returns:
+        Such as "faces was 'auto', is 'all'", one for each setting that differs.
+    """
+    ignored = set(RECORDED)
+    if "sha256" in old and old["sha256"] in (new.get("sha256"), *same_as):
+        ignored |= {"sha256", "scorer"}
+    return [
+        f"{key} was {old.get(key)!r}, is {new.get(key)!r}"
+        for key in {**old, **new}
+        if key not in ignored and old.get(key) != new.get(key)
+    ]
