@@ -18,7 +18,7 @@ from facegauge.nn.ensemble import Ensemble
 from facegauge.nn.pretrained import IMAGENET_MEAN, IMAGENET_STD
 from facegauge.nn.profile import profile_network
 from facegauge.nn.regressor import Regressor
-from facegauge.training import export
+from facegauge.training import onnx_export
 
 
 @pytest.mark.parametrize(
@@ -258,9 +258,9 @@ def test_a_hidden_layer_is_exported_with_its_heat_map(
     onnxruntime = pytest.importorskip("onnxruntime")
     network = Regressor("mobilenetv3_small_100").eval()
     spec, file = PreprocessSpec(width=64, height=96), tmp_path / "model.onnx"
-    shipped = export.Shipped(network, flip=False).eval()
-    export.write_onnx(shipped, spec, file)
-    export.check_onnx(shipped, spec, file)
+    shipped = onnx_export.Shipped(network, flip=False).eval()
+    onnx_export.write_onnx(shipped, spec, file)
+    onnx_export.check_onnx(shipped, spec, file)
     x = torch.randn(3, 3, 96, 64)
     capfd.readouterr()
     score, heat = onnxruntime.InferenceSession(str(file)).run(None, {"image": x.numpy()})

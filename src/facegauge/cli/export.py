@@ -32,8 +32,9 @@ def export(
         str, typer.Option(help="Licence of the weights and the data, in words")
     ] = "not stated",
     summary: Annotated[str, typer.Option(help="A sentence or two for the card")] = "",
+    version: Annotated[str, typer.Option(help="Version of the scorer, such as 1.0")] = "",
 ) -> None:
-    """Write a scorer: ONNX checked against torch, its card, and weights to fine-tune."""
+    """Write a scorer: one ONNX file to score with and to train from, and its card."""
     from importlib.util import find_spec
 
     from facegauge.errors import MissingExtra
@@ -53,6 +54,7 @@ def export(
         label_name=label_name,
         licence=licence,
         summary=summary,
+        version=version,
     )
     srcc, plcc = (card.val.figures[key] for key in ("srcc", "plcc"))
     typer.echo(

@@ -34,7 +34,7 @@ def models(
             say(str(error))
             damaged = True
     if rows:
-        columns = ("name", "system", ">MB", ">M param.", ">GFLOPs", ">SRCC", ">PLCC")
+        columns = ("name", "version", "system", ">MB", ">M param.", ">GFLOPs", ">SRCC", ">PLCC")
         print_table((*columns, "val", *(["sha256"] if verify else [])), rows)
         typer.echo("\n\n".join(words))
     elif not damaged:
@@ -52,6 +52,7 @@ def _row(name: str, verify: bool) -> tuple[str, ...]:
         zoo.verify(folder)
     return (
         name,
+        card.version,
         card.system,
         f"{(folder / zoo.MODEL).stat().st_size / 1e6:.1f}",
         f"{card.cost.parameters_m:.2f}",

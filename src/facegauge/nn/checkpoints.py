@@ -7,18 +7,21 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from facegauge import zoo
 from facegauge.errors import UsageError
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.nn.build import build
+from facegauge.zoo.onnx_model import SPEC_KEY
 
+RUN, WEIGHTS = "run.json", "model.safetensors"
 PACKAGE = Path(__file__).parents[1]
 
 
@@ -54,47 +57,89 @@ def save_run(
     spec: PreprocessSpec,
     settings: dict[str, Any],
 ) -> None:
-    """Write `model.safetensors` and `run.json`."""
+    """Write a run folder: `model.safetensors` (float32) and `run.json`."""
     from safetensors.torch import save
 
     folder.mkdir(parents=True, exist_ok=True)
     weights = {name: value.contiguous().cpu() for name, value in network.state_dict().items()}
     # save_file would make a file that others cannot read
-    (folder / "model.safetensors").write_bytes(save(weights))
+    (folder / WEIGHTS).write_bytes(save(weights))
     described = {
         "system": system,
         "network": config,
         "spec": json.loads(spec.to_json()),
         "settings": settings,
     }
-    (folder / "run.json").write_text(json.dumps(described, indent=1) + "\n")
+    (folder / RUN).write_text(json.dumps(described, indent=1) + "\n")
 
 
 def load_run(folder: str | os.PathLike[str]) -> Run:
-    """Open a run folder, or a scorer folder that holds weights for fine-tuning.
+    """Open a run folder or a scorer folder, whose `model.onnx` holds the weights too.
+
+    The weights of a scorer are those that ship: float32 here, rounded to half precision before.
+    Scorer folders of facegauge 0.1, which have a second copy in float32, are read from that.
 
     Raises:
         UsageError: a file is missing, or the weights are not those of the described network.
+        ScorerError: the model is damaged, or not the one that its card describes.
     """
+    folder = Path(folder)
+    if (folder / zoo.MODEL).is_file() and not (folder / RUN).is_file():
+        read = _read_scorer
+    else:
+        read = _read_run
+    try:
+        return read(folder)
+    except KeyError as error:
+        raise UsageError(f"cannot load the run in {folder}: {error} is missing") from error
+    except (OSError, AttributeError, TypeError, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())  # torch lists names in several lines
+        raise UsageError(f"cannot load the run in {folder}: {reason}") from error
+
+
+def _read_run(folder: Path) -> Run:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    folder = Path(folder)
-    description, weights = folder / "run.json", folder / "model.safetensors"
-    for file in (description, weights):
-        if not file.is_file():
-            raise UsageError(f"{folder} is not a run folder: {file.name} is missing")
+    for name in (RUN, WEIGHTS):
+        if not (folder / name).is_file():
+            raise UsageError(
+                f"{folder} is neither a run folder nor a scorer folder: {name} is missing"
+            )
+    described = json.loads((folder / RUN).read_text())
     try:
-        described = json.loads(description.read_text())
-        network = build(described["network"])
-        network.load_state_dict(load_file(weights))
-        spec = PreprocessSpec.from_json(json.dumps(described["spec"]))
-        system, settings = described["system"], described["settings"]
-    except KeyError as error:
-        raise UsageError(f"cannot load the run in {folder}: {error} is missing") from error
-    except (OSError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
-        raise UsageError(f"cannot load the run in {folder}: {error}") from error
-    return Run(folder, system, network.eval(), described["network"], spec, settings)
+        state = load_file(folder / WEIGHTS)
+    except SafetensorError as error:
+        raise ValueError(error) from error
+    spec = PreprocessSpec.from_json(json.dumps(described["spec"]))
+    return _run(folder, described, spec, lambda network: state)
+
+
+def _read_scorer(folder: Path) -> Run:
+    from facegauge.nn import onnx_state
+
+    model = onnx_state.parse_model(zoo.load_model(folder))
+    metadata = onnx_state.metadata(model)
+    if onnx_state.RUN_KEY not in metadata:
+        raise UsageError(
+            f"training cannot start from {folder}: its {zoo.MODEL} describes no network, and "
+            f"there is no {RUN} with {WEIGHTS}; export its run folder again"
+        )
+    spec = PreprocessSpec.from_json(metadata[SPEC_KEY])
+    described = json.loads(metadata[onnx_state.RUN_KEY])
+    return _run(folder, described, spec, partial(onnx_state.read_state, model))
+
+
+def _run(
+    folder: Path,
+    described: dict[str, Any],
+    spec: PreprocessSpec,
+    state: Callable[[nn.Module], dict[str, Tensor]],
+) -> Run:
+    config = described["network"]
+    network = build(config)
+    network.load_state_dict(state(network))
+    return Run(folder, described["system"], network.eval(), config, spec, described["settings"])
 
 
 def find_run(name_or_folder: str) -> Run:

@@ -1,98 +1,37 @@
-"""A run folder to a scorer folder: ONNX, checked against torch, with its card and weights."""
+"""A run folder to a scorer folder: one ONNX file, checked against torch, and its card."""
 
 from __future__ import annotations
 
 import hashlib
+import logging
 import shutil
-import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor, nn
+import numpy.typing as npt
 
+from facegauge import zoo
 from facegauge.data.manifests import Manifest
-from facegauge.errors import ScorerError, UsageError
+from facegauge.errors import UsageError
 from facegauge.evaluation.calibration import fit_calibration
 from facegauge.evaluation.evaluate import predict_network
 from facegauge.evaluation.metrics import Evaluation, Interval, evaluate
-from facegauge.faces.landmarks import LANDMARK_SIZE, MIRROR_ORDER
 from facegauge.faces.spec import PreprocessSpec
-from facegauge.nn.checkpoints import Run, save_run
-from facegauge.nn.heatmap import Explainable
+from facegauge.nn.build import build
+from facegauge.nn.checkpoints import Run
 from facegauge.nn.profile import profile_network
-from facegauge.training.methods.dsl_fiqa.network import DslFiqa
+from facegauge.training.onnx_export import Shipped, check_onnx, read_shipped, write_onnx
 from facegauge.zoo import Card, Cost, Data, Figure, Validation, card_to_toml
 
-if TYPE_CHECKING:
-    import onnx
+logger = logging.getLogger(__name__)
 
-OPSET = 17
-TOLERANCE = 1e-5
-BATCHES = (1, 2, 5)
+MAX_MOVE = 1e-3  # of a score, by half precision
 
-
-class Shipped(nn.Module):
-    """The network as it ships: its score (N,), over the mirrored picture too if asked.
-
-    Attributes:
-        guided: whether it also takes landmarks, (N, 10), see `landmark_vector`.
-    """
-
-    def __init__(self, network: nn.Module, flip: bool) -> None:
-        super().__init__()
-        self.network, self.flip = network, flip
-        self.guided = bool(getattr(network, "guided", False))
-
-    def forward(self, image: Tensor, *landmarks: Tensor) -> Tensor:
-        """(N, 3, H, W), normalised, to (N,)."""
-        score: Tensor = self.network(image, *landmarks)
-        if self.flip:
-            score = (score + self.network(image.flip(3), *map(_mirrored, landmarks))) / 2
-        return score.reshape(-1)
-
-    def outputs(self, image: Tensor, *landmarks: Tensor) -> dict[str, Tensor]:
-        """The score (N,) and whatever maps (N, h, w) the network has, by name."""
-        found = self._outputs(image, *landmarks)
-        if not self.flip:
-            return found
-        mirrored = self._outputs(image.flip(3), *map(_mirrored, landmarks))
-        return {
-            name: (value + (mirrored[name].flip(2) if value.ndim > 1 else mirrored[name])) / 2
-            for name, value in found.items()
-        }
-
-    def _outputs(self, image: Tensor, *landmarks: Tensor) -> dict[str, Tensor]:
-        if isinstance(self.network, DslFiqa):
-            said = self.network.assess(image, *landmarks)
-            return {"score": said.score, "heat_map": said.heat_map, **said._asdict()}
-        if isinstance(self.network, Explainable):
-            # The score is taken from the map: onnxruntime runs the whole graph even where only the
-            # score is asked for, so a map beside the pooled head would cost time at every score.
-            heat = self.network.explain(image)
-            return {"score": heat.mean((1, 2)), "heat_map": heat}
-        return {"score": self.network(image).reshape(-1)}
-
-
-def _mirrored(landmarks: Tensor) -> Tensor:
-    """`mirror_landmarks` on a batch, (N, 10), without numpy, so that it can be exported."""
-    places = landmarks.view(-1, 5, 2)[:, list(MIRROR_ORDER)]
-    return (places * places.new_tensor([-1.0, 1.0])).flatten(1)
-
-
-class _Traced(nn.Module):
-    """All that ships, as the tuple that the exporter takes."""
-
-    def __init__(self, shipped: Shipped) -> None:
-        super().__init__()
-        self.shipped = shipped
-
-    def forward(self, image: Tensor, *landmarks: Tensor) -> tuple[Tensor, ...]:
-        return tuple(self.shipped.outputs(image, *landmarks).values())
+Scores = npt.NDArray[np.float64]
 
 
 def export_run(
@@ -105,15 +44,18 @@ def export_run(
     label_name: str = "label",
     licence: str = "not stated",
     summary: str = "",
+    version: str = "",
+    same_as: Sequence[str] = (),
 ) -> Card:
-    """Write a scorer folder.
+    """Write a scorer folder: `model.onnx` and `card.toml`.
 
-    It holds `model.onnx` (opset 17, weights inside, any batch size; input `image` and, where they
-    guide the network, `landmarks`; output `score` and the maps that the network has, `heat_map`
-    before all; the spec in its metadata), `card.toml`, and
-    `model.safetensors` with `run.json` for fine-tuning. The figures and the interval of the card
-    are from the val split of `data`, pictures taken whole; percentiles refer to the labels of its
-    train split.
+    The model (opset 17, any batch size) has the input `image` and, for a network that uses them,
+    `landmarks`; the output `score` and the maps that the network has, `heat_map` among them. Its
+    metadata hold the spec and a description of the network and its training, so that training can
+    continue from the file. Weights are stored in half precision, or in float32 if that moved the
+    score of a val picture by 0.001 or more. The figures of the card are those of the stored
+    weights on the val split of `data`, pictures taken whole; percentiles refer to the labels of
+    its train split.
 
     Args:
         flip: average over the mirrored picture, inside the model; doubles the cost. No effect on
@@ -121,6 +63,8 @@ def export_run(
         label_name: what the labels are called in the card.
         licence: in words.
         summary: one or two sentences for people.
+        version: of the scorer, for the card.
+        same_as: sha256 of earlier models of this scorer whose scores agree within 0.001.
 
     Returns:
         The card.
@@ -136,154 +80,70 @@ def export_run(
         raise UsageError(f"{folder} is in use; choose a new folder for the scorer")
     train, val = data.where(split="train"), data.where(split="val")
     labels, scale = val.labels(), train.labels()
-    settings = run.settings
-    config: dict[str, Any] = dict(run.config)
-    if flip and config.get("flip") is False:  # an ensemble does it itself, and run.json says so
-        from facegauge.nn.build import build
-
-        config["flip"] = True
-        network = build(config)
-        network.load_state_dict(run.network.state_dict())
-        shipped = Shipped(network, flip=False)
-    else:
-        shipped = Shipped(run.network, flip and not config.get("flip", False))
-    shipped = shipped.cpu().eval()
+    shipped, config = _shipped(run, flip)
+    described = {"system": run.system, "network": config, "settings": run.settings}
 
     with _whole_or_nothing(folder) as partial:  # made now: it may be refused
-        scores = predict_network(shipped, run.spec, val)
-        if scores.unscored:
-            row, why = next(iter(scores.unscored.items()))
-            raise UsageError(f"cannot score {val.paths[row]}: {why}")
-        judged = evaluate(scores.scores, labels)
+        model = partial / zoo.MODEL
+        scores = _write_rounded(shipped, run.spec, model, val, described)
+        judged = evaluate(scores, labels)
         if np.isnan([judged.srcc.value, judged.plcc.value]).any():
             raise UsageError(f"the figures on val are not defined: {'; '.join(judged.notes)}")
         cost = profile_network(shipped, run.spec, runs=0)
-
-        model = partial / "model.onnx"
-        write_onnx(shipped, run.spec, model)
-        check_onnx(shipped, run.spec, model)
-        save_run(
-            partial,
-            system=run.system,
-            network=shipped.network,
-            config=config,
-            spec=run.spec,
-            settings=settings,
-        )
         size = f"{run.spec.width}x{run.spec.height}"
         card = Card(
             name=name,
+            version=version,
             system=run.system,
             summary=summary or f"{run.system}, trained with facegauge.",
             licence=licence,
             sha256=hashlib.sha256(model.read_bytes()).hexdigest(),
+            same_as=tuple(same_as),
             cost=Cost(round(cost.parameters / 1e6, 6), round(cost.gflops, 4), size),
             data=_data(run),
             val=Validation(len(val), label_name, _figures(judged)),
-            calibration=fit_calibration(
-                scores.scores, labels, scale, f"{label_name}s of the train split"
-            ),
+            calibration=fit_calibration(scores, labels, scale, f"{label_name}s of the train split"),
         )
-        (partial / "card.toml").write_text(card_to_toml(card), encoding="utf-8")
+        (partial / zoo.CARD).write_text(card_to_toml(card), encoding="utf-8")
     return card
 
 
-def write_onnx(shipped: Shipped, spec: PreprocessSpec, file: Path) -> None:
-    """Write a network in eval mode, with the maps that it has, as ONNX with its spec.
-
-    The exporter that traces is used: the newer one needs onnxscript, and these networks have no
-    control flow. Its example has a batch of 2, so that nothing takes the batch for 1.
-    """
-    import onnx
-
-    given = _given(shipped, torch.zeros(2, 3, spec.height, spec.width))
-    with torch.inference_mode():
-        outputs = list(shipped.eval().outputs(*given.values()))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            _Traced(shipped).eval(),
-            tuple(given.values()),
-            str(file),
-            input_names=list(given),
-            output_names=outputs,
-            dynamic_axes={name: {0: "faces"} for name in (*given, *outputs)},
-            opset_version=OPSET,
-            dynamo=False,
-        )
-    model = onnx.load(str(file))
-    _shorten_names(model.graph, keep={*given, *outputs})
-    onnx.helper.set_model_props(model, {"facegauge.spec": spec.to_json()})
-    onnx.save(model, str(file))
+def _shipped(run: Run, flip: bool) -> tuple[Shipped, dict[str, Any]]:
+    """The network that ships, on the CPU, and its configuration."""
+    config = dict(run.config)
+    if not flip or config.get("flip", False):
+        return Shipped(run.network, False).cpu().eval(), config
+    if "flip" not in config:
+        return Shipped(run.network, True).cpu().eval(), config
+    config["flip"] = True  # an ensemble does it itself
+    network = build(config)
+    network.load_state_dict(run.network.state_dict())
+    return Shipped(network, False).cpu().eval(), config
 
 
-def _shorten_names(graph: onnx.GraphProto, keep: set[str]) -> None:
-    """Number what lies between inputs and outputs: a deep network's names take half a megabyte."""
-    short: dict[str, str] = {name: name for name in ("", *keep)}
-
-    def numbered(names: Iterable[str]) -> list[str]:
-        return [short.setdefault(name, str(len(short))) for name in names]
-
-    for node in graph.node:
-        node.name = ""
-        node.input[:], node.output[:] = numbered(node.input), numbered(node.output)
-    for tensor in graph.initializer:
-        (tensor.name,) = numbered([tensor.name])
-
-
-def check_onnx(shipped: Shipped, spec: PreprocessSpec, file: Path) -> float:
-    """The largest difference between torch and onnxruntime, at several batch sizes.
-
-    Raises:
-        ScorerError: it is above `TOLERANCE`; for a map with places beyond 1, above that share of
-            the largest.
-    """
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3
-    providers = ["CPUExecutionProvider"]
-    session = onnxruntime.InferenceSession(str(file), options, providers=providers)
-    generator = torch.Generator().manual_seed(0)
-    worst = 0.0
-    for batch in BATCHES:
-        image = torch.randn(batch, 3, spec.height, spec.width, generator=generator)
-        given = _given(shipped, image, generator)
-        with torch.inference_mode():
-            expected = {
-                name: value.numpy() for name, value in shipped.outputs(*given.values()).items()
-            }
-            expected["score"] = shipped(*given.values()).numpy()
-        found = session.run(list(expected), {name: x.numpy() for name, x in given.items()})
-        for (name, ours), theirs in zip(expected.items(), found, strict=True):
-            if theirs.shape != ours.shape:
-                raise ScorerError(
-                    f"the {name} of {file.name} is {theirs.shape}, expected {ours.shape}"
-                )
-            difference = float(np.abs(theirs - ours).max())
-            accepted = TOLERANCE
-            if name != "score":  # the noise that is shown here may drive places far beyond 1
-                accepted *= max(1.0, float(np.abs(ours).max()))
-            if not difference <= accepted:
-                raise ScorerError(
-                    f"onnxruntime and torch differ by {difference:.2g} in the {name} at batch size "
-                    f"{batch}; at most {accepted:.2g} is accepted, so nothing was exported"
-                )
-            worst = max(worst, difference)
-    return worst
+def _write_rounded(
+    shipped: Shipped, spec: PreprocessSpec, file: Path, val: Manifest, described: dict[str, Any]
+) -> Scores:
+    """Write the model, in half precision if the scores on val allow it; its scores (N,) there."""
+    exact = _scores(shipped, spec, val)
+    write_onnx(shipped, spec, file, run=described)
+    scores = _scores(read_shipped(shipped, file), spec, val)
+    moved = float(np.abs(scores - exact).max())
+    logger.info("half precision moves a score on val by %.5f at most", moved)
+    if not moved < MAX_MOVE:
+        logger.info("the weights are stored in float32: a move below %s is accepted", MAX_MOVE)
+        write_onnx(shipped, spec, file, run=described, half=False)
+        scores = exact
+    check_onnx(shipped, spec, file)
+    return scores
 
 
-def _given(
-    shipped: Shipped, image: Tensor, generator: torch.Generator | None = None
-) -> dict[str, Tensor]:
-    """The model's inputs by name; landmarks are drawn at random."""
-    if not shipped.guided:
-        return {"image": image}
-    return {
-        "image": image,
-        "landmarks": torch.randn(len(image), LANDMARK_SIZE, generator=generator),
-    }
+def _scores(shipped: Shipped, spec: PreprocessSpec, val: Manifest) -> Scores:
+    predictions = predict_network(shipped, spec, val)
+    if predictions.unscored:
+        row, why = next(iter(predictions.unscored.items()))
+        raise UsageError(f"cannot score {val.paths[row]}: {why}")
+    return predictions.scores
 
 
 @contextmanager

@@ -11,6 +11,8 @@ from typing import Any
 from facegauge.calibration import Calibration
 from facegauge.errors import ScorerError
 
+OPTIONAL = ("version", "same_as")  # keys that cards of facegauge 0.1 do not have
+
 
 @dataclass(frozen=True, slots=True)
 class Figure:
@@ -60,6 +62,9 @@ class Card:
         name: of the scorer; system: the published method it follows.
         summary: a sentence or two for people; licence: in words, of weights and data.
         sha256: of model.onnx, 64 hex digits.
+        version: of the scorer, such as "1.0"; empty if it was given none.
+        same_as: sha256 of other model files of this scorer whose scores agree within 0.001, so
+            that a table begun with one of them can be resumed.
     """
 
     name: str
@@ -71,6 +76,8 @@ class Card:
     data: Data
     val: Validation
     calibration: Calibration
+    version: str = ""
+    same_as: tuple[str, ...] = ()
 
 
 def card_from_toml(text: str, file: str = "card.toml") -> Card:
@@ -83,9 +90,8 @@ def card_from_toml(text: str, file: str = "card.toml") -> Card:
         card = _Table(tomllib.loads(text), file)
     except tomllib.TOMLDecodeError as error:
         raise ScorerError(f"{file} is not valid TOML: {error}") from error
-    sha256 = card.text("sha256")
-    if len(sha256) != 64 or set(sha256) - set("0123456789abcdef"):
-        raise ScorerError(f"{file}: expected 64 hex digits at sha256, got {sha256!r}")
+    sha256, same_as = card.text("sha256"), card.texts("same_as", ())
+    _check_digests(file, sha256=(sha256,), same_as=same_as)
     cost, data = card.table("cost"), card.table("data")
     return Card(
         name=card.text("name"),
@@ -97,7 +103,16 @@ def card_from_toml(text: str, file: str = "card.toml") -> Card:
         data=Data(data.text("trained_on"), data.text("command"), data.text("commit")),
         val=_validation(card.table("val")),
         calibration=_calibration(card.table("calibration")),
+        version=card.text("version", ""),
+        same_as=same_as,
     )
+
+
+def _check_digests(file: str, **digests: Sequence[str]) -> None:
+    for key, found in digests.items():
+        for digest in found:
+            if len(digest) != 64 or set(digest) - set("0123456789abcdef"):
+                raise ScorerError(f"{file}: expected 64 hex digits at {key}, got {digest!r}")
 
 
 def _validation(val: _Table) -> Validation:
@@ -125,13 +140,26 @@ def _calibration(calibration: _Table) -> Calibration:
 
 
 class _Table:
-    """A TOML table whose keys are asked for by type; `place` is its own dotted key and a dot."""
+    """A TOML table whose keys are asked for by type; `place` is its own dotted key and a dot.
+
+    A key that is missing has its `default`; None: it must be there.
+    """
 
     def __init__(self, values: dict[str, Any], file: str, place: str = "") -> None:
         self.values, self.file, self.place = values, file, place
 
-    def text(self, key: str) -> str:
+    def text(self, key: str, default: str | None = None) -> str:
+        if key not in self.values and default is not None:
+            return default
         return str(self._get(key, "text", str))
+
+    def texts(self, key: str, default: tuple[str, ...]) -> tuple[str, ...]:
+        if key not in self.values:
+            return default
+        values = self._get(key, "a list of texts", list)
+        if not all(isinstance(value, str) for value in values):
+            raise self._unexpected(key, "a list of texts", values)
+        return tuple(values)
 
     def count(self, key: str) -> int:
         return int(self._get(key, "a whole number", int))
@@ -162,7 +190,8 @@ class _Table:
 def card_to_toml(card: Card) -> str:
     """The card as TOML text; `card_from_toml` gives back an equal card."""
     calibration = card.calibration
-    top = {key: getattr(card, key) for key in ("name", "system", "summary", "licence", "sha256")}
+    keys = ("name", "version", "system", "summary", "licence", "sha256", "same_as")
+    top = {key: getattr(card, key) for key in keys}
     tables: dict[str, dict[str, Any]] = {
         "cost": {key: getattr(card.cost, key) for key in ("parameters_m", "gflops", "input")},
         "data": {key: getattr(card.data, key) for key in ("trained_on", "command", "commit")},
@@ -182,6 +211,7 @@ def card_to_toml(card: Card) -> str:
             },
         },
     }
+    top = {key: value for key, value in top.items() if value or key not in OPTIONAL}
     parts = [_lines(top), *(f"[{name}]\n{_lines(table)}" for name, table in tables.items())]
     return "\n".join(parts)
 

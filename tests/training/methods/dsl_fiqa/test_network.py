@@ -25,13 +25,14 @@ from facegauge.nn.checkpoints import load_run, save_run
 from facegauge.predictors import open_judge
 from facegauge.results import Box, Face
 from facegauge.scorer import Scorer
-from facegauge.training.export import Shipped, check_onnx, export_run, write_onnx
+from facegauge.training.export import export_run
 from facegauge.training.methods.dsl_fiqa import tokens
 from facegauge.training.methods.dsl_fiqa.assessment import weighted
 from facegauge.training.methods.dsl_fiqa.encoder import DegradationEncoder
 from facegauge.training.methods.dsl_fiqa.guide import encoded
 from facegauge.training.methods.dsl_fiqa.network import CODED, PAPER, Core, CoreSettings, DslFiqa
 from facegauge.training.methods.dsl_fiqa.tokens import CnnTokens, VitTokens
+from facegauge.training.onnx_export import Shipped, check_onnx, write_onnx
 
 SMALL = CoreSettings(
     backbone="shufflenet_v2_x0_5",
