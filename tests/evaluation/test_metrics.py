@@ -8,14 +8,11 @@ import math
 import numpy as np
 import pytest
 
-from facegauge.evaluation.logistic import Mapping, cross_fitted, fit_logistic
 from facegauge.evaluation.metrics import (
-    bootstrap,
     challenge,
     evaluate,
     group_gaps,
     krcc,
-    paired_bootstrap,
     plcc,
     rmse,
     srcc,
@@ -23,10 +20,6 @@ from facegauge.evaluation.metrics import (
 
 LABEL = [0.1, 0.2, 0.3, 0.5]
 PREDICTION = [0.2, 0.1, 0.35, 0.45]
-
-
-def logistic(x, b1, b2, b3, b4):
-    return b2 + (b1 - b2) / (1 + np.exp(-(x - b3) / abs(b4)))
 
 
 def noisy(n=300, seed=0, noise=0.1):
@@ -72,95 +65,6 @@ def test_no_spread_is_nan(statistic, a, b):
 def test_lengths_must_agree():
     with pytest.raises(ValueError, match="one length"):
         srcc([1, 2], [1, 2, 3])
-
-
-def test_fit_recovers_its_own_curve():
-    x = np.linspace(-1, 2, 200)
-    y = logistic(x, 0.9, 0.1, 0.4, 0.15)
-    curve = fit_logistic(x, y)
-    assert curve.logistic == pytest.approx((0.9, 0.1, 0.4, 0.15), abs=1e-4)
-    assert curve.note == ""
-    assert curve(x) == pytest.approx(y, abs=1e-6)
-
-
-def test_fit_is_as_good_as_scipys():
-    optimize = pytest.importorskip("scipy.optimize")
-    rng = np.random.default_rng(1)
-    x = rng.uniform(0, 1, 400)
-    y = logistic(x, 0.8, 0.2, 0.5, 0.1) + rng.normal(0, 0.05, 400)
-    theirs, _ = optimize.curve_fit(logistic, x, y, p0=[y.max(), y.min(), x.mean(), 0.5])
-    assert rmse(fit_logistic(x, y)(x), y) <= rmse(logistic(x, *theirs), y) + 1e-7
-
-
-def test_fit_falls_back_to_a_line_with_a_note():
-    x = np.linspace(0, 1, 50)
-    straight = fit_logistic(x, 2 * x + 1)
-    assert straight(x) == pytest.approx(2 * x + 1, abs=2e-2)
-    few = fit_logistic([0.0, 1.0], [1.0, 3.0])
-    assert few.note and few([0.5, 2.0]) == pytest.approx([2.0, 5.0])
-    equal = fit_logistic([0.4] * 6, [0.1, 0.2, 0.3, 0.1, 0.2, 0.3])
-    assert equal.note and equal([0.4]) == pytest.approx([0.2])
-
-
-def test_fit_survives_wild_input():
-    x = np.array([0.0, 1e9, -1e9, 3.0, 4.0, 5.0, 6.0, 7.0])
-    assert np.isfinite(fit_logistic(x, np.array([0, 1, 0, 1, 0, 1, 0, 1.0]))(x)).all()
-
-
-def test_cross_fitting_maps_a_half_by_the_other_half():
-    label, raw = noisy(200)
-    seed = 3
-    half = np.random.default_rng(seed).permutation(200) % 2 == 0
-    spoilt = label.copy()
-    spoilt[half] = 1 - spoilt[half]
-    mapped, _ = cross_fitted(raw, label, seed)
-    others, _ = cross_fitted(raw, spoilt, seed)
-    # Other labels in one half change how the other half is mapped, and not its own mapping.
-    assert mapped[half] == pytest.approx(others[half])
-    assert not np.allclose(mapped[~half], others[~half], atol=0.05)
-
-
-def test_bootstrap_of_a_mean_matches_theory_and_repeats():
-    x = np.random.default_rng(0).normal(size=400)
-    interval = bootstrap(lambda v: float(v.mean()), x, level=0.95)
-    assert interval.n == 400
-    assert interval.value == pytest.approx(x.mean())
-    assert interval.high - interval.low == pytest.approx(2 * 1.96 * x.std() / 20, rel=0.1)
-    assert interval == bootstrap(lambda v: float(v.mean()), x, level=0.95)
-    narrow = bootstrap(lambda v: float(v.mean()), x, level=0.5)
-    assert interval.low < narrow.low < narrow.high < interval.high
-
-
-def test_one_or_two_rows_have_no_interval():
-    for n in (1, 2):
-        interval = bootstrap(lambda v: float(v.mean()), np.arange(n))
-        assert interval.value == (n - 1) / 2 and np.isnan([interval.low, interval.high]).all()
-        assert str(interval).endswith(f"[too few rows: {n}]")
-        assert interval.to_dict() == {"value": interval.value, "low": None, "high": None}
-    assert bootstrap(lambda v: float(v.mean()), np.arange(3)).high == 2
-
-
-def test_bootstrap_covers_the_truth():
-    rng = np.random.default_rng(2)
-    hits = 0
-    for _ in range(60):
-        a = rng.normal(size=80)
-        b = 0.6 * a + 0.8 * rng.normal(size=80)
-        interval = bootstrap(plcc, a, b, resamples=200)
-        hits += interval.low <= 0.6 <= interval.high
-    assert hits >= 51  # 57 expected
-
-
-def test_paired_difference_sees_what_separate_intervals_do_not():
-    label, a = noisy(300, noise=0.10)
-    b = np.clip(a + np.random.default_rng(9).normal(0, 0.03, 300), 0, 1)
-    difference = paired_bootstrap(srcc, a, b, label, resamples=300)
-    assert difference.value == pytest.approx(srcc(a, label) - srcc(b, label))
-    assert difference.low > 0
-    own, other = (bootstrap(srcc, side, label, resamples=300) for side in (a, b))
-    assert own.low < other.high
-    same = paired_bootstrap(srcc, a, a, label, resamples=50)
-    assert (same.value, same.low, same.high) == (0, 0, 0)
 
 
 def test_evaluation_holds_every_figure_and_becomes_json():
@@ -211,7 +115,3 @@ def test_group_gaps_name_the_favoured_group():
     assert b.residual.value == pytest.approx(np.mean(shifted[150:] - label[150:]))
     assert a.residual.high < b.residual.low
     assert b.srcc.value == pytest.approx(srcc(shifted[150:], label[150:]))
-
-
-def test_mapping_is_a_line_without_a_logistic():
-    assert Mapping(None)([1.0, 2.0]) == pytest.approx([1.0, 2.0])

@@ -15,7 +15,7 @@ from PIL import Image
 from facegauge.data.manifests import Manifest, load_manifest
 from facegauge.errors import MissingExtra, ScorerError, UsageError
 from facegauge.evaluation.evaluate import predict
-from facegauge.evaluation.logistic import Mapping
+from facegauge.evaluation.logistic import FittedCurve
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.labelling import label as module
 from facegauge.labelling import label_table
@@ -218,7 +218,7 @@ def test_the_mapping_brings_raw_scores_to_the_labels(judge, folder, tmp_path):
     assert (b1, b2, b3, b4) == pytest.approx((0.8, 0.1, 0.4, 0.1), abs=1e-3)
     labels = list(label(judge, load_manifest(folder), faces="whole", mapping=mapping))
     assert [one.score for one in labels] == pytest.approx([logistic(one.raw) for one in labels])
-    steep = Mapping(None, (10.0, -3.0))
+    steep = FittedCurve(None, (10.0, -3.0))
     labels = list(label(judge, load_manifest(folder), faces="whole", mapping=steep))
     assert labels[0].score == 0.0 and labels[3].score == 1.0
     assert labels[3].raw == pytest.approx(pixels(labels[3].path).mean() / 255, abs=1e-6)

@@ -1,4 +1,4 @@
-"""Bootstrap intervals: how far a figure would move with other pictures of the same kind."""
+"""Bootstrap confidence intervals of statistics, and of their differences."""
 
 from __future__ import annotations
 
@@ -11,12 +11,19 @@ import numpy as np
 import numpy.typing as npt
 
 RESAMPLES = 1000
-FEWEST = 3  # rows: of one or two all resamples are nearly alike, and would look like certainty
+MIN_ROWS = 3  # resamples of fewer rows are nearly equal, and give too narrow an interval
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """An estimate, its bootstrap interval, and the number of rows `n` it was made from."""
+    """An estimate and its bootstrap interval.
+
+    Attributes:
+        value: the estimate.
+        low: lower end of the interval; nan where it is not defined.
+        high: upper end of the interval; nan where it is not defined.
+        n: number of rows.
+    """
 
     value: float
     low: float
@@ -29,7 +36,7 @@ class Interval:
         return f"{self.value:.4f} [{self.low:.4f}, {self.high:.4f}]"
 
     def to_dict(self) -> dict[str, float | None]:
-        """`{value, low, high}`; None stands for nan, which JSON does not have."""
+        """The figures as `{value, low, high}`, with None for nan, which JSON does not have."""
         ends = {"value": self.value, "low": self.low, "high": self.high}
         return {key: None if math.isnan(end) else end for key, end in ends.items()}
 
@@ -41,22 +48,24 @@ def bootstrap(
     level: float = 0.95,
     seed: int = 0,
 ) -> Interval:
-    """Percentile bootstrap over rows.
+    """Percentile bootstrap over rows (Efron and Tibshirani 1993, chapter 13).
 
     Args:
         statistic: called with the arrays, all resampled with the same rows.
-        arrays: each with N rows.
-        resamples: how often N rows are drawn with replacement.
-        level: share of the resampled values that the interval holds, 0..1.
-        seed: same seed, same interval.
+        arrays: N rows each.
+        resamples: number of resamples of N rows, drawn with replacement.
+        level: fraction of the resampled values within the interval, 0..1.
+        seed: of the random rows.
 
     Returns:
-        The statistic of the arrays as given and its interval, which is widened, where the
-        resampled values are biased, to hold the estimate. Its ends are nan where the estimate is,
-        and for fewer than `FEWEST` rows.
+        The statistic of the arrays, and an interval that always contains it. The ends are nan if
+        the statistic is nan, and for fewer than `MIN_ROWS` rows.
+
+    Raises:
+        ValueError: the arrays differ in length.
     """
-    sides = [np.asarray(array) for array in arrays]
-    return intervals(lambda *rows: (statistic(*rows),), sides, resamples, level, seed)[0]
+    columns = [np.asarray(array) for array in arrays]
+    return intervals(lambda *rows: (statistic(*rows),), columns, resamples, level, seed)[0]
 
 
 def paired_bootstrap(
@@ -69,15 +78,18 @@ def paired_bootstrap(
     level: float = 0.95,
     seed: int = 0,
 ) -> Interval:
-    """Interval of `statistic(a, target) - statistic(b, target)`, both on the same resampled rows.
+    """Interval of `statistic(a, target) - statistic(b, target)` on the same resampled rows.
 
-    An interval that leaves out 0 says that the two predictions differ.
+    The two predictions differ significantly if the interval does not contain 0.
 
     Args:
-        statistic: called with a prediction and the target, as every metric is.
-        a, b: (N,) two predictions of the same rows.
-        target: (N,) what both are compared with.
-        resamples, level, seed: see `bootstrap`.
+        statistic: a metric, called with a prediction and the target.
+        a: (N,) first prediction.
+        b: (N,) second prediction of the same rows.
+        target: (N,) labels.
+        resamples: see `bootstrap`.
+        level: see `bootstrap`.
+        seed: see `bootstrap`.
     """
     return bootstrap(
         lambda p, q, y: statistic(p, y) - statistic(q, y),
@@ -86,26 +98,37 @@ def paired_bootstrap(
 
 
 def intervals(
-    figures: Callable[..., Sequence[float]],
+    statistics: Callable[..., Sequence[float]],
     arrays: list[npt.NDArray[Any]],
     resamples: int,
     level: float,
     seed: int,
 ) -> list[Interval]:
-    """One interval for each of the values of `figures`, all from the same resamples."""
+    """Intervals of several statistics from the same resamples.
+
+    Args:
+        statistics: called with the arrays; returns the values of all statistics.
+        arrays: N rows each.
+        resamples: see `bootstrap`.
+        level: see `bootstrap`.
+        seed: see `bootstrap`.
+
+    Raises:
+        ValueError: the arrays differ in length.
+    """
     n = len(arrays[0])
     if any(len(array) != n for array in arrays):
-        raise ValueError(f"arrays need the same length, got {[len(array) for array in arrays]}")
-    values = figures(*arrays)
+        raise ValueError(f"expected arrays of one length, got {[len(array) for array in arrays]}")
+    values = statistics(*arrays)
     rng = np.random.default_rng(seed)
     draws = np.full((resamples, len(values)), math.nan)
     for draw in draws if n else ():
         rows = rng.integers(0, n, n)
-        draw[:] = figures(*(array[rows] for array in arrays))
+        draw[:] = statistics(*(array[rows] for array in arrays))
     out = []
     for value, column in zip(values, draws.T, strict=True):
         defined = column[np.isfinite(column)]  # a small resample may have no spread
-        if math.isnan(value) or not len(defined) or n < FEWEST:
+        if math.isnan(value) or not len(defined) or n < MIN_ROWS:
             out.append(Interval(float(value), math.nan, math.nan, n))
             continue
         low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])

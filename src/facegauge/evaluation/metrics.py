@@ -1,9 +1,8 @@
-"""How well predictions agree with labels: correlations, intervals, comparisons, group gaps.
+"""Agreement of predictions with labels: metrics, evaluations with intervals, and group gaps.
 
-Numpy only. Every metric takes `(prediction, target)`, two (N,) arrays, as in torchmetrics, and
-returns a float; predictions come before targets in every function of this package. A metric that
-is not defined (fewer than two rows, or no spread) is nan, never an exception; `Evaluation.notes`
-says why.
+Every metric takes `(prediction, target)`, two (N,) arrays, as in torchmetrics, and returns a float.
+A metric that is not defined (fewer than two rows, or constant values) is nan and raises no
+exception; `Evaluation.notes` gives the reason.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from facegauge.evaluation.intervals import (
     intervals,
     paired_bootstrap,
 )
-from facegauge.evaluation.logistic import cross_fitted, fit_logistic
+from facegauge.evaluation.logistic import cross_fit, fit_logistic
 
 __all__ = [
     "Evaluation",
@@ -43,11 +42,11 @@ __all__ = [
 
 Array = npt.NDArray[np.float64]
 
-KRCC_RESAMPLES = 200  # one Kendall tau costs as much as ten of the others
+KRCC_RESAMPLES = 200  # Kendall's tau is about ten times slower than the others
 
 
 def plcc(prediction: npt.ArrayLike, target: npt.ArrayLike) -> float:
-    """Pearson's linear correlation, -1..1; nan where either side has no spread."""
+    """Pearson's linear correlation coefficient, -1..1; nan for constant values."""
     a, b = _pair(prediction, target)
     if len(a) < 2 or np.ptp(a) == 0 or np.ptp(b) == 0:
         return math.nan
@@ -57,13 +56,13 @@ def plcc(prediction: npt.ArrayLike, target: npt.ArrayLike) -> float:
 
 
 def srcc(prediction: npt.ArrayLike, target: npt.ArrayLike) -> float:
-    """Spearman's rank correlation, -1..1; ties get their average rank."""
+    """Spearman's rank correlation coefficient, -1..1; ties get their average rank."""
     a, b = _pair(prediction, target)
     return plcc(_ranks(a), _ranks(b))
 
 
 def krcc(prediction: npt.ArrayLike, target: npt.ArrayLike) -> float:
-    """Kendall's tau-b, -1..1, in O(n log n)."""
+    """Kendall's rank correlation coefficient tau-b, -1..1, in O(n log n) (Knight 1966)."""
     a, b = (np.unique(side, return_inverse=True)[1] for side in _pair(prediction, target))
     pairs = len(a) * (len(a) - 1) // 2
     tied_a, tied_b = _tied_pairs(a), _tied_pairs(b)
@@ -71,32 +70,35 @@ def krcc(prediction: npt.ArrayLike, target: npt.ArrayLike) -> float:
         return math.nan
     tied_both = _tied_pairs(a.astype(np.int64) * len(b) + b)
     discordant = _inversions(b[np.lexsort((b, a))])
-    concordant_less_discordant = pairs - tied_a - tied_b + tied_both - 2 * discordant
-    return concordant_less_discordant / math.sqrt(pairs - tied_a) / math.sqrt(pairs - tied_b)
+    difference = pairs - tied_a - tied_b + tied_both - 2 * discordant  # concordant - discordant
+    return difference / math.sqrt(pairs - tied_a) / math.sqrt(pairs - tied_b)
 
 
 def rmse(prediction: npt.ArrayLike, target: npt.ArrayLike) -> float:
-    """Root mean squared error, on the labels' scale; nan for no rows."""
+    """Root mean squared error, on the scale of the labels; nan without rows."""
     a, b = _pair(prediction, target)
     return math.sqrt(float(np.mean((a - b) ** 2))) if len(a) else math.nan
 
 
 def challenge(prediction: npt.ArrayLike, target: npt.ArrayLike) -> float:
-    """The VQualA 2025 challenge's score: (SRCC + PLCC) / 2."""
+    """The ranking score of the VQualA 2025 challenge, (SRCC + PLCC) / 2."""
     return (srcc(prediction, target) + plcc(prediction, target)) / 2
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Agreement of one set of predictions with the labels, each figure with its interval.
+    """Agreement of predictions with labels, each metric with an interval.
 
     Attributes:
-        n: rows judged.
-        srcc, plcc, krcc, rmse: see the functions; plcc is of the predictions as they are.
-        plcc_fitted: PLCC after a fitted curve (see `evaluate`), as published tables often have it;
-            the curve may fall, so it is positive even where labels and predictions run opposite.
-        challenge: (srcc + plcc) / 2, without a fitted curve.
-        notes: what a reader must know, one sentence each.
+        n: number of rows.
+        srcc: Spearman's rank correlation coefficient.
+        plcc: Pearson's correlation coefficient of the raw predictions.
+        plcc_fitted: PLCC after a fitted logistic (see `evaluate`), as in many published tables.
+            The curve may be decreasing, so this is positive for negatively correlated predictions.
+        krcc: Kendall's tau-b.
+        rmse: root mean squared error of the raw predictions.
+        challenge: (srcc + plcc) / 2.
+        notes: remarks for the reader, one sentence each.
     """
 
     n: int
@@ -109,7 +111,7 @@ class Evaluation:
     notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """The evaluation as plain JSON types: n, notes, and `{value, low, high}` a figure."""
+        """The evaluation in JSON types: n, notes, and `{value, low, high}` for each metric."""
         out: dict[str, Any] = {}
         for field in fields(self):
             value = getattr(self, field.name)
@@ -127,19 +129,24 @@ def evaluate(
     level: float = 0.95,
     seed: int = 0,
 ) -> Evaluation:
-    """All figures of a set of predictions.
+    """Evaluate predictions by all metrics.
 
-    The curve behind `plcc_fitted` is never fitted to the rows it is judged on: it is fitted to
-    `calibration`, a `(prediction, target)` of other pictures; without one, the rows are split at
-    random in two halves, and each is mapped by the curve fitted to the other. The bootstrap holds
-    the fitted curves fixed. KRCC, the slowest, takes at most `KRCC_RESAMPLES` resamples.
+    Args:
+        prediction: (N,).
+        target: (N,) labels.
+        calibration: (prediction, target) of other pictures, to which the logistic of `plcc_fitted`
+            is fitted; None: cross-fitting on two halves of the rows, see `cross_fit`. The
+            bootstrap does not refit the curve.
+        resamples: of the bootstrap; KRCC, which is slow, gets at most `KRCC_RESAMPLES`.
+        level: of the intervals, 0..1.
+        seed: of the bootstrap and the halves.
 
     Raises:
-        ValueError: the arrays differ in length or hold values that are not finite.
+        ValueError: the arrays differ in length or contain values that are not finite.
     """
     p, y = _pair(prediction, target)
     if not (np.isfinite(y).all() and np.isfinite(p).all()):
-        raise ValueError("evaluate expects finite labels and predictions; leave other rows out")
+        raise ValueError("expected finite predictions and labels; remove the other rows first")
     notes: list[str] = []
     if len(y) < 2 or np.ptp(y) == 0 or np.ptp(p) == 0:
         notes.append("correlations are not defined: " + _why_undefined(p, y))
@@ -150,27 +157,27 @@ def evaluate(
         mapped = curve(p)
         note = curve.note
     else:
-        mapped, note = cross_fitted(p, y, seed)
+        mapped, note = cross_fit(p, y, seed)
     notes.extend([f"PLCC fitted: {note}"] if note else [])
 
-    def figures(p: Array, mapped: Array, y: Array) -> Sequence[float]:
-        ranks, raw = srcc(p, y), plcc(p, y)
-        return ranks, raw, plcc(mapped, y), rmse(p, y), (ranks + raw) / 2
+    def metrics(p: Array, mapped: Array, y: Array) -> Sequence[float]:
+        rank, linear = srcc(p, y), plcc(p, y)
+        return rank, linear, plcc(mapped, y), rmse(p, y), (rank + linear) / 2
 
-    order, linear, fitted, error, both = intervals(figures, [p, mapped, y], resamples, level, seed)
+    rank, linear, fitted, error, mean = intervals(metrics, [p, mapped, y], resamples, level, seed)
     tau = bootstrap(krcc, p, y, resamples=min(resamples, KRCC_RESAMPLES), level=level, seed=seed)
-    return Evaluation(len(y), order, linear, fitted, tau, error, both, tuple(notes))
+    return Evaluation(len(y), rank, linear, fitted, tau, error, mean, tuple(notes))
 
 
 @dataclass(frozen=True, slots=True)
 class GroupGap:
-    """How one group of pictures is judged.
+    """The errors of one group of pictures.
 
     Attributes:
         name: the group's value.
-        n: pictures in it.
-        residual: mean of prediction - target; above 0 the group is scored too kindly.
-        srcc: rank correlation within the group.
+        n: number of pictures in the group.
+        residual: mean of prediction - target; above 0 the group's scores are too high.
+        srcc: rank correlation coefficient within the group.
     """
 
     name: str
@@ -179,6 +186,7 @@ class GroupGap:
     srcc: Interval
 
     def to_dict(self) -> dict[str, Any]:
+        """The group gap in JSON types."""
         figures = {"residual": self.residual.to_dict(), "srcc": self.srcc.to_dict()}
         return {"name": self.name, "n": self.n, **figures}
 
@@ -192,17 +200,29 @@ def group_gaps(
     level: float = 0.95,
     seed: int = 0,
 ) -> list[GroupGap]:
-    """One `GroupGap` for each value in `groups` (N names), largest group first."""
+    """Residual and rank correlation of each group.
+
+    Args:
+        prediction: (N,).
+        target: (N,) labels.
+        groups: the group of each row, N names.
+        resamples: see `bootstrap`.
+        level: see `bootstrap`.
+        seed: see `bootstrap`.
+
+    Returns:
+        One `GroupGap` per group, largest group first.
+    """
     p, y = _pair(prediction, target)
     names, member, counts = np.unique(np.asarray(groups), return_inverse=True, return_counts=True)
     gaps = []
     for index in np.argsort(-counts, kind="stable"):
         rows = member == index
-        residual, order = intervals(
+        residual, rank = intervals(
             lambda p, y: (float(np.mean(p - y)), srcc(p, y)), [p[rows], y[rows]],
             resamples, level, seed,
         )  # fmt: skip
-        gaps.append(GroupGap(str(names[index]), int(counts[index]), residual, order))
+        gaps.append(GroupGap(str(names[index]), int(counts[index]), residual, rank))
     return gaps
 
 
@@ -215,9 +235,9 @@ def _pair(prediction: npt.ArrayLike, target: npt.ArrayLike) -> tuple[Array, Arra
 
 def _why_undefined(prediction: Array, target: Array) -> str:
     if len(target) < 2:
-        return f"they need two rows or more, there are {len(target)}"
-    side = "labels" if np.ptp(target) == 0 else "predictions"
-    return f"all {side} are equal"
+        return f"they need at least two rows, got {len(target)}"
+    constant = "labels" if np.ptp(target) == 0 else "predictions"
+    return f"all {constant} are equal"
 
 
 def _ranks(values: Array) -> Array:
@@ -235,12 +255,12 @@ def _tied_pairs(codes: npt.NDArray[np.integer]) -> int:
 def _inversions(codes: npt.NDArray[np.integer]) -> int:
     """Pairs i < j with codes[i] > codes[j], for codes >= 0.
 
-    A radix sort from the highest bit: two codes part at the highest bit in which they differ, and
-    are inverted when the one with a 1 there comes first.
+    A radix sort from the highest bit. Two codes are separated at the highest bit in which they
+    differ, and are inverted if the one with a 1 there comes first.
     """
     total = 0
     for bit in reversed(range(int(codes.max(initial=0)).bit_length())):
-        above = codes >> (bit + 1)  # sorted, by the earlier rounds
+        above = codes >> (bit + 1)  # already sorted by the higher bits
         one = (codes >> bit) & 1
         ones_before = np.cumsum(one) - one
         in_group = ones_before - ones_before[np.searchsorted(above, above)]

@@ -23,7 +23,7 @@ from facegauge import __version__
 from facegauge.data.manifests import Manifest
 from facegauge.errors import NOT_A_NUMBER, MissingExtra, UsageError
 from facegauge.evaluation.evaluate import FACES
-from facegauge.evaluation.logistic import Mapping, fit_logistic
+from facegauge.evaluation.logistic import FittedCurve, fit_logistic
 from facegauge.faces.detection import CenterFace, Detector
 from facegauge.faces.sampling import to_tensor
 from facegauge.labelling.label_table import Label, Table
@@ -36,7 +36,7 @@ Watch = Callable[[Iterator["Label"], Sequence[Path]], Iterable["Label"]]
 
 BATCH = 32  # views the network sees at a time
 FEWEST = 5  # labelled pictures that a curve can be fitted to
-UNCHANGED = Mapping(None)
+UNCHANGED = FittedCurve(None)
 
 
 def label(
@@ -45,7 +45,7 @@ def label(
     *,
     faces: str = "auto",
     views: int = 1,
-    mapping: Mapping = UNCHANGED,
+    mapping: FittedCurve = UNCHANGED,
     batch_size: int = BATCH,
     detector: Detector | None = None,
 ) -> Iterator[Label]:
@@ -75,8 +75,8 @@ def label(
 
 def fit_mapping(
     judge: Judge, held_out: Manifest, *, views: int = 1, batch_size: int = BATCH
-) -> Mapping:
-    """The curve from raw score to label: `mapping.fit_logistic`, or the line that it falls back on.
+) -> FittedCurve:
+    """The curve from raw score to label: `fit_logistic`, or the line that it falls back on.
 
     The reference code fits its logistic to the pictures that the teacher was trained on, where its
     scores are too good; give pictures that it has not seen. They are taken whole.
@@ -217,7 +217,7 @@ def _describe(held_out: Manifest) -> str:
 
 
 def _score(
-    judge: Judge, pictures: Iterator[Seen], mapping: Mapping, batch_size: int
+    judge: Judge, pictures: Iterator[Seen], mapping: FittedCurve, batch_size: int
 ) -> Iterator[Label]:
     """Labels of pictures that have been looked at, as many at a time as fill a batch."""
     waiting: list[Seen] = []
@@ -240,7 +240,7 @@ def _score(
         waiting, count = [], 0
 
 
-def _conclude(seen: Label, scores: Sequence[float], mapping: Mapping) -> Label:
+def _conclude(seen: Label, scores: Sequence[float], mapping: FittedCurve) -> Label:
     if not scores:
         return seen
     if not np.isfinite(scores).all():

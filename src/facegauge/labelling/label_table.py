@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from facegauge.data.manifests import Manifest, relative_path
 from facegauge.errors import UsageError
-from facegauge.evaluation import logistic
+from facegauge.evaluation.logistic import FittedCurve
 from facegauge.results import Status
 from facegauge.schema import Column, Schema
 from facegauge.tables.files import suffix_of, table_rows, table_schema
@@ -138,7 +138,7 @@ class Table:
             )
         return name
 
-    def begin(self, settings: Row, mapping: logistic.Mapping) -> None:
+    def begin(self, settings: Row, mapping: FittedCurve) -> None:
         """An empty table in place of what is there.
 
         Args:
@@ -147,7 +147,7 @@ class Table:
         """
         self._journal.begin(settings, {"mapping": asdict(mapping)})
 
-    def go_on(self, settings: Row, same_as: Collection[str] = ()) -> logistic.Mapping:
+    def go_on(self, settings: Row, same_as: Collection[str] = ()) -> FittedCurve:
         """Resume what is there.
 
         Args:
@@ -183,12 +183,12 @@ class Table:
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         self._journal.close(publish=kind is None)
 
-    def _mapping(self, more: Mapping[str, Any]) -> logistic.Mapping:
+    def _mapping(self, more: Mapping[str, Any]) -> FittedCurve:
         try:
             curve = dict(more["mapping"])
             for key in ("logistic", "linear"):
                 curve[key] = curve[key] and tuple(map(float, curve[key]))
-            return logistic.Mapping(**curve)
+            return FittedCurve(**curve)
         except (ValueError, KeyError, TypeError) as error:
             raise UsageError(
                 f"cannot resume {self.path}: {self.path.name}.settings.json, which has the mapping "

@@ -1,0 +1,70 @@
+"""Fitted calibrations: offsets by hand, coverage, bad input."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from facegauge.errors import UsageError
+from facegauge.evaluation.calibration import fit_calibration
+
+
+def test_offsets_are_the_finite_sample_quantiles() -> None:
+    # One bin of 19 at level 0.9: ceil(20 * 0.95) = 19, so the largest error on either side.
+    labels = 0.5 + np.arange(-9, 10) / 100
+    fitted = fit_calibration(np.full(19, 0.5), labels, labels, "hand-made", bins=1)
+    assert fitted.edges == ()
+    assert (fitted.lower, fitted.upper) == ((0.09,), (0.09,))
+    # 39: ceil(40 * 0.95) = 38, so the second largest.
+    labels = 0.5 + np.arange(-19, 20) / 100
+    fitted = fit_calibration(np.full(39, 0.5), labels, labels, "hand-made", bins=1)
+    assert (fitted.lower, fitted.upper) == ((0.18,), (0.18,))
+
+
+def test_offsets_never_exclude_the_score_or_promise_too_much() -> None:
+    scores = np.full(50, 0.5)
+    above = fit_calibration(scores, np.full(50, 0.7), [0.7], "all labels above", bins=1)
+    assert above.interval(0.5) == pytest.approx((0.5, 0.7))
+    few = fit_calibration(scores[:18], np.full(18, 0.5), [0.5], "too few for 0.9", bins=1)
+    assert few.interval(0.5) == (0.0, 1.0)
+
+
+def test_intervals_hold_the_label_as_often_as_they_say_in_every_bin() -> None:
+    rng = np.random.default_rng(0)
+
+    def draw(n: int) -> tuple[np.ndarray, np.ndarray]:
+        scores = rng.uniform(0.1, 0.9, n)
+        noise = rng.gamma(2.0, 0.01 + 0.05 * scores) - 0.05  # skewed, wider for higher scores
+        return scores, np.clip(scores + noise, 0, 1)
+
+    calibration = fit_calibration(*draw(4000), [0.1, 0.9], "synthetic", level=0.9)
+    scores, labels = draw(20000)
+    ends = np.array([calibration.interval(score) for score in scores])
+    held = (ends[:, 0] <= labels) & (labels <= ends[:, 1])
+    place = np.digitize(scores, calibration.edges)
+    rates = [held[place == number].mean() for number in range(5)]
+    assert len(calibration.edges) == 4
+    assert all(0.87 < rate < 0.93 for rate in rates), rates
+    assert calibration.upper[0] < 0.6 * calibration.upper[-1]
+
+
+def test_percentiles_come_from_the_reference_labels() -> None:
+    reference = np.linspace(0.2, 0.6, 1001)
+    fitted = fit_calibration([0.1] * 9, [0.1] * 9, reference, "reference")
+    assert (fitted.reference, fitted.n) == ("reference", 1001)
+    assert fitted.quantiles[0] == 0.2
+    assert fitted.percentile(0.3) == pytest.approx(25, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("scores", "labels", "message"),
+    [
+        ([0.1, 0.2], [0.1], "1 labels and 2 scores"),
+        ([], [], "non-empty"),
+        ([0.1, float("nan")], [0.1, 0.2], "scores"),
+        ([0.1, 0.2], [0.1, 55], "labels"),
+    ],
+)
+def test_bad_input_is_refused(scores: list[float], labels: list[float], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        fit_calibration(scores, labels, [0.5], "x")

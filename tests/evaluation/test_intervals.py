@@ -1,0 +1,54 @@
+"""Bootstrap intervals: coverage, repeatability, paired differences."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from facegauge.evaluation.intervals import bootstrap, paired_bootstrap
+from facegauge.evaluation.metrics import plcc, srcc
+
+
+def test_bootstrap_of_a_mean_matches_theory_and_repeats():
+    x = np.random.default_rng(0).normal(size=400)
+    interval = bootstrap(lambda v: float(v.mean()), x, level=0.95)
+    assert interval.n == 400
+    assert interval.value == pytest.approx(x.mean())
+    assert interval.high - interval.low == pytest.approx(2 * 1.96 * x.std() / 20, rel=0.1)
+    assert interval == bootstrap(lambda v: float(v.mean()), x, level=0.95)
+    narrow = bootstrap(lambda v: float(v.mean()), x, level=0.5)
+    assert interval.low < narrow.low < narrow.high < interval.high
+
+
+def test_one_or_two_rows_have_no_interval():
+    for n in (1, 2):
+        interval = bootstrap(lambda v: float(v.mean()), np.arange(n))
+        assert interval.value == (n - 1) / 2 and np.isnan([interval.low, interval.high]).all()
+        assert str(interval).endswith(f"[too few rows: {n}]")
+        assert interval.to_dict() == {"value": interval.value, "low": None, "high": None}
+    assert bootstrap(lambda v: float(v.mean()), np.arange(3)).high == 2
+
+
+def test_bootstrap_covers_the_truth():
+    rng = np.random.default_rng(2)
+    hits = 0
+    for _ in range(60):
+        a = rng.normal(size=80)
+        b = 0.6 * a + 0.8 * rng.normal(size=80)
+        interval = bootstrap(plcc, a, b, resamples=200)
+        hits += interval.low <= 0.6 <= interval.high
+    assert hits >= 51  # 57 expected
+
+
+def test_paired_difference_sees_what_separate_intervals_do_not():
+    rng = np.random.default_rng(0)
+    label = rng.uniform(0, 1, 300)
+    a = np.clip(label + rng.normal(0, 0.10, 300), 0, 1)
+    b = np.clip(a + np.random.default_rng(9).normal(0, 0.03, 300), 0, 1)
+    difference = paired_bootstrap(srcc, a, b, label, resamples=300)
+    assert difference.value == pytest.approx(srcc(a, label) - srcc(b, label))
+    assert difference.low > 0
+    own, other = (bootstrap(srcc, side, label, resamples=300) for side in (a, b))
+    assert own.low < other.high
+    same = paired_bootstrap(srcc, a, a, label, resamples=50)
+    assert (same.value, same.low, same.high) == (0, 0, 0)
