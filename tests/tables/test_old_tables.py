@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from facegauge.errors import UsageError
-from facegauge.evaluation.logistic import Mapping
+from facegauge.evaluation.logistic import FittedCurve
 from facegauge.labelling.label_table import Label, Table, load_labels
 from facegauge.results import COLUMNS, Box, Face, FaceScore, ImageScore, Status
 from facegauge.tables.scores import open_table, read_rows, read_schema
@@ -146,7 +146,7 @@ def test_a_finished_table_of_labels_is_read_and_resumed(tmp_path: Path, suffix: 
 def test_a_killed_table_of_labels_is_resumed(tmp_path: Path, suffix: str) -> None:
     file = old(f"killed_labels{suffix}", tmp_path)
     table = Table(file)
-    assert isinstance(table.go_on(LABEL_SETTINGS), Mapping)
+    assert isinstance(table.go_on(LABEL_SETTINGS), FittedCurve)
     assert table.done == {"a.png", "broken.png"}
     with table:
         label = Label(Path(ODD), Status.OK, 0.400001, 0.35, 0.0, 1.0)
