@@ -13,16 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
-import numpy.typing as npt
 
 from facegauge.arrays import Pixels
 from facegauge.errors import PictureError
 from facegauge.images.pixels import from_array, from_image
+from facegauge.images.sources import from_tensor, is_tensor
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    Source = str | os.PathLike[str] | bytes | BinaryIO | Image.Image | npt.NDArray[Any]
+    from facegauge.images.sources import Picture
 
 MAX_PIXELS = 120_000_000
 """Default limit: fits a phone's picture of 108 megapixels, which takes 0.4 GB when decoded."""
@@ -33,7 +33,7 @@ AVIF_BRANDS = {b"avif", b"avis"}
 _pillow_limit = threading.Lock()
 
 
-def open_picture(source: Source, max_pixels: int = MAX_PIXELS) -> Pixels:
+def open_picture(source: Picture, max_pixels: int = MAX_PIXELS) -> Pixels:
     """Open a picture as upright 8-bit sRGB pixels.
 
     The first frame is turned upright (EXIF), converted to sRGB if a valid colour profile is
@@ -43,9 +43,9 @@ def open_picture(source: Source, max_pixels: int = MAX_PIXELS) -> Pixels:
     largest value.
 
     Args:
-        source: a path; the bytes of a picture file, or an open binary file; a PIL image; or an
-            array (H, W), (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA of uint8, uint16, or floats
-            in 0..1.
+        source: a path; the bytes of a picture file, or an open binary file; a PIL image; an array
+            (H, W), (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA of uint8, uint16, or floats in 0..1;
+            or a torch tensor, which may also have its channels first, see `sources.from_tensor`.
         max_pixels: maximum number of pixels, compared with the size in the file's header, so that
             a larger picture is never decoded.
 
@@ -59,6 +59,8 @@ def open_picture(source: Source, max_pixels: int = MAX_PIXELS) -> Pixels:
     from PIL import Image
 
     try:
+        if is_tensor(source):
+            source = from_tensor(source)
         if isinstance(source, np.ndarray):
             _check_size(source.shape[1::-1], max_pixels)
             return from_array(source)
@@ -93,8 +95,8 @@ def _open_file(source: Any) -> BinaryIO:
         return io.BytesIO(source.read())
     if not isinstance(source, str | os.PathLike):
         raise PictureError(
-            "expected a path, the bytes of a picture file, an open binary file, a PIL image or a "
-            f"numpy array, got {type(source).__name__}"
+            "expected a path, the bytes of a picture file, an open binary file, a PIL image, a "
+            f"numpy array or a torch tensor, got {type(source).__name__}"
         )
     path = Path(source)
     try:
