@@ -28,9 +28,9 @@ from rows import figure, named
 
 from facegauge.data.manifests import Manifest, load_manifest
 from facegauge.errors import UsageError
-from facegauge.evaluation.evaluate import predict_run
+from facegauge.evaluation.evaluate import predict_with
 from facegauge.evaluation.metrics import challenge, plcc, srcc
-from facegauge.nn.checkpoints import load_run
+from facegauge.nn.predictor import open_run_predictor
 from facegauge.training.methods.mspt.recipe import pixels_seen
 
 FIGURES = {"srcc": srcc, "plcc": plcc, "challenge": challenge}
@@ -125,10 +125,10 @@ def score_stages(folder: Path, sources: Mapping[str, Manifest], auto: Sequence[s
     cost = sum(pixels_seen(stage, copies) for stage in settings["stages"].values()) / 1e9
     collected: dict[str, list[Scores]] = {source: [] for source in sources}
     for stage in stages:
-        run = load_run(folder / stage)
+        run = open_run_predictor(folder / stage)
         for source, manifest in sources.items():
             faces = "auto" if source in auto else "whole"
-            collected[source].append(predict_run(run, manifest, faces=faces).scores)
+            collected[source].append(predict_with(run, manifest, faces).scores)
     return RunScores(stages, cost, {source: np.stack(rows) for source, rows in collected.items()})
 
 

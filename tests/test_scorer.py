@@ -17,6 +17,7 @@ from PIL import Image
 
 import facegauge
 from facegauge import scorer as scorer_module
+from facegauge import selection
 from facegauge.errors import PictureError, ScorerError, UsageError
 from facegauge.faces.framing import crop_frames, frame_around
 from facegauge.faces.sampling import sample, to_tensor
@@ -360,7 +361,7 @@ def test_processes_agree(toy_scorer: Path, method: str) -> None:
 def test_a_pickled_scorer_holds_no_session(toy_scorer: Path) -> None:
     scorer = Scorer(toy_scorer, faces="whole")
     copy = pickle.loads(pickle.dumps(scorer))
-    assert copy._model._sessions == {}
+    assert copy._predictor.model._sessions == {}
     assert copy.score(picture()) == scorer.score(picture())
 
 
@@ -368,7 +369,8 @@ def test_the_public_functions_use_one_scorer(
     toy_scorer: Path, grey: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scorer = Scorer(toy_scorer, faces="whole")
-    monkeypatch.setattr(scorer_module, "_default_scorer", lambda: scorer)
+    for module in (scorer_module, selection):
+        monkeypatch.setattr(module, "default_scorer", lambda: scorer)
     dark, light = grey("x/dark.png", 51), grey("x/y/light.png", 204)
     (dark.parent / "bad.png").write_text("bad")
     assert facegauge.score(dark).score == pytest.approx(0.2, abs=1e-5)

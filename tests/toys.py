@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +70,21 @@ def toy_card(model: bytes) -> Card:
         ),
         calibration=TOY_CALIBRATION,
     )
+
+
+@dataclass(frozen=True)
+class ToyPredictor:
+    """A predictor made of a function: (n, 3, H, W) -> (n,), and (n, 10) if it uses landmarks."""
+
+    name: str
+    fingerprint: str
+    spec: PreprocessSpec
+    function: Callable[..., np.ndarray]
+    uses_landmarks: bool = False
+    version: str = "1.0"
+
+    def predict(self, images: np.ndarray, landmarks: np.ndarray | None = None) -> np.ndarray:
+        return self.function(images, *([landmarks] if self.uses_landmarks else []))
 
 
 def grain(path: Path, rng: np.random.Generator, sharpness: float) -> Path:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from facegauge.errors import FacegaugeError
     from facegauge.results import Box, Face, FaceScore, ImageScore, Status
-    from facegauge.scorer import HeatMap, Scorer, best, score
+    from facegauge.scorer import HeatMap, Scorer, score
+    from facegauge.selection import best
 
     __version__: str
 
@@ -36,7 +37,8 @@ __all__ = [
 _HOMES = {
     "FacegaugeError": "errors",
     **dict.fromkeys(("Box", "Face", "FaceScore", "ImageScore", "Status"), "results"),
-    **dict.fromkeys(("HeatMap", "Scorer", "best", "score"), "scorer"),
+    **dict.fromkeys(("HeatMap", "Scorer", "score"), "scorer"),
+    "best": "selection",
 }
 
 

@@ -1,95 +1,172 @@
-"""Judges: a shipped scorer, a scorer folder or a run folder, as one thing that scores faces."""
+"""Networks that score face crops: of a shipped scorer, a scorer folder or a run folder."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
-from hashlib import sha256
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from importlib import import_module
+from itertools import islice
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 from facegauge import zoo
-from facegauge.arrays import FloatArray
-from facegauge.errors import UsageError
-from facegauge.evaluation.evaluate import is_run, open_run
+from facegauge.arrays import FloatArray, Scores
+from facegauge.errors import require
+from facegauge.faces.lookahead import default_threads
+from facegauge.faces.sampling import Crop, to_tensor
 from facegauge.faces.spec import PreprocessSpec
-from facegauge.scorer import default_threads
 from facegauge.zoo.onnx_model import Model
 
-if TYPE_CHECKING:
-    from torch import nn
+T = TypeVar("T")
 
-Scores = npt.NDArray[np.float64]
+TORCH_PREDICTOR = "facegauge.nn.predictor"  # imported by name: nothing here needs torch
 
 
-@dataclass(frozen=True, slots=True)
-class Judge:
-    """A network that scores faces.
+class Predictor(Protocol):
+    """A network that scores face crops; the only thing that runs one.
+
+    `OnnxPredictor` and `nn.predictor.TorchPredictor` are predictors, and so is any object of your
+    own with these members.
+    """
+
+    @property
+    def name(self) -> str:
+        """For people, and for the column `scorer` of tables."""
+
+    @property
+    def version(self) -> str:
+        """Of the network; empty if it has none."""
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the weights; a table is resumed only with the same ones."""
+
+    @property
+    def spec(self) -> PreprocessSpec:
+        """How a face becomes the network's input."""
+
+    @property
+    def uses_landmarks(self) -> bool:
+        """Whether `predict` wants to know where each face's five points lie."""
+
+    def predict(self, images: FloatArray, landmarks: FloatArray | None = None) -> Scores:
+        """Scores of normalised crops, as the network gives them.
+
+        Args:
+            images: (n, 3, H, W) normalised float32.
+            landmarks: (n, 10), see `faces.landmarks.landmark_vector`; None: unknown.
+
+        Returns:
+            (n,) float64, not clipped.
+        """
+
+
+class OnnxPredictor:
+    """The network of a scorer, on onnxruntime; may be pickled, shared by threads and forked.
+
+    Args:
+        name_or_folder: a shipped scorer's name (see `facegauge models`) or a scorer folder.
+        threads: of onnxruntime; by default one for each CPU, at most 4.
 
     Attributes:
-        name: for people and for the column `scorer`.
-        sha256: of the weights; a table is only resumed with the same ones.
-        spec: how a face becomes the network's input.
-        score: (n, 3, height, width) normalised float32 -> (n,), as the network gives them.
-    """
-
-    name: str
-    sha256: str
-    spec: PreprocessSpec
-    score: Callable[[FloatArray], Scores]
-
-
-def open_judge(name_or_folder: str | os.PathLike[str]) -> Judge:
-    """A shipped scorer (by name), a scorer folder, or a run folder.
-
-    A folder with a card is run as it ships, by onnxruntime; a run folder by torch.
+        folder: the scorer's folder.
+        card: what is known of the scorer.
+        model: the network, with its maps.
 
     Raises:
-        UsageError, ScorerError: there is neither, or landmarks guide the network.
+        ScorerError: there is no such scorer, or it is damaged.
+    """
+
+    def __init__(
+        self, name_or_folder: str | os.PathLike[str] = zoo.DEFAULT, threads: int | None = None
+    ) -> None:
+        self.folder = zoo.open_folder(name_or_folder)
+        self.card = zoo.load_card(self.folder)
+        self.model = Model(self.folder, threads or default_threads())
+        self.spec = self.model.spec
+        self.uses_landmarks = self.model.uses_landmarks
+        self.name, self.fingerprint = self.card.name, self.card.sha256
+        self.version = str(getattr(self.card, "version", ""))
+
+    def predict(self, images: FloatArray, landmarks: FloatArray | None = None) -> Scores:
+        """Scores of normalised crops, see `Predictor.predict`."""
+        return self.model(images, landmarks)
+
+
+def predict_faces(predictor: Predictor, faces: Sequence[Sequence[Crop]], batch_size: int) -> Scores:
+    """The score of each face: the mean over its crops.
+
+    Args:
+        predictor: scores the crops.
+        faces: the crops of each face, see `faces.sampling.face_crops`.
+        batch_size: crops that the network sees at a time.
+
+    Returns:
+        (faces,) float64, as the network gives them: not clipped, and not a number where it fails.
+    """
+    crops = [crop for face in faces for crop in face]
+    scores: list[float] = []
+    for start in range(0, len(crops), batch_size):
+        batch = crops[start : start + batch_size]
+        images = np.stack([to_tensor(pixels, predictor.spec) for pixels, _ in batch])
+        landmarks = np.stack([points for _, points in batch]) if predictor.uses_landmarks else None
+        scores += predictor.predict(images, landmarks).tolist()
+    remaining = iter(scores)
+    return np.array([sum(islice(remaining, len(face))) / len(face) for face in faces], np.float64)
+
+
+def in_batches(
+    pictures: Iterable[T], crops: Callable[[T], int], batch_size: int
+) -> Iterator[list[T]]:
+    """Pictures in lists that fill a batch: as many as have `batch_size` crops, or are so many.
+
+    Args:
+        pictures: read lazily; those without a crop do not pile up.
+        crops: the number of crops of a picture.
+        batch_size: crops in a batch; the last list may have fewer, and any a picture more.
+    """
+    waiting: list[T] = []
+    count = 0
+    for picture in pictures:
+        waiting.append(picture)
+        count += crops(picture)
+        if max(count, len(waiting)) >= batch_size:
+            yield waiting
+            waiting, count = [], 0
+    if waiting:
+        yield waiting
+
+
+def open_predictor(name_or_folder: str | os.PathLike[str]) -> Predictor:
+    """The network of a shipped scorer (by name), of a scorer folder, or of a run folder.
+
+    A folder with a card runs as it ships, on onnxruntime; a run folder runs on torch.
+
+    Raises:
+        UsageError, ScorerError: there is neither, or it is damaged.
         MissingExtra: a run folder without torch.
     """
-    if is_run(name_or_folder):
-        run = open_run(name_or_folder)
-        return network_judge(run.folder.resolve().name, run.network, run.spec)
-    folder = zoo.open_folder(name_or_folder)
-    card, model = zoo.load_card(folder), Model(folder, default_threads())
-    _refuse_guided(card.name, model.guided)
-    return Judge(card.name, card.sha256, model.spec, model)
+    if not is_run(name_or_folder):
+        return OnnxPredictor(name_or_folder)
+    predictor: Predictor = torch_predictors().open_run_predictor(name_or_folder)
+    return predictor
 
 
-def network_judge(name: str, network: nn.Module, spec: PreprocessSpec) -> Judge:
-    """A torch network as a judge, on the device that it is on; scoring puts it in eval mode.
+def is_run(name_or_folder: str | os.PathLike[str]) -> bool:
+    """Whether it is a run folder, not a shipped scorer's name or a scorer folder."""
+    if os.fspath(name_or_folder) in zoo.names():
+        return False
+    folder = Path(name_or_folder)
+    return (folder / "run.json").is_file() and not (folder / zoo.CARD).is_file()
+
+
+def torch_predictors() -> Any:
+    """The module `nn.predictor`.
 
     Raises:
-        UsageError: landmarks guide the network.
+        MissingExtra: torch is not installed.
     """
-    import torch
-
-    _refuse_guided(name, bool(getattr(network, "guided", False)))
-    device = next(network.parameters()).device
-    digest = sha256(spec.to_json().encode())
-    for key, value in sorted(network.state_dict().items()):
-        digest.update(key.encode())
-        digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
-
-    def score(images: FloatArray) -> Scores:
-        network.eval()
-        views = torch.from_numpy(images).to(device)
-        with torch.inference_mode():
-            views = views.contiguous(memory_format=torch.channels_last)  # faster on a CPU
-            scores = network(views).float().cpu().numpy()
-        return np.asarray(scores, np.float64)
-
-    return Judge(name, digest.hexdigest(), spec, score)
-
-
-def _refuse_guided(name: str, guided: bool) -> None:
-    """A judge sees faces alone; without their landmarks such a network would say something else."""
-    if guided:
-        raise UsageError(
-            f"{name} cannot label pictures: it is guided by landmarks, which labelling does not "
-            "look for; train it with --set core.landmarks=0"
-        )
+    require("torch", "opening a run folder", "train")
+    return import_module(TORCH_PREDICTOR)

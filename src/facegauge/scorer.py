@@ -1,33 +1,39 @@
-"""Pictures in, scores out: faces are found, framed, sampled and scored in batches, as they come."""
+"""Pictures in, scores out: prepared by threads, scored in batches, as they come."""
 
 from __future__ import annotations
 
-import heapq
 import os
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import islice
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
-import numpy.typing as npt
 
 from facegauge import zoo
+from facegauge.arrays import FloatArray
 from facegauge.errors import NOT_A_NUMBER, PictureError, UsageError
-from facegauge.faces.detection import CenterFace, Detector
-from facegauge.faces.extraction import MIN_FACE, MODES, Cutter, Picture, Source
+from facegauge.faces.detection import Detector
+from facegauge.faces.extraction import (
+    MIN_FACE,
+    ExtractionPolicy,
+    FaceExtractor,
+    Located,
+    Prepared,
+)
+from facegauge.faces.lookahead import default_threads
 from facegauge.faces.sampling import to_tensor
-from facegauge.faces.spec import PreprocessSpec
-from facegauge.images.discovery import find_pictures
+from facegauge.factors import Factor, measure_face, resolve, schema_with
 from facegauge.images.loading import MAX_PIXELS
-from facegauge.results import Box, Face, FaceScore, ImageScore, Status
-from facegauge.zoo.onnx_model import Model
+from facegauge.images.sources import check_source, check_sources, is_pair, is_picture
+from facegauge.predictors import OnnxPredictor, in_batches, predict_faces
+from facegauge.results import NO_FACTORS, Face, FaceScore, ImageScore, Status
 
 if TYPE_CHECKING:
-    pass
+    from facegauge.images.sources import Picture, Source
+    from facegauge.results import Box
+    from facegauge.schema import Value
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,7 +44,7 @@ class HeatMap:
 
     Attributes:
         values: (h, w) float32, what each place of an even grid would score by itself; not bounded.
-            Their mean is the score, before it is kept within 0..1. A place's features see its
+            Their mean is the score, before it is clipped to 0..1. A place's features see its
             surroundings too, so these are regions, not pixels.
         quality, confidence: (h, w) float32, of a DSL-FIQA scorer, None of others: the score is the
             mean quality, weighted by the confidence, 0..1.
@@ -46,11 +52,11 @@ class HeatMap:
         face: whose frame it is; None when the whole picture was taken.
     """
 
-    values: npt.NDArray[np.float32]
+    values: FloatArray
     frame: Box
     face: Face | None
-    quality: npt.NDArray[np.float32] | None = None
-    confidence: npt.NDArray[np.float32] | None = None
+    quality: FloatArray | None = None
+    confidence: FloatArray | None = None
 
 
 class Scorer:
@@ -59,23 +65,32 @@ class Scorer:
     Scores do not depend on the batch size, the number of threads or the pictures around. An
     instance may be shared by threads, pickled, and used in forked or spawned processes.
 
+    `score` and `score_iter` do all that most programs need. A service or a cluster that prepares
+    pictures in one place and runs the network in another calls the two stages: `prepare`, which
+    opens a picture and cuts out its faces, and `score_prepared`, which runs the network.
+
+    A source is a path, the bytes of a picture file, an open binary file, a PIL image, an array
+    (H, W, 3) of uint8, uint16 or floats in 0..1, a torch tensor (3, H, W) or (H, W, 3) of uint8 or
+    floats in 0..1, or a pair of a name and one of these; see `images.open_picture`.
+
     Args:
         name_or_folder: a shipped scorer's name (see `facegauge models`) or a scorer folder.
-        faces: which faces get a score. `auto`: every face found, but a picture whose largest face
-            already sits as the scorer expects it is taken whole, as that one face. `all`: every
-            face found, always cut out anew. `largest`: only the largest, otherwise as auto.
-            `whole`: nothing is searched, the whole picture is taken as one face's frame. (A scorer
-            that landmarks guide is told of them all the same.)
+        faces: which faces get a score, see `faces.extraction.ExtractionPolicy`: `auto`, `all`,
+            `largest` or `whole`. A scorer that uses landmarks searches for them with `whole` too.
         detector: finds the faces in (H, W, 3) uint8 RGB pixels; CenterFace by default.
-        threads: for reading pictures and for the network; by default one a CPU, at most 4.
+        threads: for reading pictures and for the network; by default one for each CPU, at most 4.
         batch_size: faces the network sees at a time; more is faster and takes more memory.
         min_face: faces whose box's shorter side has fewer pixels are left out.
         max_pixels: pictures with more pixels are not opened.
+        factors: what to measure on each face beside its score: names of `facegauge.factors.FACTORS`
+            and objects of your own, see `facegauge.factors.Factor`.
 
     Attributes:
         card: what is known of the scorer: costs, data, licence, figures, calibration.
         folder: where it lies.
         spec: how a face becomes the network's input.
+        factors: what is measured on each face.
+        schema: the columns of its results, those of the factors at the end.
 
     Raises:
         UsageError: an argument that cannot be.
@@ -92,64 +107,97 @@ class Scorer:
         batch_size: int = 16,
         min_face: float = MIN_FACE,
         max_pixels: int = MAX_PIXELS,
+        factors: str | Iterable[str | Factor] = (),
     ) -> None:
-        if faces not in MODES:
-            raise UsageError(f"expected faces to be one of {', '.join(MODES)}, got {faces!r}")
+        policy = ExtractionPolicy(faces, min_face, max_pixels)
         self.threads = default_threads() if threads is None else threads
-        counts = {"threads": self.threads, "batch_size": batch_size, "max_pixels": max_pixels}
-        for name, value in counts.items():
+        for name, value in {"threads": self.threads, "batch_size": batch_size}.items():
             if value < 1:
                 raise UsageError(f"expected {name} to be 1 or more, got {value}")
-        self.folder = zoo.open_folder(name_or_folder)
-        self.card = zoo.load_card(self.folder)
-        self.faces = faces
-        self.detector: Detector = detector or CenterFace()
+        self._predictor = OnnxPredictor(name_or_folder, self.threads)
+        self.folder, self.card = self._predictor.folder, self._predictor.card
+        self.spec = self._predictor.spec
+        self.faces, self.min_face, self.max_pixels = faces, min_face, max_pixels
         self.batch_size = batch_size
-        self.min_face = min_face
-        self.max_pixels = max_pixels
-        self._model = Model(self.folder, self.threads)
-        self.spec: PreprocessSpec = self._model.spec
-        self._cut = Cutter(
-            self.spec, self.detector, faces, min_face, max_pixels, self._model.guided
-        )
+        self.factors = resolve(factors, self.spec)
+        self.schema = schema_with(self.factors)
+        policy = replace(policy, landmarks=self._predictor.uses_landmarks)
+        self._extractor = FaceExtractor(self.spec, policy, detector)
+        self.detector = self._extractor.detector
 
     def score(self, source: Source) -> ImageScore:
-        """The scores of one picture: a path, a PIL image or an array as `open_picture` takes it.
+        """The scores of one picture.
 
         A picture that cannot be scored gives a result with another status than ok, no exception.
 
+        Args:
+            source: a picture, see the class, or a pair (name, picture).
+
         Raises:
+            UsageError: something that is not one picture, such as a list.
             ScorerError: the scorer or the detector itself is damaged.
         """
-        return self._finish([self._cut(source, 0)])[0]
+        return self._score([self.prepare(source)])[0]
 
-    def score_iter(self, sources: Iterable[Source]) -> Iterator[ImageScore]:
+    def score_iter(self, sources: Iterable[Source]) -> Generator[ImageScore, None, None]:
         """One result a source, in the same order, while they come in.
 
         The sources are read lazily and only a few pictures are held at a time, so a list of
-        millions is welcome. Paths of folders are not walked: see `images.find_pictures`.
+        millions is welcome. Paths of folders are not walked: see `images.find_pictures`. A source
+        that is not a picture has its row, with the status unreadable.
+
+        Args:
+            sources: pictures, see the class, and pairs (name, picture); an array or a tensor of
+                four dimensions is several pictures.
 
         Raises:
-            UsageError: a single path in place of a list.
+            UsageError: a single picture in place of a list.
             ScorerError: the scorer or the detector itself is damaged.
         """
-        if isinstance(sources, str | bytes | os.PathLike):
-            raise UsageError(f"expected a list of pictures, got the one path {sources!r}")
-        waiting: list[Picture] = []
-        crops = 0
-        for picture in self._cut_ahead(sources):
-            waiting.append(picture)
-            crops += sum(map(len, picture.crops))
-            if max(crops, len(waiting)) >= self.batch_size:
-                yield from self._finish(waiting)
-                waiting, crops = [], 0
-        yield from self._finish(waiting)
+        check_sources(sources)
+        return self._score_iter(sources)
+
+    def prepare(self, source: Source) -> Prepared:
+        """The first stage: open a picture, find its faces and cut out what the network reads.
+
+        The result has no pixels but those of the crops, and can be pickled, so it can be sent to
+        another process. It fits every scorer with the same spec.
+
+        Args:
+            source: a picture, see the class, or a pair (name, picture).
+
+        Raises:
+            UsageError: something that is not one picture, such as a list.
+            ScorerError: the detector itself is damaged.
+        """
+        check_source(source)
+        return self._extractor.extract(source, self._cut)
+
+    def score_prepared(self, pictures: Sequence[Prepared]) -> list[ImageScore]:
+        """The second stage: run the network on the faces of prepared pictures.
+
+        Args:
+            pictures: from `prepare` of this scorer, or of another one with the same spec.
+
+        Returns:
+            One result a picture, in the same order; as `score` would give it.
+
+        Raises:
+            UsageError: a picture that was prepared for another spec, or something else.
+            ScorerError: the scorer itself is damaged.
+        """
+        if isinstance(pictures, Prepared):
+            raise UsageError("expected a list of prepared pictures, got a single one")
+        pictures = list(pictures)
+        for picture in pictures:
+            self._check_prepared(picture)
+        return self._score(pictures)
 
     def heat_map(self, source: Source, face: int = 0) -> HeatMap:
         """Where the score of one face of a picture comes from.
 
         Args:
-            source: a path, a PIL image or an array, as for `score`.
+            source: a picture, as for `score`.
             face: which face, in the order of `score(source).faces`; 0 is the largest.
 
         Raises:
@@ -157,15 +205,15 @@ class Scorer:
             PictureError: the picture cannot be scored; its status says why, as in `score`.
             ScorerError: the scorer or the detector itself is damaged.
         """
-        picture = self._cut(source, 0)
+        picture = self.prepare(source)
         if picture.status is not Status.OK:
             raise PictureError(picture.message, picture.status.value)
         if not 0 <= face < len(picture.crops):
             raise UsageError(
                 f"expected face to be a number from 0 to {len(picture.crops) - 1}, got {face}"
             )
-        pixels, marks = picture.crops[face][0]
-        maps = self._model.maps(to_tensor(pixels, self.spec)[None], marks[None])
+        pixels, points = picture.crops[face][0]
+        maps = self._predictor.model.maps(to_tensor(pixels, self.spec)[None], points[None])
         return HeatMap(
             maps["heat_map"],
             picture.frames[face],
@@ -174,93 +222,91 @@ class Scorer:
             maps.get("confidence"),
         )
 
-    def _cut_ahead(self, sources: Iterable[Source]) -> Iterator[Picture]:
-        """Cut pictures in order, prepared by threads a few pictures ahead."""
-        pool = ThreadPoolExecutor(self.threads, thread_name_prefix="facegauge")
-        running: deque[Future[Picture]] = deque()
-        try:
-            for place, source in enumerate(sources):
-                running.append(pool.submit(self._cut, source, place))
-                if len(running) > 2 * self.threads:
-                    yield running.popleft().result()
-            while running:
-                yield running.popleft().result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+    def _score_iter(self, sources: Iterable[Source]) -> Generator[ImageScore, None, None]:
+        prepared = self._extractor.map(sources, self._cut, self.threads)
+        for batch in in_batches(prepared, lambda picture: picture.count, self.batch_size):
+            yield from self._score(batch)
 
-    def _finish(self, pictures: Sequence[Picture]) -> list[ImageScore]:
-        """Run the network on all faces of some cut pictures."""
-        crops = [crop for picture in pictures for face in picture.crops for crop in face]
-        given: list[float] = []
-        for start in range(0, len(crops), self.batch_size):
-            batch = crops[start : start + self.batch_size]
-            tensors = np.stack([to_tensor(pixels, self.spec) for pixels, _ in batch])
-            given.extend(self._model(tensors, np.stack([marks for _, marks in batch])).tolist())
-        remaining = iter(given)
-        return [
-            self._result(p, [sum(islice(remaining, len(face))) / len(face) for face in p.crops])
-            for p in pictures
-        ]
+    def _cut(self, located: Located) -> Prepared:
+        """Sample and measure the faces; runs in the threads that read pictures."""
+        picture = self._extractor.prepare(located)
+        if not self.factors or located.pixels is None:
+            return picture
+        pairs = zip(located.faces, located.frames, strict=True)
+        measured = [measure_face(self.factors, located.pixels, *pair) for pair in pairs]
+        failures = dict.fromkeys(failure for _, failure in measured if failure)
+        factors = tuple(values for values, _ in measured)
+        return replace(picture, factors=factors, message="; ".join(failures))
 
-    def _result(self, picture: Picture, scores: Sequence[float]) -> ImageScore:
+    def _check_prepared(self, picture: Prepared) -> None:
+        if not isinstance(picture, Prepared):
+            raise UsageError(
+                f"expected pictures from Scorer.prepare, got {type(picture).__name__}; "
+                "for other sources use score_iter"
+            )
+        if picture.spec is None:
+            return
+        if picture.spec != self.spec:
+            raise UsageError(
+                f"{picture.name} was prepared for another spec than that of {self.card.name}; "
+                "prepare it with this scorer"
+            )
+        if self._predictor.uses_landmarks and not picture.landmarks:
+            raise UsageError(
+                f"{picture.name} was prepared without landmarks, which {self.card.name} uses; "
+                "prepare it with this scorer"
+            )
+
+    def _score(self, pictures: Sequence[Prepared]) -> list[ImageScore]:
+        """Run the network on all faces of some prepared pictures."""
+        faces = [face for picture in pictures for face in picture.crops]
+        scores = iter(predict_faces(self._predictor, faces, self.batch_size).tolist())
+        return [self._result(p, list(islice(scores, len(p.crops)))) for p in pictures]
+
+    def _result(self, picture: Prepared, scores: Sequence[float]) -> ImageScore:
         size = picture.width, picture.height
         if not np.isfinite(scores).all():
-            return ImageScore(picture.path, Status.ERROR, (), NOT_A_NUMBER, *size)
-        faces = tuple(self._describe(*pair) for pair in zip(scores, picture.faces, strict=True))
-        return ImageScore(picture.path, picture.status, faces, picture.message, *size)
+            return ImageScore(picture.name, Status.ERROR, (), NOT_A_NUMBER, *size)
+        factors = picture.factors or (NO_FACTORS,) * len(scores)
+        faces = tuple(map(self._describe, scores, picture.faces, factors))
+        return ImageScore(picture.name, picture.status, faces, picture.message, *size)
 
-    def _describe(self, score: float, face: Face | None) -> FaceScore:
+    def _describe(self, score: float, face: Face | None, factors: Mapping[str, Value]) -> FaceScore:
         score = min(max(score, 0.0), 1.0)
         low, high, percentile, band = self.card.calibration.describe(score)
-        return FaceScore(score, low, high, percentile, band, face)
+        return FaceScore(score, low, high, percentile, band, face, factors)
 
 
 @overload
-def score(source: list[Source] | tuple[Source, ...]) -> list[ImageScore]: ...
+def score(source: Picture) -> ImageScore: ...  # type: ignore[overload-overlap]  # text iterates
 @overload
-def score(source: Source) -> ImageScore: ...
-def score(
-    source: Source | list[Source] | tuple[Source, ...],
-) -> ImageScore | list[ImageScore]:
-    """Score one picture, or a list of them, with the default scorer.
+def score(source: Iterable[Source]) -> list[ImageScore]: ...
+def score(source: Any) -> ImageScore | list[ImageScore]:
+    """Score one picture, or several of them, with the default scorer.
 
     Args:
-        source: a path, a PIL image, an array (H, W, 3) uint8 or another that `open_picture` takes,
-            or a list of such; paths of folders are not walked.
+        source: a path, the bytes of a picture file, an open binary file, a PIL image, an array
+            (H, W, 3) of uint8, uint16 or floats in 0..1, or a torch tensor (3, H, W) or (H, W, 3)
+            of uint8 or floats in 0..1; or any iterable of such: a list, a generator, `Path.glob`,
+            a pandas Series, an array or a tensor of four dimensions. A pair (name, picture) gives
+            the picture its name; but a tuple of two paths is two pictures. Paths of folders are
+            not walked.
 
     Returns:
-        An `ImageScore`, or a list of them in the same order.
+        An `ImageScore`; of several pictures a list of them in the same order.
+
+    Raises:
+        UsageError: neither a picture nor an iterable.
     """
-    scorer = _default_scorer()
-    if isinstance(source, list | tuple):
-        return list(scorer.score_iter(source))
-    return scorer.score(source)
-
-
-def best(
-    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
-    n: int = 1,
-    scorer: Scorer | None = None,
-) -> list[ImageScore]:
-    """The n pictures with the best face, best first; of equals the one that came first.
-
-    Args:
-        paths: a file or folder, or several; folders are searched with their subfolders.
-        n: how many at most; pictures without a scored face never count.
-        scorer: the default scorer if None.
-    """
-    pictures = find_pictures([paths] if isinstance(paths, str | os.PathLike) else paths)
-    results = (scorer or _default_scorer()).score_iter(pictures)
-    scored = (result for result in results if result.faces)
-    return heapq.nlargest(n, scored, key=lambda result: result.score or 0.0)
-
-
-def default_threads() -> int:
-    """One a CPU that this process may use, at most 4."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return min(4, usable or 1)
+    single = is_picture(source)
+    if is_pair(source) and not isinstance(source[1], str | os.PathLike):
+        single = is_picture(source[1])
+    if isinstance(source, Iterable) and not single:
+        return list(default_scorer().score_iter(source))
+    return default_scorer().score(source)
 
 
 @cache
-def _default_scorer() -> Scorer:
+def default_scorer() -> Scorer:
+    """The default scorer, opened at the first call."""
     return Scorer()

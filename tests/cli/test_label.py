@@ -97,7 +97,7 @@ def test_what_is_wrong_is_said_in_one_line(words, toy_data, grey, tmp_path):
         ("no scorer 'nothing'", label, "nothing", *rest),
         (r"to end in \.csv or \.parquet", *words, "-o", tmp_path / "t.xlsx"),
         ("there is no folder", *words, "-o", tmp_path / "none" / "t.csv"),
-        ("no pictures below", *words, "--data", tmp_path / "empty"),
+        ("no pictures in", *words, "--data", tmp_path / "empty"),
         ("no manifest at", *words, "--data", tmp_path / "none.csv"),
         ("faces must be whole or auto", *words, "--faces", "all"),
         ("--split goes with --labels", *words, "--split", "val"),

@@ -22,7 +22,8 @@ from facegauge import scorer
 from facegauge.cli import best, terminal
 from facegauge.cli import score as score_verb
 from facegauge.errors import UsageError
-from facegauge.results import COLUMNS, FaceScore, ImageScore, Status
+from facegauge.faces import extraction
+from facegauge.results import COLUMNS
 from facegauge.tables.scores import read_rows
 
 Write = Callable[..., Path]
@@ -77,7 +78,7 @@ def test_some_failed_is_exit_3_and_every_path_has_its_row(score: Any, grey: Writ
 def test_faces_are_searched_by_default(
     toy_scorer: Path, grey: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scorer, "CenterFace", lambda: lambda pixels: [])
+    monkeypatch.setattr(extraction, "CenterFace", lambda: lambda pixels: [])
     result = run("score", "--scorer", toy_scorer, grey("a.png", 51))
     assert result.exit_code == 3
     assert csv_rows(result.stdout)[0]["status"] == "no_face"
@@ -291,19 +292,6 @@ def test_a_picture_named_twice_is_chosen_once(toy_scorer: Path, folders: Path) -
     twice = [folders, folders / "b", folders / "a" / ".." / "b/2.png"]
     result = run("best", *twice, "--scorer", toy_scorer, "--faces", "whole", "--top", "2")
     assert names(result.stdout) == ["b/2", "a/2"]
-
-
-def test_the_best_are_kept_in_order_whatever_comes_when() -> None:
-    def one(number: int, score: float) -> ImageScore:
-        return ImageScore(f"{number}.png", Status.OK, (FaceScore(score, 0, 1, 50.0, "fair"),))
-
-    results = [one(k, score) for k, score in enumerate((0.3, 0.9, 0.3, 0.1, 0.9, 0.5, 0.3))]
-    for top in range(1, 9):
-        chosen = best.Chosen(top)
-        for result in results:
-            chosen.add(result)
-        slow = sorted(results, key=lambda result: -(result.score or 0))[:top]
-        assert [kept.path for kept in chosen.best_first()] == [kept.path for kept in slow]
 
 
 def test_copies_of_an_earlier_run_are_not_chosen(toy_scorer: Path, folders: Path) -> None:

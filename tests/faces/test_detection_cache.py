@@ -1,4 +1,4 @@
-"""Faces are searched once a run: what was found is known again, whole lines only."""
+"""Detections are cached on disk: a run searches each picture once; only whole lines count."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ import pytest
 
 from facegauge.arrays import Pixels
 from facegauge.data.manifests import load_manifest
-from facegauge.faces import detection_cache as found_faces
-from facegauge.faces.detection_cache import NAME, FoundFaces
+from facegauge.faces import detection_cache
+from facegauge.faces.detection_cache import NAME, CachedDetector
 from facegauge.faces.spec import PreprocessSpec
-from facegauge.predictors import Judge
 from facegauge.results import Box, Face
 from facegauge.training.context import open_job
 from facegauge.training.legacy_config import apply_overrides, load_preset
-from toys import grain
+from toys import ToyPredictor, grain
 
 POINTS = ((3.5, 4.0), (7.25, 4.0), (5.0, 6.0), (4.0, 8.0), (6.0, 8.0))
 FACES = [Face(Box(9.5, 12, 39, 51), 0.75, POINTS), Face(Box(0, 0, 2, 2), 0.5)]
@@ -42,10 +41,10 @@ def picture(value: int, shape: tuple[int, int] = (12, 10)) -> Pixels:
 
 def test_what_was_found_is_not_searched_again(tmp_path: Path) -> None:
     first, second = Counting(), Counting()
-    finder = FoundFaces(tmp_path, first)
+    finder = CachedDetector(tmp_path, first)
     assert [finder(picture(9)), finder(picture(9)), finder(picture(0))] == [FACES, FACES, []]
     assert first.calls == 2
-    later = FoundFaces(tmp_path, second)
+    later = CachedDetector(tmp_path, second)
     assert [later(picture(9)), later(picture(0))] == [FACES, []]
     assert second.calls == 0
     later(picture(9, (10, 12)))  # the same bytes in another shape
@@ -55,39 +54,39 @@ def test_what_was_found_is_not_searched_again(tmp_path: Path) -> None:
 def test_another_detector_or_version_searches_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    FoundFaces(tmp_path, Counting())(picture(9))
+    CachedDetector(tmp_path, Counting())(picture(9))
     other, newer = Counting("other"), Counting()
-    FoundFaces(tmp_path, other)(picture(9))
-    monkeypatch.setattr(found_faces, "__version__", "99")
-    FoundFaces(tmp_path, newer)(picture(9))
+    CachedDetector(tmp_path, other)(picture(9))
+    monkeypatch.setattr(detection_cache, "__version__", "99")
+    CachedDetector(tmp_path, newer)(picture(9))
     assert other.calls == newer.calls == 1
 
 
 def test_lines_that_were_cut_short_are_searched_again(tmp_path: Path) -> None:
-    finder = FoundFaces(tmp_path, Counting())
+    finder = CachedDetector(tmp_path, Counting())
     finder(picture(1))
     whole = (tmp_path / NAME).read_bytes()
     for end in range(1, len(whole)):
         (tmp_path / NAME).write_bytes(whole[:end])
         again = Counting()
-        mended = FoundFaces(tmp_path, again)
+        mended = CachedDetector(tmp_path, again)
         assert mended(picture(1)) == FACES and mended(picture(2)) == FACES
         assert again.calls == 2
         last = Counting()
-        known = FoundFaces(tmp_path, last)
+        known = CachedDetector(tmp_path, last)
         assert known(picture(1)) == known(picture(2)) == FACES
         assert last.calls == 0
 
 
 def test_what_cannot_be_kept_is_found_all_the_same(tmp_path: Path) -> None:
-    finder = FoundFaces(tmp_path / "gone", Counting())
+    finder = CachedDetector(tmp_path / "gone", Counting())
     assert finder(picture(9)) == finder(picture(9)) == FACES
 
 
 def test_a_run_searches_every_face_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the labelled and unlabelled pictures of a recipe, and in those it labels and resumes."""
     finder = Counting()
-    monkeypatch.setattr(found_faces, "CenterFace", lambda: finder)
+    monkeypatch.setattr(detection_cache, "CenterFace", lambda: finder)
     rng = np.random.default_rng(0)
     rows = ["image,score,split"]
     for number in range(12):
@@ -102,13 +101,13 @@ def test_a_run_searches_every_face_once(tmp_path: Path, monkeypatch: pytest.Monk
     small = ["input.width=48", "input.height=64", "label.views=1"]
     settings = apply_overrides(load_preset("efficient_fiqa", "cpu"), small)
     spec = PreprocessSpec(**settings["input"])
-    judge = Judge("edges", "0" * 64, spec, lambda seen: abs(np.diff(seen)).mean((1, 2, 3)))
+    teacher = ToyPredictor("edges", "0" * 64, spec, lambda seen: abs(np.diff(seen)).mean((1, 2, 3)))
 
     def begin(resume: bool) -> None:
         out = tmp_path / "run"
         job = open_job(settings, data, more[:1], out, resume=resume, say=print, points=True)
         assert len(job.maker.pictures) == 7
-        found, _ = job.pseudo_labelled(tmp_path / "told.csv", judge, more[1], "auto")
+        found, _ = job.pseudo_labelled(tmp_path / "told.csv", teacher, more[1], "auto")
         assert len(found) == 1 and finder.calls == 12 + 1 + 1
 
     begin(resume=False)

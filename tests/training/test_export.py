@@ -9,7 +9,6 @@ from dataclasses import replace
 import numpy as np
 import onnxruntime
 import pytest
-from PIL import Image
 
 torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
@@ -18,21 +17,16 @@ from facegauge import zoo  # noqa: E402
 from facegauge.data.manifests import load_manifest  # noqa: E402
 from facegauge.errors import ScorerError, UsageError  # noqa: E402
 from facegauge.evaluation.evaluate import (  # noqa: E402
-    is_run,
     predict,
-    predict_network,
-    predict_run,
-    report,
+    predict_with,
 )
 from facegauge.evaluation.metrics import srcc  # noqa: E402
 from facegauge.evaluation.profile import profile_scorer  # noqa: E402
 from facegauge.faces.sampling import PreprocessSpec  # noqa: E402
-from facegauge.labelling.label import label  # noqa: E402
 from facegauge.nn import checkpoints as runs  # noqa: E402
 from facegauge.nn.checkpoints import load_run  # noqa: E402
+from facegauge.nn.predictor import TorchPredictor, open_run_predictor  # noqa: E402
 from facegauge.nn.regressor import Regressor  # noqa: E402
-from facegauge.predictors import network_judge  # noqa: E402
-from facegauge.results import Box, Face  # noqa: E402
 from facegauge.scorer import Scorer  # noqa: E402
 from facegauge.training import export  # noqa: E402
 from facegauge.training.export import export_run  # noqa: E402
@@ -57,8 +51,9 @@ def scorer_folder(toy_run, data, tmp_path_factory):
 
 
 def test_the_scorer_scores_like_the_run(scorer_folder, toy_run, data):
-    torch_scores = predict_run(load_run(scorer_folder), data).scores
-    assert torch_scores == pytest.approx(predict_run(load_run(toy_run), data).scores, abs=5e-4)
+    torch_scores = predict_with(open_run_predictor(scorer_folder), data).scores
+    expected = predict_with(open_run_predictor(toy_run), data).scores
+    assert torch_scores == pytest.approx(expected, abs=5e-4)
     scored = Scorer(scorer_folder, faces="whole", threads=1).score_iter(data.paths)
     assert [result.score for result in scored] == pytest.approx(torch_scores, abs=1e-5)
     assert np.ptp(torch_scores) > 1e-3
@@ -86,7 +81,7 @@ def test_the_card_tells_what_was_measured(scorer_folder, toy_run, data):
     card = zoo.load_card(scorer_folder)
     run = load_run(toy_run)
     val = data.where(split="val")
-    scores = predict_run(run, val).scores
+    scores = predict_with(TorchPredictor("run", run.network, run.spec), val).scores
     assert card.val.n == 60 and card.val.label == "label"
     assert card.val.figures["srcc"].value == pytest.approx(srcc(scores, val.scores), abs=1e-4)
     assert {"plcc", "plcc_fitted", "krcc", "rmse", "challenge"} <= card.val.figures.keys()
@@ -252,7 +247,7 @@ def test_a_folder_in_use_is_left_alone(toy_run, data, tmp_path):
 
 
 def test_what_is_wrong_is_said_before_scoring(toy_run, data, tmp_path, monkeypatch):
-    monkeypatch.setattr(export, "predict_network", lambda *_: pytest.fail("it scores"))
+    monkeypatch.setattr(export, "predict_with", lambda *_: pytest.fail("it scores"))
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match="cannot make the folder"):
         export_run(load_run(toy_run), tmp_path / "file" / "s", name="s", data=data)
@@ -272,15 +267,6 @@ def test_data_without_val_is_refused(toy_run, data, tmp_path):
         export_run(load_run(toy_run), tmp_path / "x", name="x", data=data.where(split="train"))
 
 
-def test_predictions_do_not_depend_on_the_batch_size_and_members_average(toy_run, data):
-    run = load_run(toy_run)
-    some = data.take(np.arange(7))
-    one, many = predict_run(run, some, batch_size=1), predict_run(run, some, batch_size=64)
-    assert one.scores == pytest.approx(many.scores, abs=1e-6)
-    assert list(one.members) == ["mobilenet_v3_small", "shufflenet_v2_x0_5"]
-    assert np.mean(list(one.members.values()), axis=0) == pytest.approx(one.scores, abs=1e-6)
-
-
 class Bright(torch.nn.Module):
     """Scores the mean of the red channel; knows nothing else."""
 
@@ -290,44 +276,6 @@ class Bright(torch.nn.Module):
 
     def forward(self, x):
         return 0.5 + self.scale * x[:, 0].mean((1, 2))
-
-
-def test_unreadable_pictures_are_named_and_left_out(data, tmp_path):
-    (tmp_path / "bad.png").write_bytes(b"no picture")
-    rows = "".join(f"{path},{score}\n" for path, score in zip(data.paths, data.scores, strict=True))
-    (tmp_path / "list.csv").write_text(f"image,score\n{rows}bad.png,0.5\n")
-    manifest = load_manifest(tmp_path / "list.csv")
-    found = predict_network(Bright(), PreprocessSpec(width=16, height=20), manifest, 8)
-    assert list(found.unscored) == [90] and np.isnan(found.scores[90])
-    judged = report(manifest, found, resamples=50)
-    assert judged.figures["score"].n == 90 and judged.figures["score"].srcc.value > 0.8
-    assert list(judged.unscored) == [str(tmp_path / "bad.png")]
-
-
-def test_what_is_not_a_number_is_named_and_left_out(data):
-    class Picky(Bright):
-        def forward(self, x):
-            scores = super().forward(x)
-            return torch.where(torch.arange(len(x)) == 1, torch.nan, scores)
-
-    found = predict_network(Picky(), PreprocessSpec(width=16, height=20), data.take([0, 1, 2]))
-    assert found.unscored == {1: "the scorer's network returned a value that is not a number"}
-
-
-def test_auto_leaves_out_what_scoring_leaves_out(data, monkeypatch):
-    def found(pixels):
-        return [Face(Box(0, 0, 23, 30), 0.9, ((5, 5),) * 5)]
-
-    monkeypatch.setattr("facegauge.evaluation.evaluate.CenterFace", lambda: found)
-    spec = PreprocessSpec(width=16, height=20)
-    judged = predict_network(Bright(), spec, data.take([0]), faces="auto")
-    assert judged.unscored == {0: "the largest face is 23 px, the least that counts 24"}
-
-
-def test_a_shipped_name_wins_over_a_run_folder_of_that_name(toy_run, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    shutil.copytree(toy_run, "mobile")
-    assert not is_run("mobile") and is_run("./mobile") and is_run(toy_run)
 
 
 @pytest.mark.parametrize(
@@ -365,61 +313,11 @@ def test_others_may_read_what_is_shipped(toy_run):
     assert len(modes) == 1
 
 
-def test_a_run_and_its_scorer_take_the_same_crops(make_scorer, tmp_path):
-    spec = PreprocessSpec(width=24, height=32, mean=(0, 0, 0), std=(1, 1, 1), crops=3)
-    rng = np.random.default_rng(0)
-    for number, size in enumerate([(48, 64), (60, 80), (24, 32)]):
-        Image.fromarray(rng.integers(0, 256, (*size[::-1], 3), np.uint8)).save(
-            tmp_path / f"{number}.png"
-        )
-    (tmp_path / "list.csv").write_text("image,score\n0.png,0.1\n1.png,0.2\n2.png,0.3\n")
-    manifest = load_manifest(tmp_path / "list.csv")
-
-    class Mean(torch.nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.scale = torch.nn.Parameter(torch.ones(()))
-
-        def forward(self, x):
-            return self.scale * x.mean((1, 2, 3))
-
-    judge = network_judge("mean", Mean(), spec)
-    labels = [one.raw for one in label(judge, manifest, faces="whole")]
-    by_torch = predict_network(Mean(), spec, manifest, 2).scores
-    np.testing.assert_allclose(labels, by_torch, atol=1e-6)
-    shipped = predict(make_scorer(spec=spec), manifest).scores
-    plain = predict_network(Mean(), replace(spec, crops=1), manifest).scores
-    np.testing.assert_allclose(by_torch, shipped, atol=1e-6)
-    assert by_torch[2] == plain[2] and (by_torch[:2] != plain[:2]).all()
-
-
-def test_a_report_holds_groups_and_differences(data, toy_run):
-    bright = predict_network(Bright(), PreprocessSpec(width=16, height=20), data)
-    random = predict_run(load_run(toy_run), data)
-    judged = report(data, bright, by="colour", other=random, resamples=50, label_name="rating")
-    assert {gap.name: gap.n for gap in judged.groups} == {"blue": 45, "red": 45}
-    difference = judged.differences["srcc"]
-    expected = srcc(bright.scores, data.scores) - srcc(random.scores, data.scores)
-    assert difference.value == pytest.approx(expected) and difference.n == 90
-    assert judged.to_dict()["label"] == "rating"
-
-
-def test_auto_finds_no_face_in_colours(data, toy_run):
-    some = data.take(np.arange(3))
-    found = predict_run(load_run(toy_run), some, faces="auto")
-    assert np.isnan(found.scores).all()
-    assert set(found.unscored.values()) == {"no face found"}
-    with pytest.raises(UsageError, match="none of the 3 pictures has a score"):
-        report(some, found)
-    with pytest.raises(UsageError, match="faces must be whole or auto"):
-        predict_run(load_run(toy_run), some, faces="largest")
-
-
 def test_predict_takes_either_folder(scorer_folder, toy_run, data, tmp_path):
     some = data.take(np.arange(5))
     by_torch, by_onnx = predict(toy_run, some), predict(scorer_folder, some)
     assert by_torch.members and not by_onnx.members
-    stored = predict_run(load_run(scorer_folder), some).scores
+    stored = predict_with(open_run_predictor(scorer_folder), some).scores
     assert by_onnx.scores == pytest.approx(stored, abs=1e-5)
     assert by_onnx.scores == pytest.approx(by_torch.scores, abs=5e-4)
     with pytest.raises(ScorerError, match="no scorer"):

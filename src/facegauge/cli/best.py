@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import heapq
 import os
 import shutil
-from collections.abc import Iterable
-from itertools import chain, count
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import count, groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -59,6 +58,8 @@ def best(
     max_pixels: MaxPixels = None,
 ) -> None:
     """Find the pictures with the best faces, best first."""
+    from facegauge.selection import select
+
     find = find_some(named_paths(paths))
     if copy_to is not None:
         _make_folder(copy_to)
@@ -71,50 +72,31 @@ def best(
         max_pixels=max_pixels,
     )
     tally = Tally()
-    chosen: dict[str, Chosen] = {}
-    for result in watched(engine.score_iter(find()), find()):
-        tally.add(result)
-        if result.faces and not (copy_to and _lies_in(result.path, copy_to)):
-            folder = str(Path(result.path).parent) if per_folder else ""
-            chosen.setdefault(folder, Chosen(top)).add(result)
-    ranked = {folder: kept.best_first() for folder, kept in sorted(chosen.items())}
-    rows = [
-        (folder if place == 1 else "", str(place), f"{result.score:.3f}", result.path)
-        for folder, results in ranked.items()
-        for place, result in enumerate(results, 1)
-    ]
-    skip = 0 if per_folder else 1
-    if rows:
-        print_table(("folder", ">place", ">score", "picture")[skip:], [row[skip:] for row in rows])
-    copied = copy_to is None or _copy_all(chain.from_iterable(ranked.values()), copy_to)
+    results = tallied(watched(engine.score_iter(find()), find()), tally)
+    chosen = select(results, top, per_folder=per_folder, exclude=copy_to or ())
+    _print(chosen, per_folder)
+    copied = copy_to is None or _copy_all(chosen, copy_to)
     say(tally.summary())
-    if not (copied and rows):
+    if not (copied and chosen):
         raise typer.Exit(SOME_FAILED)
 
 
-class Chosen:
-    """The `top` results with the highest scores, each picture once; of equal ones the first."""
+def tallied(results: Iterable[ImageScore], tally: Tally) -> Iterator[ImageScore]:
+    """The results, counted as they pass."""
+    for result in results:
+        tally.add(result)
+        yield result
 
-    def __init__(self, top: int) -> None:
-        self.top = top
-        self._heap: list[tuple[float, int, ImageScore]] = []  # the least of them in front
-        self._order = count(0, -1)
-        self._files: set[str] = set()
 
-    def add(self, result: ImageScore) -> None:
-        one = (result.score or 0.0, next(self._order), result)
-        if len(self._heap) == self.top and one < self._heap[0]:
-            return
-        file = os.path.realpath(result.path)
-        if file in self._files:
-            return
-        self._files.add(file)
-        heapq.heappush(self._heap, one)
-        if len(self._heap) > self.top:
-            self._files.remove(os.path.realpath(heapq.heappop(self._heap)[2].path))
-
-    def best_first(self) -> list[ImageScore]:
-        return [result for _, _, result in sorted(self._heap, reverse=True)]
+def _print(chosen: Sequence[ImageScore], per_folder: bool) -> None:
+    """A table of the chosen pictures, if any; each folder is named once."""
+    rows = []
+    for folder, results in groupby(chosen, lambda one: per_folder and str(Path(one.path).parent)):
+        for place, result in enumerate(results, 1):
+            named = (str(folder) if place == 1 else "",) if per_folder else ()
+            rows.append((*named, str(place), f"{result.score:.3f}", result.path))
+    if rows:
+        print_table((*(["folder"] if per_folder else []), ">place", ">score", "picture"), rows)
 
 
 def _make_folder(folder: Path) -> None:
@@ -125,11 +107,6 @@ def _make_folder(folder: Path) -> None:
         raise UsageError(f"cannot make the folder {folder}: {error.strerror}") from error
     if not os.access(folder, os.W_OK):
         raise UsageError(f"cannot write to {folder}; choose another --copy-to")
-
-
-def _lies_in(path: str, folder: Path) -> bool:
-    """Whether a picture is one of the copies, as those of an earlier run are."""
-    return Path(path).resolve().is_relative_to(folder.resolve())
 
 
 def _copy_all(results: Iterable[ImageScore], folder: Path) -> bool:

@@ -25,12 +25,14 @@ SHOWN_UNSCORED = 10
 
 
 def evaluate(
-    subject: Annotated[str, typer.Argument(metavar="RUN|SCORER", help="Run or scorer to judge")],
+    subject: Annotated[str, typer.Argument(metavar="RUN|SCORER", help="Run or scorer to evaluate")],
     *,
     data: Annotated[Path, typer.Option(help="Labelled pictures: a manifest with image and score")],
     split: Annotated[
         str | None,
-        typer.Option(help="Split to judge on, or all  [default: val, if there is a split column]"),
+        typer.Option(
+            help="Split to evaluate on, or all  [default: val, if there is a split column]"
+        ),
     ] = None,
     faces: Annotated[
         str, typer.Option(help="whole: pictures are framed faces; auto: search the largest face")
@@ -49,7 +51,7 @@ def evaluate(
     """Correlations and errors against labels, each with a bootstrap 95 % interval.
 
     PLCC fitted is after a four-parameter logistic that was fitted to the other half of the
-    pictures. The parts of an ensemble's run folder have a row each.
+    pictures. Each part of an ensemble's run folder has a row.
     """
     import json
 
@@ -70,46 +72,46 @@ def evaluate(
         manifest = manifest.where(split=split)
     predictions = predict(subject, manifest, faces)
     other = predict(compare, manifest, faces) if compare is not None else None
-    judged = report(manifest, predictions, label_name=label_name, by=by, other=other)
+    found = report(manifest, predictions, label_name=label_name, by=by, other=other)
 
-    _print(judged, f"{subject} on {data.name}, split {split}", by, compare)
+    _print(found, f"{subject} on {data.name}, split {split}", by, compare)
     if output is not None:
         about = {"subject": subject, "data": str(data), "split": split, "faces": faces}
-        found = {**about, "by": by, "compare": compare, **judged.to_dict()}
-        text = json.dumps(found, indent=1, allow_nan=False) + "\n"
+        saved = {**about, "by": by, "compare": compare, **found.to_dict()}
+        text = json.dumps(saved, indent=1, allow_nan=False) + "\n"
         try:
             output.write_text(text, encoding="utf-8")
         except OSError as error:
             raise UsageError(f"cannot write {output}: {error.strerror or error}") from error
 
 
-def _print(judged: Report, title: str, by: str | None, compare: str | None) -> None:
-    n = next(iter(judged.figures.values())).n
-    typer.echo(printable(f"{title}: {n} pictures, against the {judged.label_name}"))
+def _print(found: Report, title: str, by: str | None, compare: str | None) -> None:
+    n = next(iter(found.figures.values())).n
+    typer.echo(printable(f"{title}: {n} pictures, against the {found.label_name}"))
     rows = [
         [name, *(_interval(getattr(figures, key)) for key in COLUMNS)]
-        for name, figures in judged.figures.items()
+        for name, figures in found.figures.items()
     ]
     print_table(["", *COLUMNS.values()], rows)
-    for note in dict.fromkeys(note for one in judged.figures.values() for note in one.notes):
+    for note in dict.fromkeys(note for one in found.figures.values() for note in one.notes):
         typer.echo(f"note: {note}")
-    if judged.groups:
-        heads = [by or "", ">n", f"mean of score - {judged.label_name}", "SRCC"]
+    if found.groups:
+        heads = [by or "", ">n", f"mean of score - {found.label_name}", "SRCC"]
         gaps = [
             [gap.name, str(gap.n), _interval(gap.residual), _interval(gap.srcc)]
-            for gap in judged.groups
+            for gap in found.groups
         ]
         print_table(heads, gaps)
-    if judged.differences:
-        count = next(iter(judged.differences.values())).n
-        differences = [[COLUMNS[key], _interval(i)] for key, i in judged.differences.items()]
+    if found.differences:
+        count = next(iter(found.differences.values())).n
+        differences = [[COLUMNS[key], _interval(i)] for key, i in found.differences.items()]
         print_table(["", f"difference to {compare}, {count} pictures"], differences)
-    if judged.unscored:
-        typer.echo(f"pictures without a score, left out: {len(judged.unscored)}")
-        for path, why in list(judged.unscored.items())[:SHOWN_UNSCORED]:
+    if found.unscored:
+        typer.echo(f"pictures without a score, left out: {len(found.unscored)}")
+        for path, why in list(found.unscored.items())[:SHOWN_UNSCORED]:
             typer.echo(printable(f"  {path}: {why}"))
-        if len(judged.unscored) > SHOWN_UNSCORED:
-            typer.echo(f"  and {len(judged.unscored) - SHOWN_UNSCORED} more (see -o)")
+        if len(found.unscored) > SHOWN_UNSCORED:
+            typer.echo(f"  and {len(found.unscored) - SHOWN_UNSCORED} more (see -o)")
 
 
 def _interval(interval: Interval) -> str:

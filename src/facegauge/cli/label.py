@@ -1,4 +1,4 @@
-"""`facegauge label`: pseudo-labels, a scorer's word on pictures that nobody has labelled."""
+"""`facegauge label`: pseudo-labels, a scorer's scores of unlabelled pictures."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ EPILOG = (
 
 
 def label(
-    judge: Annotated[
+    teacher: Annotated[
         str, typer.Argument(metavar="RUN|SCORER", help="Run or scorer that gives the labels")
     ],
     *,
@@ -50,14 +50,14 @@ def label(
         bool, typer.Option("--overwrite", help="Replace the table if it exists")
     ] = False,
 ) -> None:
-    """Label pictures with a scorer's own scores, to train another on them.
+    """Label pictures with a scorer's scores, to train another scorer on them.
 
     The table is a manifest: its column score is the label. To train on it, add a column split.
     """
     from facegauge.data.manifests import load_manifest
     from facegauge.errors import UsageError
     from facegauge.labelling.label import label_into
-    from facegauge.predictors import open_judge
+    from facegauge.predictors import open_predictor
     from facegauge.results import Status
 
     if resume and overwrite:
@@ -72,7 +72,7 @@ def label(
     try:
         counts = label_into(
             output,
-            open_judge(judge),
+            open_predictor(teacher),
             load_manifest(data),
             faces=faces,
             views=views,
@@ -80,11 +80,10 @@ def label(
             batch_size=batch_size,
             resume=resume,
             overwrite=overwrite,
-            say=say,
-            watch=watched,
+            progress=watched,
         )
     except KeyboardInterrupt:
-        raise KeyboardInterrupt("what is labelled is kept; go on with --resume") from None
+        raise KeyboardInterrupt("the labels so far are kept; go on with --resume") from None
     labelled, faceless = counts[Status.OK], counts[Status.NO_FACE] + counts[Status.TOO_SMALL]
     failed = counts.total() - labelled - faceless
     if resume and not counts:

@@ -16,8 +16,8 @@ def profile(
     export; it is timed in onnxruntime. GFLOPs are fvcore's, every view counted.
     """
     from facegauge.errors import require
-    from facegauge.evaluation.evaluate import is_run
     from facegauge.evaluation.profile import MAX_GFLOPS, MAX_PARAMETERS, profile_scorer
+    from facegauge.predictors import is_run
 
     if is_run(subject):
         require("torch", "profiling a run folder", "train")

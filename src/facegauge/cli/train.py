@@ -136,15 +136,15 @@ def mspt(
     from facegauge.data.manifests import load_manifest
 
     settings = _settings("mspt", preset, set_)
-    from facegauge.predictors import open_judge
+    from facegauge.predictors import open_predictor
     from facegauge.training.methods.mspt import recipe
 
-    judge = open_judge(teacher)
+    predictor = open_predictor(teacher)
     labelled = load_manifest(data)
     faces, large = ([load_manifest(path) for path in side] for side in (unlabelled, portraits))
     recipe.run(
         settings, labelled, faces, large, output,
-        teacher=judge, resume=resume, allow_leakage=allow_leakage,
+        teacher=predictor, resume=resume, allow_leakage=allow_leakage,
     )  # fmt: skip
 
 

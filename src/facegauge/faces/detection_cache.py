@@ -1,4 +1,4 @@
-"""Faces that a run has searched once, kept in its folder: a resumed run does not search again."""
+"""On-disk cache of face detections, so that a resumed run need not detect again."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ from facegauge.results import Box, Face
 NAME = "faces.jsonl"
 
 
-class FoundFaces:
-    """A detector that writes down what it finds, and looks up what it has found before.
+class CachedDetector:
+    """A detector that looks up what it has found before in a file, `faces.jsonl`.
 
-    A picture is known by its pixels, so its name and place do not matter, nor which manifest it is
-    in. What another version of facegauge found is not taken. Threads may share it, and so may
-    processes: each adds whole lines to the one file, which may be deleted at any time.
+    The key is a picture's pixels, so its name and place do not matter, nor which manifest it is
+    in. Detections of another detector or another version of facegauge are not used. Threads may
+    share an instance, and processes the file: each adds whole lines to it. The file may be deleted
+    at any time.
 
     Args:
-        folder: of the run; it holds the file.
-        detector: searches what is not known.
+        folder: holds the file; that of a run, for example.
+        detector: searches the pictures that are not in the file; CenterFace by default.
     """
 
     def __init__(self, folder: Path, detector: Detector | None = None) -> None:
@@ -38,7 +39,7 @@ class FoundFaces:
             try:
                 row = json.loads(line)
                 self._known[row["picture"]] = [_face(one) for one in row["faces"]]
-            except (ValueError, KeyError, TypeError):  # cut short when a run was killed
+            except (ValueError, KeyError, TypeError):  # a line that was cut short by a kill
                 continue
 
     def __call__(self, pixels: Pixels) -> list[Face]:
@@ -54,11 +55,11 @@ class FoundFaces:
         return hashed.hexdigest()
 
     def _keep(self, row: dict[str, object]) -> None:
-        line = "\n" + json.dumps(row)  # begins anew after a line that was cut short
-        with suppress(OSError):  # a full disk: the run itself will say so
+        line = "\n" + json.dumps(row)  # a new line, even after one that was cut short
+        with suppress(OSError):  # a full disk: the run itself reports it
             file = os.open(self.file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
             try:
-                os.write(file, line.encode())  # at once: lines of two processes do not mingle
+                os.write(file, line.encode())  # one call: lines of two processes do not mix
             finally:
                 os.close(file)
 

@@ -1,134 +1,283 @@
-"""From a picture to what a network sees of its faces: opened, searched, framed, sampled."""
+"""The one road from a picture to its face crops: open, search, frame; callers keep what they need.
+
+Scoring, evaluation, labelling, training inputs and portraits all go through `FaceExtractor`, each
+with its own `ExtractionPolicy`, so that they see the same faces, frames and statuses.
+"""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeAlias
-
-import numpy.typing as npt
+from typing import TYPE_CHECKING, TypeVar
 
 from facegauge.arrays import Pixels
-from facegauge.errors import PictureError, ScorerError
-from facegauge.faces.detection import Detector
-from facegauge.faces.framing import frame_around, is_framed, main_frame
+from facegauge.errors import MissingExtra, PictureError, ScorerError, UsageError
+from facegauge.faces.detection import CenterFace, Detector
+from facegauge.faces.framing import frame_around, is_framed
+from facegauge.faces.lookahead import default_threads, map_ahead
 from facegauge.faces.sampling import Crop, face_crops
 from facegauge.faces.spec import PreprocessSpec
-from facegauge.images.loading import open_picture
+from facegauge.images.loading import MAX_PIXELS, open_picture
+from facegauge.images.sources import named
 from facegauge.results import Box, Face, Point, Status
+from facegauge.schema import Value
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
+    from facegauge.images.sources import Source
 
-Source: TypeAlias = "str | os.PathLike[str] | Image | npt.NDArray[Any]"
+T = TypeVar("T")
 
-MODES = ("auto", "all", "largest", "whole")
-MIN_FACE = 24  # pixels; a smaller face has fewer pixels than the network's finest features
+FACES = ("auto", "all", "largest", "whole")
+MIN_FACE = 24.0  # pixels; a smaller face has fewer pixels than the network's finest features
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """What is left of a picture once its pixels are gone: faces, and what the network reads.
+class ExtractionPolicy:
+    """Which faces of a picture are taken, and which pictures are opened.
 
-    `crops` has one tuple for each face, see `faces.sampling.face_crops`.
+    Attributes:
+        faces: `auto`: every face found, but a picture whose largest face already sits as the spec
+            frames it is taken whole, as that one face. `all`: every face found, always cut out.
+            `largest`: only the largest, otherwise as auto. `whole`: the whole picture is one face's
+            frame; nothing is searched.
+        min_face: faces whose box's shorter side has fewer pixels are left out.
+        max_pixels: pictures with more pixels are not opened.
+        landmarks: with `whole`, search for the largest face's five points all the same.
+
+    Raises:
+        UsageError: a value that is not one of these.
     """
 
-    path: str
+    faces: str = "auto"
+    min_face: float = MIN_FACE
+    max_pixels: int = MAX_PIXELS
+    landmarks: bool = False
+
+    def __post_init__(self) -> None:
+        if self.faces not in FACES:
+            raise UsageError(f"expected faces to be one of {', '.join(FACES)}, got {self.faces!r}")
+        if not self.min_face >= 0:
+            raise UsageError(f"expected min_face to be 0 or more, got {self.min_face}")
+        if self.max_pixels < 1:
+            raise UsageError(f"expected max_pixels to be 1 or more, got {self.max_pixels}")
+
+    @classmethod
+    def of_one_face(cls, faces: str, *, landmarks: bool = False) -> ExtractionPolicy:
+        """The policy where a picture has one face, as for manifests: one label a picture.
+
+        Args:
+            faces: "whole": every picture is a framed face; "auto": the largest face is searched,
+                and cut out unless the picture is framed already.
+            landmarks: whether the five points are needed.
+
+        Raises:
+            UsageError: another value of `faces`.
+        """
+        if faces not in ("whole", "auto"):
+            raise UsageError(f"faces must be whole or auto here, got {faces!r}")
+        return cls("whole" if faces == "whole" else "largest", landmarks=landmarks)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Located:
+    """An open picture and its faces; or why it has none.
+
+    Attributes:
+        name: the path as text, the name that was given, or "<image 0>".
+        status, message: `ok`, or why there are no faces, in one line.
+        width, height: of the upright picture in pixels; 0 if it could not be opened.
+        pixels: (H, W, 3) uint8 RGB, upright; None unless the status is ok.
+        faces: the faces, largest first; None for a picture that is taken whole unsearched.
+        frames: the head-and-shoulders rectangle of each face, in the picture's pixels; may reach
+            beyond the border.
+        points: the five points of each face, or none, in the picture's pixels.
+    """
+
+    name: str
     status: Status = Status.OK
     message: str = ""
     width: int = 0
     height: int = 0
+    pixels: Pixels | None = None
+    faces: tuple[Face | None, ...] = ()
+    frames: tuple[Box, ...] = ()
+    points: tuple[tuple[Point, ...], ...] = ()
+
+    def failed(self, status: Status, message: str) -> Located:
+        """The same picture without faces and pixels, and with the reason."""
+        return Located(self.name, status, message, self.width, self.height)
+
+    def crops(self, spec: PreprocessSpec) -> tuple[tuple[Crop, ...], ...]:
+        """The sampled crops of each face, see `sampling.face_crops`; none without pixels."""
+        if self.pixels is None:
+            return ()
+        pairs = zip(self.frames, self.points, strict=True)
+        return tuple(face_crops(self.pixels, frame, points, spec) for frame, points in pairs)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """What scoring needs of a picture; its pixels are gone, so it is small. Can be pickled.
+
+    Attributes:
+        name, status, message, width, height, faces, frames: as in `Located`.
+        crops: the crops of each face, see `sampling.face_crops`.
+        factors: what was measured on each face, by column name.
+        spec: what the crops were framed and sampled by; None without crops.
+        landmarks: whether the faces' five points were searched.
+    """
+
+    name: str
+    status: Status
+    message: str
+    width: int
+    height: int
     faces: tuple[Face | None, ...] = ()
     frames: tuple[Box, ...] = ()
     crops: tuple[tuple[Crop, ...], ...] = ()
+    factors: tuple[Mapping[str, Value], ...] = ()
+    spec: PreprocessSpec | None = None
+    landmarks: bool = False
+
+    @property
+    def count(self) -> int:
+        """The number of crops, of all faces together."""
+        return sum(map(len, self.crops))
 
 
-@dataclass(frozen=True, slots=True)
-class Cutter:
-    """Cuts the faces out of one picture after the other; may be shared by threads.
-
-    Attributes:
-        spec: how a face becomes the network's input.
-        detector: finds the faces.
-        faces: which of them are cut out, one of `MODES`, see `Scorer`.
-        min_face: faces whose box's shorter side has fewer pixels are left out.
-        max_pixels: pictures with more pixels are not opened.
-        guided: whether the network is told of landmarks, so that `whole` must look for them.
-    """
-
-    spec: PreprocessSpec
-    detector: Detector
-    faces: str
-    min_face: float
-    max_pixels: int
-    guided: bool
-
-    def __call__(self, source: Source, place: int) -> Picture:
-        """Open a picture, find its faces and keep only what the network reads of it."""
-        path = os.fsdecode(source) if isinstance(source, str | os.PathLike) else f"<image {place}>"
-        picture = Picture(path)
-        try:
-            pixels = open_picture(source, max_pixels=self.max_pixels)
-            picture = replace(picture, height=pixels.shape[0], width=pixels.shape[1])
-            return self._cut(picture, pixels)
-        except PictureError as error:
-            return replace(picture, status=Status(error.status), message=str(error))
-        except ScorerError:
-            raise
-        except Exception as error:
-            message = " ".join(f"{type(error).__name__}: {error}".split())
-            return replace(picture, status=Status.ERROR, message=message)
-
-    def _cut(self, picture: Picture, pixels: Pixels) -> Picture:
-        """Find the faces of an open picture and sample them."""
-        whole = Box(0, 0, picture.width, picture.height)
-        if self.faces == "whole":
-            only = face_crops(pixels, whole, self._points(pixels), self.spec)
-            return replace(picture, faces=(None,), frames=(whole,), crops=(only,))
-        found = sorted(self.detector(pixels), key=_area, reverse=True)
-        if not found:
-            return replace(picture, status=Status.NO_FACE, message="no face found")
-        faces = [face for face in found if _shorter_side(face) >= self.min_face]
-        if not faces:
-            least = max(map(_shorter_side, found))
-            message = f"the largest face is {least:.0f} px, the least that counts {self.min_face:g}"
-            return replace(picture, status=Status.TOO_SMALL, message=message)
-        frames = [frame_around(face, self.spec) for face in faces]
-        if self.faces != "all" and is_framed(frames[0], picture.width, picture.height, self.spec):
-            faces, frames = faces[:1], [whole]
-        elif self.faces == "largest":
-            faces, frames = faces[:1], frames[:1]
-        crops = tuple(
-            face_crops(pixels, frame, face.points, self.spec)
-            for face, frame in zip(faces, frames, strict=True)
-        )
-        return replace(picture, faces=tuple(faces), frames=tuple(frames), crops=crops)
-
-    def _points(self, pixels: Pixels) -> tuple[Point, ...]:
-        """The five points of a whole picture's face, for a network that they guide."""
-        if not self.guided:
-            return ()
-        found = self.detector(pixels)
-        return max(found, key=_area).points if found else ()
-
-
-def largest_frame(found: Sequence[Face], width: int, height: int, spec: PreprocessSpec) -> Box:
-    """The frame of a picture's largest face, where nothing else is asked of the picture.
+class FaceExtractor:
+    """Opens pictures, searches and frames their faces; can be pickled and shared by threads.
 
     Args:
-        found: its faces, the largest first.
-
-    Raises:
-        PictureError: there is none, or it is smaller than `MIN_FACE`.
+        spec: framing, and for `prepare` sampling.
+        policy: which faces are taken.
+        detector: finds the faces in (H, W, 3) uint8 RGB pixels; CenterFace by default.
     """
-    if not found:
-        raise PictureError("no face found", Status.NO_FACE)
-    side = _shorter_side(found[0])
-    if side < MIN_FACE:
-        message = f"the largest face is {side:.0f} px, the least that counts {MIN_FACE:g}"
-        raise PictureError(message, Status.TOO_SMALL)
-    return main_frame(found[0], width, height, spec)
+
+    def __init__(
+        self, spec: PreprocessSpec, policy: ExtractionPolicy, detector: Detector | None = None
+    ) -> None:
+        self.spec, self.policy = spec, policy
+        self.detector: Detector = detector or CenterFace()
+
+    def locate(self, source: Source, name: str | None = None) -> Located:
+        """Open a picture and frame its faces.
+
+        Args:
+            source: a picture, see `images.sources`, or a pair (name, picture).
+            name: of the picture, instead of its own.
+
+        Returns:
+            The picture with its faces. A picture without any, or one that cannot be opened or
+            searched, has another status than ok; this is no exception.
+
+        Raises:
+            ScorerError, MissingExtra: the detector itself is damaged, or not installed.
+        """
+        own, picture = named(source)
+        located = Located(own if name is None else name)
+        try:
+            pixels = open_picture(picture, self.policy.max_pixels)
+            located = replace(located, height=pixels.shape[0], width=pixels.shape[1])
+            return self._framed(replace(located, pixels=pixels), pixels)
+        except PictureError as error:
+            return located.failed(Status(error.status), str(error))
+        except (ScorerError, MissingExtra):
+            raise
+        except Exception as error:
+            return located.failed(Status.ERROR, in_one_line(error))
+
+    def prepare(self, located: Located) -> Prepared:
+        """The crops of a located picture, without its pixels."""
+        return Prepared(
+            located.name,
+            located.status,
+            located.message,
+            located.width,
+            located.height,
+            located.faces,
+            located.frames,
+            located.crops(self.spec),
+            spec=self.spec if located.frames else None,
+            landmarks=self.policy.landmarks or self.policy.faces != "whole",
+        )
+
+    def extract(self, source: Source, cut: Callable[[Located], T], name: str | None = None) -> T:
+        """Locate one picture, and keep of it what `cut` returns.
+
+        Args:
+            source, name: as for `locate`.
+            cut: given the located picture. If it raises, it is called once more, with the picture's
+                status `error`; so it has to accept a picture without pixels.
+
+        Raises:
+            ScorerError, MissingExtra: something is damaged, or not installed.
+        """
+        located = self.locate(source, name)
+        if located.status is Status.OK:
+            try:
+                return cut(located)
+            except (ScorerError, MissingExtra):
+                raise
+            except PictureError as error:
+                located = located.failed(Status(error.status), str(error))
+            except Exception as error:
+                located = located.failed(Status.ERROR, in_one_line(error))
+        return cut(located)
+
+    def map(
+        self, sources: Iterable[Source], cut: Callable[[Located], T], threads: int | None = None
+    ) -> Generator[T, None, None]:
+        """Extract pictures a few ahead, in their order; few are held at a time.
+
+        Args:
+            sources: pictures or pairs (name, picture); read lazily. Pictures in memory are named
+                by their place, "<image 0>" and so on.
+            cut: see `extract`; called in a worker thread.
+            threads: worker threads; by default one for each CPU, at most 4.
+        """
+
+        def extract(placed: tuple[int, Source]) -> T:
+            return self.extract(placed[1], cut, named(placed[1], placed[0])[0])
+
+        return map_ahead(extract, enumerate(sources), threads or default_threads())
+
+    def _framed(self, located: Located, pixels: Pixels) -> Located:
+        """Search an open picture, and frame the faces that the policy takes."""
+        policy, whole = self.policy, Box(0, 0, located.width, located.height)
+        if policy.faces == "whole":
+            found = self._search(pixels) if policy.landmarks else []
+            points = found[0].points if found else ()
+            return replace(located, faces=(None,), frames=(whole,), points=(points,))
+        found = self._search(pixels)
+        if not found:
+            return located.failed(Status.NO_FACE, "no face found")
+        faces = [face for face in found if _shorter_side(face) >= policy.min_face]
+        if not faces:
+            largest = int(max(map(_shorter_side, found)))
+            message = f"the largest face is {largest} px, the minimum is {policy.min_face:g} px"
+            return located.failed(Status.TOO_SMALL, message)
+        frames = [frame_around(face, self.spec) for face in faces]
+        size = located.width, located.height
+        if policy.faces != "all" and is_framed(frames[0], *size, self.spec):
+            faces, frames = faces[:1], [whole]
+        elif policy.faces == "largest":
+            faces, frames = faces[:1], frames[:1]
+        return replace(
+            located,
+            faces=tuple(faces),
+            frames=tuple(frames),
+            points=tuple(face.points for face in faces),
+        )
+
+    def _search(self, pixels: Pixels) -> list[Face]:
+        """The faces, largest first."""
+        return sorted(self.detector(pixels), key=_area, reverse=True)
+
+
+def in_one_line(error: Exception) -> str:
+    """An unexpected exception, for a message."""
+    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def _area(face: Face) -> float:

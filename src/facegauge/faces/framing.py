@@ -44,17 +44,35 @@ def is_framed(frame: Box, width: int, height: int, spec: PreprocessSpec) -> bool
     )
 
 
-def main_frame(largest: Face, width: int, height: int, spec: PreprocessSpec) -> Box:
-    """The frame of a picture's largest face: the whole picture if it is already framed.
+def jittered(
+    frame: Box,
+    rng: np.random.Generator,
+    *,
+    shift: float,
+    zoom: float,
+    integer_shift_prob: float,
+) -> Box:
+    """A frame that is moved and, now and then, scaled at random.
 
     Args:
-        largest: the largest face of the picture.
-        width: of the picture, in pixels.
-        height: of the picture, in pixels.
-        spec: framing of the scorer.
+        frame: in pixels.
+        rng: draws two shifts, whether they are by whole pixels and, if not, the zoom.
+        shift: the largest shift in each direction, as a share of the frame's width and height.
+        zoom: the largest change of the frame's size, as a share of it.
+        integer_shift_prob: probability, 0..1, of a shift by whole pixels without zoom, so that a
+            picture of the input's size is not resampled and keeps its hard pixel steps.
     """
-    frame = frame_around(largest, spec)
-    return Box(0, 0, width, height) if is_framed(frame, width, height, spec) else frame
+    right, down = rng.uniform(-shift, shift, 2) * (frame.width, frame.height)
+    if rng.random() < integer_shift_prob:
+        right, down = round(right), round(down)
+        return Box(frame.left + right, frame.top + down, frame.right + right, frame.bottom + down)
+    grow = rng.uniform(-zoom, zoom) / 2
+    return Box(
+        frame.left + right - grow * frame.width,
+        frame.top + down - grow * frame.height,
+        frame.right + right + grow * frame.width,
+        frame.bottom + down + grow * frame.height,
+    )
 
 
 def crop_frames(frame: Box, spec: PreprocessSpec) -> tuple[Box, ...]:

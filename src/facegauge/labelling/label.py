@@ -1,46 +1,44 @@
-"""Pseudo-labels: a judge's scores of unlabelled pictures, as a manifest that can be trained on.
+"""Pseudo-labels: a teacher's scores of unlabelled pictures, as a manifest to train on.
 
 In the self-training of Efficient-FIQA (arXiv 2507.15709) a teacher scores unlabelled faces, a
-logistic maps its scores to the labels' scale, and the mapped score is what the student learns. The
-views of a picture, their spread and the weight made of it are not the paper's.
+logistic maps its scores to the scale of the labels, and the student learns the mapped scores. The
+views of a picture, their spread and the weight made of it are not from the paper.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
-from importlib.util import find_spec
-from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from facegauge import __version__
 from facegauge.data.manifests import Manifest
-from facegauge.errors import NOT_A_NUMBER, MissingExtra, UsageError
-from facegauge.evaluation.evaluate import FACES
+from facegauge.errors import NOT_A_NUMBER, UsageError
 from facegauge.evaluation.logistic import FittedCurve, fit_logistic
-from facegauge.faces.detection import CenterFace, Detector
-from facegauge.faces.sampling import to_tensor
+from facegauge.faces.detection import Detector
+from facegauge.faces.extraction import ExtractionPolicy, FaceExtractor, Located
 from facegauge.labelling.label_table import Label, Table
-from facegauge.labelling.tta_views import Seen, look, look_ahead
-from facegauge.predictors import Judge
+from facegauge.labelling.tta_views import View, tta_views
+from facegauge.predictors import Predictor, in_batches, predict_faces
 from facegauge.results import Status
 
-Scores = npt.NDArray[np.float64]
-Watch = Callable[[Iterator["Label"], Sequence[Path]], Iterable["Label"]]
+Progress = Callable[[Iterator[Label], Sequence[Path]], Iterable[Label]]
+Viewed = tuple[Label, tuple[View, ...]]  # a picture without its numbers yet, and its views
 
-BATCH = 32  # views the network sees at a time
+BATCH = 32  # crops that the network sees at a time
 FEWEST = 5  # labelled pictures that a curve can be fitted to
 UNCHANGED = FittedCurve(None)
 
+logger = logging.getLogger(__name__)
+
 
 def label(
-    judge: Judge,
+    predictor: Predictor,
     manifest: Manifest,
     *,
     faces: str = "auto",
@@ -52,29 +50,31 @@ def label(
     """One label a picture, in the manifest's order, while they come in; few pictures are held.
 
     Args:
+        predictor: the teacher.
+        manifest: the pictures.
         faces: "whole": every picture is a framed face; "auto": the largest face is searched, and
             cut out unless the picture is framed already.
-        views: of each picture. The first is what scoring sees, all crops of a large face. Every
-            second one is mirrored, and all but the first are shifted by whole pixels, at most
-            `looks.SHIFT` of the frame. The shifts follow from the face's pixels, so that a label
-            depends on its picture alone.
+        views: of each picture, 1 or more; see `tta_views.tta_views`.
         mapping: from raw score to label; see `fit_mapping`.
-        batch_size: views the network sees at a time.
+        batch_size: crops that the network sees at a time.
         detector: finds the faces; CenterFace by default.
 
     Raises:
         UsageError: an argument that cannot be.
-        MissingExtra: several views without torch.
-        ScorerError: the judge or the detector is damaged.
+        ScorerError: the teacher or the detector is damaged.
     """
-    _check(faces, views, batch_size)
-    finder = (detector or CenterFace()) if faces == "auto" else None
-    looking = partial(look, spec=judge.spec, detector=finder, views=views)
-    return _score(judge, look_ahead(manifest.paths, looking), mapping, batch_size)
+    policy = _check(predictor, faces, views, batch_size)
+    extractor = FaceExtractor(predictor.spec, policy, detector)
+
+    def cut(located: Located) -> Viewed:
+        seen = Label(Path(located.name), located.status, message=located.message)
+        return seen, tta_views(located, predictor.spec, views)
+
+    return _score(predictor, extractor.map(manifest.paths, cut), mapping, batch_size)
 
 
 def fit_mapping(
-    judge: Judge, held_out: Manifest, *, views: int = 1, batch_size: int = BATCH
+    predictor: Predictor, held_out: Manifest, *, views: int = 1, batch_size: int = BATCH
 ) -> FittedCurve:
     """The curve from raw score to label: `fit_logistic`, or the line that it falls back on.
 
@@ -82,15 +82,17 @@ def fit_mapping(
     scores are too good; give pictures that it has not seen. They are taken whole.
 
     Args:
+        predictor: the teacher.
         held_out: labelled pictures; those that cannot be read are left out.
         views: as many as the pictures to label will have.
+        batch_size: crops that the network sees at a time.
 
     Raises:
         UsageError: there are no labels, fewer than `FEWEST` of the pictures have a score, or the
             labels do not rise with the scores.
     """
     labels = held_out.labels()
-    found = label(judge, held_out, faces="whole", views=views, batch_size=batch_size)
+    found = label(predictor, held_out, faces="whole", views=views, batch_size=batch_size)
     raw = np.array([np.nan if one.raw is None else one.raw for one in found])
     scored = np.isfinite(raw)
     if scored.sum() < FEWEST:
@@ -102,7 +104,7 @@ def fit_mapping(
     low, high = mapping([raw[scored].min(), raw[scored].max()])
     if not low < high:
         raise UsageError(
-            f"{held_out.source}: the labels do not rise with the scores of {judge.name}; "
+            f"{held_out.source}: the labels do not rise with the scores of {predictor.name}; "
             "give labels of what it was trained for, or label without a mapping"
         )
     return mapping
@@ -110,7 +112,7 @@ def fit_mapping(
 
 def label_into(
     out: str | os.PathLike[str],
-    judge: Judge,
+    predictor: Predictor,
     manifest: Manifest,
     *,
     faces: str = "auto",
@@ -120,10 +122,9 @@ def label_into(
     detector: Detector | None = None,
     resume: bool = False,
     overwrite: bool = False,
-    say: Callable[[str], None] = print,
-    watch: Watch = lambda labels, pictures: labels,
+    progress: Progress = lambda labels, pictures: labels,
 ) -> Counter[Status]:
-    """Label a manifest into a table, one row a picture; a killed run can be taken up again.
+    """Label a manifest into a table, one row a picture; a run that was killed can be resumed.
 
     Rows reach the disk batch by batch, as lines of `<out>.partial.jsonl`, which becomes the table
     when all are there. `<out>.settings.json` says how the labels are made and holds the mapping,
@@ -131,11 +132,16 @@ def label_into(
 
     Args:
         out: ends in .csv or .parquet; its names of pictures start from its folder.
+        predictor: the teacher.
+        manifest: the pictures.
+        faces: as for `label`.
+        views: as for `label`.
         held_out: labelled pictures to fit the mapping to; without them the label is the raw score.
+        batch_size: as for `label`.
         detector: as for `label`.
         resume: go on with what is there, if anything.
         overwrite: replace what is there, if anything.
-        watch: passes the new labels on; also given the pictures that they are of.
+        progress: passes the new labels on, to show them; also given the pictures that they are of.
 
     Returns:
         How many pictures of this run have which status.
@@ -145,13 +151,13 @@ def label_into(
             `overwrite` is given; resumed with other settings, or after the table was moved away
             from its pictures; it cannot be written.
     """
-    _check(faces, views, batch_size)
+    _check(predictor, faces, views, batch_size)
     table = Table(Path(out))
     rows = {table.name(path): row for row, path in enumerate(manifest.paths)}
     settings = {
         "facegauge": __version__,
-        "scorer": judge.name,
-        "sha256": judge.sha256,
+        "scorer": predictor.name,
+        "sha256": predictor.fingerprint,
         "faces": faces,
         "views": views,
         "labels": None if held_out is None else _describe(held_out),
@@ -166,14 +172,14 @@ def label_into(
         else:
             mapping = UNCHANGED
             if held_out is not None:
-                mapping = fit_mapping(judge, held_out, views=views, batch_size=batch_size)
+                mapping = fit_mapping(predictor, held_out, views=views, batch_size=batch_size)
                 kind = mapping.note or "a logistic"
-                say(f"score to label: {kind}, fitted to {_describe(held_out)}")
+                logger.info("score to label: %s, fitted to %s", kind, _describe(held_out))
             table.begin(settings, mapping)
         names = [name for name in rows if name not in table.done]
         left = manifest.take(np.array([rows[name] for name in names], int))
         labels = label(
-            judge,
+            predictor,
             left,
             faces=faces,
             views=views,
@@ -182,22 +188,19 @@ def label_into(
             detector=detector,
         )
         with table:
-            for name, one in zip(names, watch(labels, left.paths), strict=True):
-                table.write(name, one, judge.name)
+            for name, one in zip(names, progress(labels, left.paths), strict=True):
+                table.write(name, one, predictor.name)
                 counts[one.status] += 1
     except OSError as error:
         raise UsageError(f"cannot write {out}: {error.strerror or error}") from error
     return counts
 
 
-def _check(faces: str, views: int, batch_size: int) -> None:
-    if faces not in FACES:
-        raise UsageError(f"faces must be {' or '.join(FACES)} here, got {faces!r}")
+def _check(predictor: Predictor, faces: str, views: int, batch_size: int) -> ExtractionPolicy:
     for name, value in (("views", views), ("batch_size", batch_size)):
         if value < 1:
             raise UsageError(f"expected {name} to be 1 or more, got {value}")
-    if views > 1 and find_spec("torch") is None:
-        raise MissingExtra("labelling by several views", "train")
+    return ExtractionPolicy.of_one_face(faces, landmarks=predictor.uses_landmarks)
 
 
 def _check_same_place(table: Table, names: Collection[str]) -> None:
@@ -217,30 +220,18 @@ def _describe(held_out: Manifest) -> str:
 
 
 def _score(
-    judge: Judge, pictures: Iterator[Seen], mapping: FittedCurve, batch_size: int
+    predictor: Predictor, pictures: Iterable[Viewed], mapping: FittedCurve, batch_size: int
 ) -> Iterator[Label]:
-    """Labels of pictures that have been looked at, as many at a time as fill a batch."""
-    waiting: list[Seen] = []
-    count = 0
-    for picture in chain(pictures, [None]):
-        if picture is not None:
-            waiting.append(picture)
-            count += sum(map(len, picture[1]))
-            if max(count, len(waiting)) < batch_size:
-                continue
-        crops = [crop for _, views in waiting for view in views for crop in view]
-        scores: list[float] = []
-        for start in range(0, len(crops), batch_size):
-            batch = [to_tensor(crop, judge.spec) for crop in crops[start : start + batch_size]]
-            scores += judge.score(np.stack(batch)).tolist()
-        rest = iter(scores)
-        for seen, views in waiting:
-            means = [float(np.mean(list(islice(rest, len(view))))) for view in views]
-            yield _conclude(seen, means, mapping)
-        waiting, count = [], 0
+    """Labels of pictures with their views, as many at a time as fill a batch."""
+    for batch in in_batches(pictures, lambda viewed: sum(map(len, viewed[1])), batch_size):
+        views = [view for _, several in batch for view in several]
+        scores = iter(predict_faces(predictor, views, batch_size).tolist())
+        for seen, several in batch:
+            yield _with_numbers(seen, [next(scores) for _ in several], mapping)
 
 
-def _conclude(seen: Label, scores: Sequence[float], mapping: FittedCurve) -> Label:
+def _with_numbers(seen: Label, scores: Sequence[float], mapping: FittedCurve) -> Label:
+    """A label with its score, spread and weight, by the scores of its views."""
     if not scores:
         return seen
     if not np.isfinite(scores).all():

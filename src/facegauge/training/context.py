@@ -20,7 +20,7 @@ from facegauge.data.manifests import Manifest
 from facegauge.errors import UsageError
 from facegauge.evaluation.metrics import plcc, srcc
 from facegauge.faces.detection import Detector
-from facegauge.faces.detection_cache import FoundFaces
+from facegauge.faces.detection_cache import CachedDetector
 from facegauge.faces.landmarks import landmark_vector
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.labelling.label import label_into
@@ -29,8 +29,8 @@ from facegauge.nn.checkpoints import find_run, provenance, save_run
 from facegauge.nn.losses import LOSSES, ranked
 from facegauge.nn.normalise import Normalise
 from facegauge.nn.regressor import Regressor
-from facegauge.predictors import Judge
-from facegauge.training.devices import this_process
+from facegauge.predictors import Predictor
+from facegauge.training.devices import log_from_main_process, this_process
 from facegauge.training.fit import FitSettings, Validate, fit
 from facegauge.training.inputs.pictures import load_framed, sampled
 from facegauge.training.inputs.views import Batch, Framed, ViewMaker, ViewSettings
@@ -129,9 +129,9 @@ class Job:
             self.save(name, system, network, network.config)
 
     def pseudo_labelled(
-        self, table: Path, judge: Judge, pictures: Manifest, faces: str
+        self, table: Path, teacher: Predictor, pictures: Manifest, faces: str
     ) -> tuple[list[Framed], tuple[Path, ...]]:
-        """Pictures with what a judge says of them, and their files; gone on from, if begun.
+        """Pictures with a teacher's pseudo-labels, and their files; resumes what was begun.
 
         Of several processes the main one labels, and the others wait. The settings' `label` says
         how many views are scored, and whether labels whose scores spread over the views count for
@@ -145,14 +145,13 @@ class Job:
         if this_process().is_main_process:
             label_into(
                 table,
-                judge,
+                teacher,
                 pictures,
                 faces=faces,
                 views=numbers["views"],
                 held_out=self.val,
-                detector=FoundFaces(self.out),
+                detector=CachedDetector(self.out),
                 resume=True,
-                say=self.say,
             )
         this_process().wait_for_everyone()
         labelled, weights = load_labels(table)
@@ -165,10 +164,8 @@ class Job:
 
     def load(self, pictures: Manifest, faces: str, *, points: bool = False) -> list[Framed]:
         """The pictures in memory, see `load_framed`; faces found earlier are not searched again."""
-        found = FoundFaces(self.out)
-        return load_framed(
-            pictures, self.maker.spec, faces, self.say, points=points, detector=found
-        )
+        found = CachedDetector(self.out)
+        return load_framed(pictures, self.maker.spec, faces, points=points, detector=found)
 
     def save(self, name: str, system: str, network: nn.Module, config: Settings) -> None:
         if this_process().is_main_process:
@@ -212,10 +209,11 @@ def open_job(
     spec = PreprocessSpec(**settings["input"])
     if not this_process().is_main_process:
         say = _silent
+    log_from_main_process()
     say("reading pictures")
     train = data.where(split="train")
-    detector = FoundFaces(out)
-    read = partial(load_framed, spec=spec, say=say, detector=detector)
+    detector = CachedDetector(out)
+    read = partial(load_framed, spec=spec, detector=detector)
     pictures = read(train, faces="whole", points=points)
     mean_label = float(np.mean([p.score for p in pictures if p.score is not None]))
     more = [part if part.splits is None else part.where(split="train") for part in unlabelled]

@@ -18,11 +18,12 @@ from facegauge import zoo
 from facegauge.data.manifests import Manifest
 from facegauge.errors import UsageError
 from facegauge.evaluation.calibration import fit_calibration
-from facegauge.evaluation.evaluate import predict_network
+from facegauge.evaluation.evaluate import predict_with
 from facegauge.evaluation.metrics import Evaluation, Interval, evaluate
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.nn.build import build
 from facegauge.nn.checkpoints import Run
+from facegauge.nn.predictor import TorchPredictor
 from facegauge.nn.profile import profile_network
 from facegauge.training.onnx_export import Shipped, check_onnx, read_shipped, write_onnx
 from facegauge.zoo import Card, Cost, Data, Figure, Validation, card_to_toml
@@ -139,7 +140,7 @@ def _write_rounded(
 
 
 def _scores(shipped: Shipped, spec: PreprocessSpec, val: Manifest) -> Scores:
-    predictions = predict_network(shipped, spec, val)
+    predictions = predict_with(TorchPredictor("exported", shipped, spec), val)
     if predictions.unscored:
         row, why = next(iter(predictions.unscored.items()))
         raise UsageError(f"cannot score {val.paths[row]}: {why}")

@@ -58,8 +58,8 @@ class Model:
             raise ScorerError(f"{self.folder}: {SPEC_KEY} cannot be read: {error}") from error
 
     @property
-    def guided(self) -> bool:
-        """Whether the network also wants to know where each face's five points lie."""
+    def uses_landmarks(self) -> bool:
+        """Whether the network takes each face's five points as a second input."""
         return LANDMARKS in [value.name for value in self._session().get_inputs()]
 
     def __call__(
@@ -68,8 +68,8 @@ class Model:
         """Scores of a batch: (N, 3, H, W) normalised float32 to (N,), as the network gives them.
 
         Args:
-            landmarks: (N, 10), see `landmark_vector`, for a guided network; None: zeros, which
-                stand for no landmarks.
+            landmarks: (N, 10), see `landmark_vector`, for a network that uses landmarks; None:
+                zeros, which mean that they are unknown.
 
         Raises:
             ScorerError: the network cannot be opened or does not take such a batch.
@@ -111,7 +111,7 @@ class Model:
         self, images: npt.NDArray[np.float32], landmarks: npt.NDArray[np.float32] | None
     ) -> dict[str, npt.NDArray[np.float32]]:
         """The network's inputs by name."""
-        if not self.guided:
+        if not self.uses_landmarks:
             return {INPUT: images}
         if landmarks is None:
             landmarks = np.zeros((len(images), LANDMARK_SIZE), np.float32)

@@ -2,67 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+import logging
+from collections import Counter
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 
 from facegauge.arrays import Pixels
 from facegauge.data.manifests import Manifest
-from facegauge.errors import PictureError, UsageError
-from facegauge.faces.detection import CenterFace, Detector
-from facegauge.faces.framing import main_frame
+from facegauge.errors import UsageError
+from facegauge.faces.detection import Detector
+from facegauge.faces.extraction import ExtractionPolicy, FaceExtractor, Located
 from facegauge.faces.sampling import sample
 from facegauge.faces.spec import PreprocessSpec
-from facegauge.images.loading import open_picture
-from facegauge.results import Box
+from facegauge.results import Box, Status
 from facegauge.training.inputs.views import Framed
 
 MARGIN = 0.12  # of the frame's size, kept around it so that jittered frames stay inside
+FACELESS = (Status.NO_FACE, Status.TOO_SMALL)
+
+logger = logging.getLogger(__name__)
 
 
 def load_framed(
     manifest: Manifest,
     spec: PreprocessSpec,
     faces: str = "auto",
-    say: Callable[[str], None] = print,
     *,
     points: bool = False,
     detector: Detector | None = None,
 ) -> list[Framed]:
     """Every picture of a manifest, with the frame of its largest face.
 
+    Pictures without a face, and those whose largest face is smaller than scoring takes, are left
+    out, and so are pictures without a label that cannot be read; the log says how many and which.
+
     Args:
+        manifest: the pictures, and their labels if it has any.
+        spec: framing of the faces.
         faces: "whole" takes each picture as already framed; "auto" detects, and takes a picture
-            whole when it is framed already, as scoring does. Pictures without a face are left
-            out and counted aloud.
+            whole when it is framed already, as scoring does.
         points: also find the five points of that face; none where no face is found.
-        detector: finds the faces, CenterFace by default; used where they are looked for.
+        detector: finds the faces, CenterFace by default; used where they are searched for.
 
     Raises:
-        UsageError: a labelled picture cannot be read; the message names it. One without a label is
-            left out, and named aloud.
+        UsageError: a labelled picture cannot be read; the message names it.
     """
-    if faces not in ("auto", "whole"):
-        raise UsageError(f"faces must be auto or whole for training, got {faces!r}")
-    finder = (detector or CenterFace()) if points or faces == "auto" else None
-    load = partial(_load, spec=spec, detector=finder, whole=faces == "whole", points=points)
-    with ThreadPoolExecutor(2) as pool:
-        found = list(pool.map(load, manifest.paths))
-    labels = [None] * len(found) if manifest.scores is None else manifest.scores.tolist()
-    framed = []
-    for path, one, label in zip(manifest.paths, found, labels, strict=True):
-        if isinstance(one, Framed):
-            framed.append(replace(one, score=label))
-        elif one and label is not None:
-            raise UsageError(f"cannot train on {path}: {one}") from one
-        elif one:
-            say(f"left out: {path}: {one}")
-    if faceless := found.count(None):
-        say(f"{manifest.source}: no face in {faceless} of {len(found)} pictures")
+    policy = ExtractionPolicy.of_one_face(faces, landmarks=points)
+    extractor = FaceExtractor(spec, policy, detector)
+    labels = [None] * len(manifest) if manifest.scores is None else manifest.scores.tolist()
+    framed: list[Framed] = []
+    left_out: Counter[Status] = Counter()
+    with closing(extractor.map(manifest.paths, partial(_cut, points=points))) as cut:
+        for (located, picture), label in zip(cut, labels, strict=True):
+            if picture is not None:
+                framed.append(replace(picture, score=label))
+            elif located.status in FACELESS:
+                left_out[located.status] += 1
+            elif label is not None:
+                raise UsageError(f"cannot train on {located.name}: {located.message}")
+            else:
+                logger.warning("left out: %s: %s", located.name, located.message)
+    for status, what in zip(FACELESS, ("no face", f"only faces below {policy.min_face:g} px"),
+                            strict=True):  # fmt: skip
+        if count := left_out[status]:
+            source, total = manifest.source, len(manifest)
+            logger.warning("%s: left out: %s in %d of %d pictures", source, what, count, total)
     return framed
 
 
@@ -71,26 +78,19 @@ def sampled(framed: list[Framed], spec: PreprocessSpec) -> Pixels:
     return np.stack([sample(picture.pixels, picture.frame, spec) for picture in framed])
 
 
-def _load(
-    path: Path, spec: PreprocessSpec, detector: Detector | None, whole: bool, points: bool
-) -> Framed | PictureError | None:
-    """A picture; why it cannot be read; or None where there is no face."""
-    try:
-        pixels = open_picture(path)
-    except PictureError as error:
-        return error
-    height, width = pixels.shape[:2]
-    faces = detector(pixels) if detector else []
-    marks = faces[0].points if points and faces else ()
-    if whole:
-        return Framed(pixels, Box(0, 0, width, height), points=marks)
-    if not faces:
-        return None
-    return _cut(Framed(pixels, main_frame(faces[0], width, height, spec), points=marks))
+def _cut(located: Located, points: bool) -> tuple[Located, Framed | None]:
+    """Why a picture is left out, or the frame with a margin; the frame and the points move."""
+    if located.pixels is None:
+        return located, None
+    (frame,), (marks,) = located.frames, located.points
+    picture = Framed(located.pixels, frame, points=marks if points else ())
+    without_pixels = replace(located, pixels=None)
+    if located.faces == (None,):
+        return without_pixels, picture
+    return without_pixels, _with_margin(picture)
 
 
-def _cut(picture: Framed) -> Framed:
-    """Keep only the frame and a margin; the frame and the points move along."""
+def _with_margin(picture: Framed) -> Framed:
     pixels, frame = picture.pixels, picture.frame
     height, width = pixels.shape[:2]
     left = int(max(0, min(width - 2, frame.left - MARGIN * frame.width)))

@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from facegauge.arrays import FloatArray, Pixels
 from facegauge.data.degradations import degrade
+from facegauge.faces import framing
 from facegauge.faces.landmarks import landmark_vector, mirror_landmarks
 from facegauge.faces.sampling import sample
 from facegauge.faces.spec import PreprocessSpec
@@ -75,16 +76,12 @@ class ViewSettings:
 
 def jittered(frame: Box, settings: ViewSettings, rng: np.random.Generator) -> Box:
     """The frame, moved and, now and then, scaled at random."""
-    right, down = rng.uniform(-settings.shift, settings.shift, 2) * (frame.width, frame.height)
-    if rng.random() < settings.exact:
-        right, down = round(right), round(down)
-        return Box(frame.left + right, frame.top + down, frame.right + right, frame.bottom + down)
-    grow = rng.uniform(-settings.zoom, settings.zoom) / 2
-    return Box(
-        frame.left + right - grow * frame.width,
-        frame.top + down - grow * frame.height,
-        frame.right + right + grow * frame.width,
-        frame.bottom + down + grow * frame.height,
+    return framing.jittered(
+        frame,
+        rng,
+        shift=settings.shift,
+        zoom=settings.zoom,
+        integer_shift_prob=settings.exact,
     )
 
 

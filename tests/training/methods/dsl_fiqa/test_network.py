@@ -17,12 +17,15 @@ from torch import nn
 from facegauge.arrays import Pixels
 from facegauge.data.manifests import load_manifest
 from facegauge.errors import UsageError
-from facegauge.evaluation import evaluate
+from facegauge.evaluation.evaluate import predict_with
+from facegauge.faces import extraction
 from facegauge.faces.landmarks import mirror_landmarks
 from facegauge.faces.spec import PreprocessSpec
+from facegauge.labelling.label import label
 from facegauge.nn import build as networks
 from facegauge.nn.checkpoints import load_run, save_run
-from facegauge.predictors import open_judge
+from facegauge.nn.predictor import TorchPredictor
+from facegauge.predictors import open_predictor
 from facegauge.results import Box, Face
 from facegauge.scorer import Scorer
 from facegauge.training.export import export_run
@@ -244,11 +247,11 @@ def test_landmarks_reach_the_shipped_scorer(
         spec=spec,
         settings={},
     )
-    monkeypatch.setattr(evaluate, "CenterFace", lambda: found)
+    monkeypatch.setattr(extraction, "CenterFace", lambda: found)
     run = load_run(tmp_path / "run")
     export_run(run, tmp_path / "scorer", name="toy", data=data)
-    expected = evaluate.predict_run(run, data).scores[0]
-    blind = evaluate.predict_network(Blind(run.network), spec, data).scores[0]
+    expected = predict_with(open_predictor(tmp_path / "run"), data).scores[0]
+    blind = predict_with(TorchPredictor("blind", Blind(run.network), spec), data).scores[0]
     scorer = Scorer(tmp_path / "scorer", faces="whole", detector=found)
     assert scorer.score(data.paths[0]).score == pytest.approx(expected, abs=1e-5)
     assert Scorer(tmp_path / "scorer", faces="whole", detector=lambda _: []).score(
@@ -256,8 +259,11 @@ def test_landmarks_reach_the_shipped_scorer(
     ).score == pytest.approx(blind, abs=1e-5)
     assert abs(expected - blind) > 1e-4
     for place in ("run", "scorer"):
-        with pytest.raises(UsageError, match="guided by landmarks"):
-            open_judge(tmp_path / place)
+        teacher = open_predictor(tmp_path / place)
+        (one,) = label(teacher, data.take([0]), faces="whole", views=1, detector=found)
+        assert teacher.uses_landmarks and one.raw == pytest.approx(expected, abs=1e-5)
+        (one,) = label(teacher, data.take([0]), faces="whole", views=4)
+        assert one.status == "ok" and one.spread is not None and one.spread > 0
     shown = scorer.heat_map(data.paths[0])
     assert shown.quality is not None and shown.confidence is not None
     mean = np.average(shown.quality, weights=shown.confidence)

@@ -12,7 +12,7 @@ import torch
 from facegauge.arrays import Pixels
 from facegauge.data.manifests import Manifest, load_manifest
 from facegauge.errors import UsageError
-from facegauge.faces import detection_cache as found_faces
+from facegauge.faces import detection_cache
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.nn.checkpoints import load_run, save_run
 from facegauge.nn.regressor import Regressor
@@ -63,7 +63,7 @@ class CentreFace:
 
 @pytest.fixture(autouse=True)
 def detector(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(found_faces, "CenterFace", CentreFace)
+    monkeypatch.setattr(detection_cache, "CenterFace", CentreFace)
 
 
 @pytest.fixture

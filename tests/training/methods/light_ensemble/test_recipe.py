@@ -13,7 +13,7 @@ from PIL import Image
 
 from facegauge.data.manifests import Manifest, load_manifest
 from facegauge.errors import UsageError
-from facegauge.faces import detection_cache as found_faces
+from facegauge.faces import detection_cache
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.nn.checkpoints import load_run, save_run
 from facegauge.nn.normalise import Normalise
@@ -118,7 +118,7 @@ def test_scores_of_unlabelled_pictures_are_left_aside(
     data: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     face = Face(Box(12, 20, 36, 54), 0.9, ((20, 30),) * 5)
-    monkeypatch.setattr(found_faces, "CenterFace", lambda: lambda pixels: [face])
+    monkeypatch.setattr(detection_cache, "CenterFace", lambda: lambda pixels: [face])
     scored = replace(data.where(split="val"), splits=None)
     job = open_job(settings(), data, [scored], tmp_path / "run", resume=False, say=print)
     assert [p.score is None for p in job.maker.pictures] == [False] * 16 + [True] * 8

@@ -19,6 +19,7 @@ from facegauge.cli import app
 from facegauge.data.manifests import Manifest, load_manifest
 from facegauge.errors import UsageError
 from facegauge.evaluation.metrics import challenge
+from facegauge.faces import extraction
 from facegauge.faces.framing import frame_around
 from facegauge.faces.sampling import sample, to_tensor
 from facegauge.faces.spec import PreprocessSpec
@@ -27,15 +28,14 @@ from facegauge.labelling.label import fit_mapping
 from facegauge.labelling.label_table import load_labels
 from facegauge.nn.checkpoints import load_run
 from facegauge.nn.regressor import Regressor
-from facegauge.predictors import Judge
 from facegauge.results import Box, Face
 from facegauge.training import fit as fitting
 from facegauge.training.inputs.views import BatchPlan, Framed, ViewMaker, ViewSettings
 from facegauge.training.legacy_config import apply_overrides, load_preset
-from facegauge.training.methods.mspt import portraits
 from facegauge.training.methods.mspt import recipe as mspt
 from facegauge.training.methods.mspt.portraits import CopySettings, cut_portraits
 from facegauge.training.methods.mspt.sources import Together, parted
+from toys import ToyPredictor
 
 BENCHMARKS = Path(__file__).parents[4] / "benchmarks"
 STAGES = ("one", "two", "three")
@@ -78,7 +78,7 @@ def sharpness(images: np.ndarray) -> np.ndarray:
     return np.abs(np.diff(images, axis=3)).mean((1, 2, 3)).astype(np.float64)
 
 
-TEACHER = Judge("toy", "0" * 64, PreprocessSpec(width=24, height=30), sharpness)
+TEACHER = ToyPredictor("toy", "0" * 64, PreprocessSpec(width=24, height=30), sharpness)
 
 
 def one_face(pixels: np.ndarray) -> list[Face]:
@@ -124,7 +124,7 @@ class Toy:
 def toy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Toy]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(mspt, "FACES", "whole")
-        patch.setattr(portraits, "CenterFace", lambda: one_face)
+        patch.setattr(extraction, "CenterFace", lambda: one_face)
         yield Toy(tmp_path_factory.mktemp("mspt"))
 
 
@@ -373,7 +373,9 @@ def cutting(**changes: object) -> CopySettings:
     return CopySettings(**{**numbers, **changes})  # type: ignore[arg-type]
 
 
-def test_faces_are_cut_in_their_own_pixels(tmp_path: Path) -> None:
+def test_faces_are_cut_in_their_own_pixels(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     rng = np.random.default_rng(0)
     source = tmp_path / "source"
     source.mkdir()
@@ -381,11 +383,14 @@ def test_faces_are_cut_in_their_own_pixels(tmp_path: Path) -> None:
     Image.fromarray(pixels).save(source / "a.png")
     Image.new("RGB", (200, 300)).save(source / "dark.png")
     (source / "z.png").write_bytes(b"no picture")
-    spec, said = PreprocessSpec(width=24, height=30), list[str]()
+    spec = PreprocessSpec(width=24, height=30)
     folder = tmp_path / "cuts"
     manifest = load_manifest(source)
-    cuts = cut_portraits(manifest, folder, spec, cutting(), detector=one_face, say=said.append)
-    assert said == [f"{source}: no face in 2 of 3 portraits"]
+    cuts = cut_portraits(manifest, folder, spec, cutting(), detector=one_face)
+    assert caplog.messages == [
+        f"left out: {source / 'z.png'}: the file is not a picture of a known format, or is damaged",
+        f"{source}: no face in 2 of 3 portraits",
+    ]
     assert len(cuts) == 3 and set(cuts.group("source")) == {"a.png"}
     assert cuts.group("kind")[0] == "clean" and cuts.group("severity")[0] == "0.00"
     assert len(set(cuts.group("kind"))) == 3
@@ -403,9 +408,7 @@ def test_faces_are_cut_in_their_own_pixels(tmp_path: Path) -> None:
     assert again.paths == cuts.paths  # what is there is taken as it is
     other = cut_portraits(manifest, tmp_path / "other", spec, cutting(), detector=one_face)
     assert [p.read_bytes() for p in other.paths] == [p.read_bytes() for p in cuts.paths]
-    small = cut_portraits(
-        manifest, tmp_path / "small", spec, cutting(width=30), detector=one_face, say=said.append
-    )
+    small = cut_portraits(manifest, tmp_path / "small", spec, cutting(width=30), detector=one_face)
     assert open_picture(small.paths[0]).shape[1] == 30
 
 
@@ -415,7 +418,7 @@ def test_cutting_says_what_is_wrong(toy: Toy, tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="copies need as many kinds of"):
             cut_portraits(toy.large, tmp_path, spec, settings, detector=one_face)
     with pytest.raises(UsageError, match="none of the portraits has a face"):
-        cut_portraits(toy.large, tmp_path, spec, cutting(), detector=lambda _: [], say=str)
+        cut_portraits(toy.large, tmp_path, spec, cutting(), detector=lambda _: [])
 
 
 def test_the_command_hands_everything_on(

@@ -99,7 +99,7 @@ def run(
         encoder = None
     else:
         spec = job.maker.spec
-        faces = sharpest_people(job.val, spec, settings["judge"]["faces"], say=say)
+        faces = sharpest_people(job.val, spec, settings["judge"]["faces"])
         part = "mean" if settings["encoder"]["pooled"] else "cells"
         judge = retrieval_validation(faces, spec, part=part)
         encoder = encoder or train_encoder(replace(job, validate=judge), unlabelled, sharp)

@@ -7,7 +7,7 @@ average precision of retrieval, without saying how it is counted; how we count i
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -90,7 +90,6 @@ def sharpest_people(
     most: int,
     *,
     seed: int = 0,
-    say: Callable[[str], None] = print,
 ) -> DegradedFaces:
     """The pictures with the highest labels, one a person, under every kind once.
 
@@ -108,7 +107,7 @@ def sharpest_people(
     for row in np.argsort(-manifest.labels(), kind="stable"):
         best.setdefault(names[row], int(row))
     chosen = dict(list(best.items())[:most])
-    faces = load_framed(manifest.take(list(chosen.values())), spec, "whole", say)
+    faces = load_framed(manifest.take(list(chosen.values())), spec, "whole")
     return degraded_faces(faces, list(chosen), spec, seed=seed)
 
 

@@ -29,8 +29,8 @@ from torch.utils.data import Dataset
 from facegauge.data.manifests import Manifest
 from facegauge.errors import UsageError
 from facegauge.nn.ensemble import Ensemble
+from facegauge.nn.predictor import TorchPredictor
 from facegauge.nn.regressor import Regressor
-from facegauge.predictors import network_judge
 from facegauge.training.context import Job, Settings, describe, open_job, score_loss
 from facegauge.training.distillation import check_names, check_pairs, distilled, fill_pool
 from facegauge.training.inputs.views import Batch, BatchPlan, Framed, ViewBatches
@@ -134,8 +134,9 @@ def train_member(job: Job, name: str, member: str, before: Ensemble | None) -> R
 
 def pseudo_label(job: Job, name: str, teacher: Ensemble, pictures: Manifest) -> list[Framed]:
     """Steps 2 and 4: the table `labels_<name>.csv`, and its pictures with their new labels."""
-    judge = network_judge(f"teacher of {name}", teacher, job.at("teacher").maker.spec)
-    found, _ = job.pseudo_labelled(job.out / f"labels_{name}.csv", judge, pictures, FACES)
+    spec = job.at("teacher").maker.spec
+    predictor = TorchPredictor(f"teacher of {name}", teacher, spec)
+    found, _ = job.pseudo_labelled(job.out / f"labels_{name}.csv", predictor, pictures, FACES)
     return found
 
 

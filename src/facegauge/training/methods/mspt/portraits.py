@@ -1,13 +1,15 @@
 """Large portraits for training: faces cut out at their own resolution, with degraded copies.
 
-They become picture files, so that a judge can look at each in its own way, and a person too.
+They become picture files, so that a teacher can sample each in its own way, and people can look at
+them.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import logging
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,18 +19,21 @@ from PIL import Image
 from facegauge.arrays import Pixels
 from facegauge.data.degradations import DEGRADATIONS, degrade
 from facegauge.data.manifests import Manifest, load_manifest
-from facegauge.errors import PictureError, UsageError
-from facegauge.faces.detection import CenterFace, Detector
-from facegauge.faces.extraction import MIN_FACE
-from facegauge.faces.framing import main_frame
+from facegauge.errors import UsageError
+from facegauge.faces.detection import Detector
+from facegauge.faces.extraction import ExtractionPolicy, FaceExtractor, Located
+from facegauge.faces.lookahead import default_threads, map_ahead
 from facegauge.faces.sampling import sample
 from facegauge.faces.spec import PreprocessSpec
-from facegauge.images.loading import open_picture
-from facegauge.results import Box
+from facegauge.results import Box, Status
 
 LIST = "list.csv"
 COLUMNS = ("image", "source", "kind", "severity")
 CLEAN = "clean"  # the kind of a face that is not degraded
+
+Row = tuple[str, str, str, str]  # a line of the list, in the order of COLUMNS
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,19 +62,20 @@ def cut_portraits(
     settings: CopySettings,
     *,
     detector: Detector | None = None,
-    say: Callable[[str], None] = print,
 ) -> Manifest:
     """Cut the largest face out of every portrait into `folder`, once clean and in degraded copies.
 
     Args:
+        portraits: pictures with one face or more.
         folder: gets a PNG file each and, at the end, `list.csv`; one that has it is taken as it is.
-        spec: framing and aspect ratio of the cuts: that of the judge who will label them. A
+        spec: framing and aspect ratio of the cuts: that of the teacher who will label them. A
             portrait that is framed already is taken whole.
+        settings: which copies a face gets.
         detector: finds the faces; CenterFace by default.
 
     Returns:
         The cuts, with the groups source, kind ("clean" for the face as it is) and severity.
-        Portraits without a face, and unreadable ones, are left out and counted aloud.
+        Portraits without a face, and unreadable ones, are left out; the log says how many.
 
     Raises:
         UsageError: no portrait has a face, or a degradation is not known.
@@ -83,29 +89,21 @@ def cut_portraits(
     if (folder / LIST).exists():
         return load_manifest(folder / LIST)
     folder.mkdir(parents=True, exist_ok=True)
-    finder = detector or CenterFace()
+    extractor = FaceExtractor(spec, ExtractionPolicy.of_one_face("auto"), detector)
 
-    def cut(row: int) -> list[tuple[str, str, str, str]]:
-        path = portraits.paths[row]
-        face = _face(path, spec, settings.width, finder)
+    def cut(located: Located) -> Pixels | None:
+        return _face(located, spec, settings.width)
+
+    def save(numbered: tuple[int, Pixels | None]) -> list[Row]:
+        row, face = numbered
         if face is None:
             return []
-        rng = np.random.default_rng([settings.seed, row])
-        drawn = rng.choice(list(settings.kinds), settings.copies, replace=False)
-        made = []
-        for kind in (CLEAN, *map(str, drawn)):
-            severity = 0.0 if kind == CLEAN else float(rng.uniform(*settings.severity))
-            copy = face if kind == CLEAN else degrade(face, kind, severity, rng)
-            name = f"{row:06d}_{kind}.png"
-            Image.fromarray(copy).save(folder / name, compress_level=1)
-            made.append((name, path.name, kind, f"{severity:.2f}"))
-        return made
+        return _save_copies(face, row, portraits.paths[row].name, folder, settings)
 
-    with ThreadPoolExecutor(2) as pool:
-        cuts = list(pool.map(cut, range(len(portraits))))
-    lost = sum(not one for one in cuts)
-    if lost:
-        say(f"{portraits.source}: no face in {lost} of {len(portraits)} portraits")
+    with closing(extractor.map(portraits.paths, cut)) as faces:
+        cuts = list(map_ahead(save, enumerate(faces), default_threads()))
+    if lost := sum(not one for one in cuts):
+        logger.warning("%s: no face in %d of %d portraits", portraits.source, lost, len(portraits))
     if lost == len(portraits):
         raise UsageError(f"{portraits.source}: none of the portraits has a face to cut out")
     fresh = folder / (LIST + ".new")
@@ -115,18 +113,31 @@ def cut_portraits(
     return load_manifest(folder / LIST)
 
 
-def _face(path: Path, spec: PreprocessSpec, width: int, detector: Detector) -> Pixels | None:
+def _face(located: Located, spec: PreprocessSpec, width: int) -> Pixels | None:
     """The frame of the largest face in its own pixels, or shrunk to `width`; None without one."""
-    try:
-        pixels = open_picture(path)
-        faces = detector(pixels)
-    except PictureError:
+    if located.pixels is None:
+        if located.status not in (Status.NO_FACE, Status.TOO_SMALL):
+            logger.warning("left out: %s: %s", located.name, located.message)
         return None
-    if not faces or min(faces[0].box.width, faces[0].box.height) < MIN_FACE:
-        return None
-    frame = main_frame(faces[0], pixels.shape[1], pixels.shape[0], spec)
+    (frame,) = located.frames
     left, top = round(frame.left), round(frame.top)
     wide, high = max(1, round(frame.width)), max(1, round(frame.height))
     kept = min(wide, width)
     cut = replace(spec, width=kept, height=max(1, round(high * kept / wide)), antialias=True)
-    return sample(pixels, Box(left, top, left + wide, top + high), cut)
+    return sample(located.pixels, Box(left, top, left + wide, top + high), cut)
+
+
+def _save_copies(
+    face: Pixels, row: int, source: str, folder: Path, settings: CopySettings
+) -> list[Row]:
+    """Write a face and its degraded copies; they depend on the seed and the row alone."""
+    rng = np.random.default_rng([settings.seed, row])
+    drawn = rng.choice(list(settings.kinds), settings.copies, replace=False)
+    made = []
+    for kind in (CLEAN, *map(str, drawn)):
+        severity = 0.0 if kind == CLEAN else float(rng.uniform(*settings.severity))
+        copy = face if kind == CLEAN else degrade(face, kind, severity, rng)
+        name = f"{row:06d}_{kind}.png"
+        Image.fromarray(copy).save(folder / name, compress_level=1)
+        made.append((name, source, kind, f"{severity:.2f}"))
+    return made

@@ -27,7 +27,7 @@ from facegauge.data.manifests import Manifest
 from facegauge.errors import UsageError
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.nn.regressor import Regressor
-from facegauge.predictors import Judge
+from facegauge.predictors import Predictor
 from facegauge.training.context import Job, Settings, describe, open_job, score_loss
 from facegauge.training.devices import log_from_main_process, this_process
 from facegauge.training.inputs.views import BatchPlan, Framed, ViewMaker
@@ -50,7 +50,7 @@ def run(
     portraits: Sequence[Manifest],
     out: Path,
     *,
-    teacher: Judge,
+    teacher: Predictor,
     resume: bool = False,
     allow_leakage: bool = False,
     say: Callable[[str], None] = print,
@@ -160,7 +160,7 @@ def at_size(job: Job, size: Settings) -> Job:
 
 
 def gather(
-    job: Job, unlabelled: Sequence[Manifest], portraits: Sequence[Manifest], teacher: Judge
+    job: Job, unlabelled: Sequence[Manifest], portraits: Sequence[Manifest], teacher: Predictor
 ) -> dict[str, Source]:
     """Every source's pictures with their labels; lists and cuts lie in the run folder's `sources`.
 
@@ -179,7 +179,7 @@ def gather(
         settings = CopySettings(**copying)
         folder = job.out / "sources" / name
         if this_process().is_main_process:
-            cut_portraits(pictures, folder, teacher.spec, settings, say=job.say)
+            cut_portraits(pictures, folder, teacher.spec, settings)
         this_process().wait_for_everyone()
         return cut_portraits(pictures, folder, teacher.spec, settings)  # cut by now: read
 

@@ -1,0 +1,109 @@
+"""Predictors: shipped scorers and run folders behind one protocol; crops to scores of faces."""
+
+from __future__ import annotations
+
+import pickle
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from facegauge import zoo
+from facegauge.data.manifests import load_manifest
+from facegauge.errors import MissingExtra, ScorerError
+from facegauge.evaluation.evaluate import predict
+from facegauge.faces.sampling import Crop, to_tensor
+from facegauge.predictors import (
+    OnnxPredictor,
+    in_batches,
+    is_run,
+    open_predictor,
+    predict_faces,
+)
+from toys import TOY_SPEC, ToyPredictor
+
+
+def crop(level: int, mark: float = 0.0) -> Crop:
+    return np.full((32, 24, 3), level, np.uint8), np.full(10, mark, np.float32)
+
+
+def test_a_scorer_is_a_predictor(toy_scorer: Path) -> None:
+    predictor = open_predictor(toy_scorer)
+    assert isinstance(predictor, OnnxPredictor)
+    assert (predictor.name, predictor.spec, predictor.uses_landmarks) == ("toy", TOY_SPEC, False)
+    assert predictor.fingerprint == zoo.load_card(toy_scorer).sha256
+    images = np.random.default_rng(0).random((3, 3, 32, 24), np.float32)
+    assert predictor.predict(images) == pytest.approx(images.mean((1, 2, 3)), abs=1e-6)
+    copy = pickle.loads(pickle.dumps(predictor))
+    assert copy.predict(images).tolist() == predictor.predict(images).tolist()
+    with pytest.raises(ScorerError, match="no scorer 'nothing'"):
+        open_predictor("nothing")
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 99])
+def test_a_faces_score_is_the_mean_of_its_crops(batch_size: int) -> None:
+    seen: list[int] = []
+
+    def mean(images: np.ndarray) -> np.ndarray:
+        seen.append(len(images))
+        return images.mean((1, 2, 3), dtype=np.float64)
+
+    predictor = ToyPredictor("mean", "", TOY_SPEC, mean)
+    faces = [[crop(51)], [crop(0), crop(51), crop(102)], [crop(255)]]
+    found = predict_faces(predictor, faces, batch_size)
+    assert found == pytest.approx([0.2, 0.2, 1.0], abs=1e-6)
+    assert max(seen) <= batch_size and sum(seen) == 5
+    assert predict_faces(predictor, [], batch_size).shape == (0,)
+
+
+def test_crops_reach_the_network_normalised_and_with_their_landmarks() -> None:
+    given: list[tuple[np.ndarray, np.ndarray]] = []
+
+    def look(images: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+        given.append((images, landmarks))
+        return landmarks[:, 0].astype(np.float64)
+
+    predictor = ToyPredictor("points", "", TOY_SPEC, look, uses_landmarks=True)
+    assert predict_faces(predictor, [[crop(9, 0.5)], [crop(9, -0.25)]], 8).tolist() == [0.5, -0.25]
+    ((images, landmarks),) = given
+    assert images.dtype == np.float32 and landmarks.shape == (2, 10)
+    assert np.array_equal(images[0], to_tensor(crop(9)[0], TOY_SPEC))
+
+
+def test_batches_are_filled_by_crops_or_by_pictures() -> None:
+    sizes = [0, 0, 3, 1, 1, 5, 0, 1]
+    batches = list(in_batches(sizes, lambda size: size, 4))
+    assert batches == [[0, 0, 3, 1], [1, 5], [0, 1]]
+    assert list(in_batches([0] * 5, lambda size: size, 2)) == [[0, 0], [0, 0], [0]]
+    assert list(in_batches([], lambda size: size, 2)) == []
+
+
+def test_a_shipped_name_wins_over_a_run_folder_of_that_name(toy_run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(toy_run, "mobile")
+    assert not is_run("mobile") and is_run("./mobile") and is_run(toy_run)
+
+
+def test_a_run_folder_needs_torch(toy_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(MissingExtra, match=r"opening a run folder needs .*facegauge\[train\]"):
+        open_predictor(toy_run)
+
+
+def test_a_scorer_is_evaluated_without_torch(
+    toy_scorer: Path, toy_data: Path, make_scorer: Callable[..., Path]
+) -> None:
+    code = (
+        "import sys; sys.modules['torch'] = None\n"
+        "from facegauge.data.manifests import load_manifest\n"
+        "from facegauge.evaluation.evaluate import predict\n"
+        "print(*predict(sys.argv[1], load_manifest(sys.argv[2])).scores)"
+    )
+    command = [sys.executable, "-c", code, str(toy_scorer), str(toy_data)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    expected = predict(toy_scorer, load_manifest(toy_data)).scores
+    assert list(map(float, done.stdout.split())) == expected.tolist()
