@@ -22,4 +22,4 @@ def test_models(toy_scorer: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert result.exit_code == 1
     assert "damaged" in result.stderr
     monkeypatch.setattr(zoo, "_HERE", toy_scorer)
-    assert "no scorers" in run("models").stderr
+    assert "has no scorers" in run("models").stderr

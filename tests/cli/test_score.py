@@ -123,7 +123,7 @@ def test_a_name_that_ends_in_a_carriage_return_keeps_it_between_nuls(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"a\r\0b\0")))
-    assert terminal.named_paths(["-"]) == ["a\r", "b"]
+    assert terminal.read_paths(["-"]) == ["a\r", "b"]
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\0"])
@@ -246,7 +246,7 @@ def test_a_list_on_stdin_that_is_no_text_is_said_to_be_none(
 
     monkeypatch.setattr(terminal.os, "fsdecode", strictly)
     result = score("-", stdin=b"caf\xe9.png\n")
-    assert result.exit_code == 2 and r"the list on stdin has b'caf\xe9.png'" in result.stderr
+    assert result.exit_code == 2 and r"stdin has the path b'caf\xe9.png'" in result.stderr
 
 
 @pytest.fixture

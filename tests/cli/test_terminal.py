@@ -35,12 +35,12 @@ def test_printable() -> None:
 def test_progress_is_for_terminals_only(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert list(terminal.watched([1, 2, 3], [])) == [1, 2, 3]
+    assert list(terminal.with_progress([1, 2, 3], [])) == [1, 2, 3]
     assert capsys.readouterr().err == ""
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     monkeypatch.setenv("TERM", "xterm")
     seen = []
-    for item in terminal.watched(range(30), "x" * 30):
+    for item in terminal.with_progress(range(30), "x" * 30):
         time.sleep(0.005)
         seen.append(item)
     assert seen == list(range(30))

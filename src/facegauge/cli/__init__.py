@@ -1,4 +1,4 @@
-"""The command line: one module a verb, each thin: parse, call, print."""
+"""The command line: one thin module per verb, which parses, calls and prints."""
 
 from facegauge.cli.app import app, main
 

@@ -1,4 +1,4 @@
-"""The `facegauge` command: its verbs, and how errors end it: one line and an exit code."""
+"""The `facegauge` command: its verbs, and the exit codes of errors."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ UNEXPECTED, WRONG_USAGE, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141
 
 
 class Verbs(TyperGroup):
-    """Runs a verb; whatever it raises becomes one line on stderr and an exit code."""
+    """Runs a verb, and turns its exceptions into a message on stderr and an exit code."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -41,12 +41,12 @@ class Verbs(TyperGroup):
             say(": ".join(["stopped", *map(str, error.args)]))
             raise typer.Exit(INTERRUPTED) from None
         except BrokenPipeError:
-            # the reader has left: nothing to say, and nothing more to flush at exit
+            # the reader has closed the pipe: no message, and nothing to flush at exit
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(BROKEN_PIPE) from None
         except Exception as error:
             if isinstance(error, typer.Abort) or hasattr(error, "exit_code"):
-                raise  # typer's own, such as a wrong option: it knows how to end
+                raise  # an exception of typer, such as a wrong option, has its own exit code
             if ctx.params.get("debug"):
                 traceback.print_exc()
             if isinstance(error, FacegaugeError):
@@ -54,7 +54,7 @@ class Verbs(TyperGroup):
                 raise typer.Exit(WRONG_USAGE) from None
             say(
                 f"unexpected {type(error).__name__}: {error}; "
-                "run again with --debug before the verb for the traceback"
+                "for the traceback, run again with --debug before the verb"
             )
             raise typer.Exit(UNEXPECTED) from None
 
@@ -81,20 +81,22 @@ def _print_version(asked: bool) -> None:
 def options(
     version: Annotated[
         bool,
-        typer.Option("--version", help="Show the version.", callback=_print_version, is_eager=True),
+        typer.Option(
+            "--version", help="Show the version and exit", callback=_print_version, is_eager=True
+        ),
     ] = False,
     debug: Annotated[
         bool,
-        typer.Option("--debug", envvar="FACEGAUGE_DEBUG", help="Show tracebacks of errors."),
+        typer.Option("--debug", envvar="FACEGAUGE_DEBUG", help="Show tracebacks of errors"),
     ] = False,
 ) -> None:
-    """How good a face picture looks, 0 to 1: offline, in milliseconds.
+    """Perceptual face image quality, 0 to 1: offline, in milliseconds.
 
     Exit codes of all verbs: 0 done; 1 unexpected error; 2 wrong usage; 130 stopped by Ctrl-C.
     """
     show_logs()
     if not debug:
-        warnings.simplefilter("ignore")  # libraries' remarks, on a damaged EXIF block, say
+        warnings.simplefilter("ignore")  # such as Pillow's on a damaged EXIF block
 
 
 app.command("score", epilog=score.EPILOG)(score.score)

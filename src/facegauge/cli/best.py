@@ -23,7 +23,7 @@ from facegauge.cli.score import (
     Threads,
     open_scorer,
 )
-from facegauge.cli.terminal import find_some, named_paths, print_table, say, watched
+from facegauge.cli.terminal import print_table, read_paths, require_pictures, say, with_progress
 from facegauge.errors import UsageError
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def best(
     """Find the pictures with the best faces, best first."""
     from facegauge.selection import select
 
-    find = find_some(named_paths(paths))
+    find = require_pictures(read_paths(paths))
     if copy_to is not None:
         _make_folder(copy_to)
     engine = open_scorer(
@@ -72,7 +72,7 @@ def best(
         max_pixels=max_pixels,
     )
     tally = Tally()
-    results = tallied(watched(engine.score_iter(find()), find()), tally)
+    results = tallied(with_progress(engine.score_iter(find()), find()), tally)
     chosen = select(results, top, per_folder=per_folder, exclude=copy_to or ())
     _print(chosen, per_folder)
     copied = copy_to is None or _copy_all(chosen, copy_to)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from facegauge.cli.score import SOME_FAILED
-from facegauge.cli.terminal import print_table, printable, say, watched
+from facegauge.cli.terminal import print_table, printable, say, with_progress
 from facegauge.errors import UsageError
 
 if TYPE_CHECKING:
@@ -83,7 +83,9 @@ def check(
     if not quick:
         from facegauge.data.datasets.check import check_pictures
 
-        checked = check_pictures(dataset, lambda checks: watched(checks, dataset.manifest.paths))
+        checked = check_pictures(
+            dataset, lambda checks: with_progress(checks, dataset.manifest.paths)
+        )
     _print_report(dataset, checked)
     if _is_incomplete(dataset) or (checked and (checked.unreadable or checked.identical)):
         raise typer.Exit(SOME_FAILED)

@@ -1,4 +1,4 @@
-"""`facegauge doctor`: whether everything that scoring needs is there and runs."""
+"""`facegauge doctor`: checks that everything needed for scoring is installed and runs."""
 
 from __future__ import annotations
 
@@ -13,16 +13,22 @@ from facegauge.cli.terminal import print_table
 
 BROKEN = 1
 EXTRAS = {
-    "train": ("torch", "torchvision", "timm", "accelerate", "fvcore", "safetensors", "onnx"),
+    "train": (
+        *("torch", "torchvision", "timm", "accelerate", "fvcore", "safetensors", "onnx"),
+        *("pydantic", "tomli_w"),
+    ),
     "parquet": ("pyarrow",),
     "heic": ("pillow_heif",),
 }
 
 
 def doctor() -> None:
-    """Check the installation; exit code 1 if something that scoring needs is broken."""
+    """Check the installation.
+
+    Exit codes: 0 everything needed for scoring works; 1 something is broken.
+    """
     rows = [*_required(), *_optional()]
-    print_table(("", "what", "found"), rows)
+    print_table(("", "what", "result"), rows)
     if any(mark == "BROKEN" for mark, _, _ in rows):
         raise typer.Exit(BROKEN)
 
@@ -40,14 +46,14 @@ def _required() -> Iterator[tuple[str, str, str]]:
         yield (
             "BROKEN",
             f"scorer {zoo.DEFAULT}",
-            "the default scorer is missing: reinstall facegauge",
+            "the default scorer is missing; reinstall facegauge",
         )
 
 
 def _check(what: str, probe: Callable[[], str]) -> tuple[str, str, str]:
     try:
         return "ok", what, probe()
-    except Exception as error:  # whatever is wrong is what this verb is for
+    except Exception as error:  # of any kind: reporting it is the purpose of this verb
         return "BROKEN", what, f"{type(error).__name__}: {error}"
 
 
@@ -69,7 +75,7 @@ def _detector() -> str:
     from facegauge.faces.detection import CenterFace
 
     faces = CenterFace()(np.zeros((64, 64, 3), np.uint8))
-    return f"CenterFace runs and finds {len(faces)} faces in a black picture"
+    return f"CenterFace runs and detects {len(faces)} faces in a black picture"
 
 
 def _scorer(name: str) -> str:
@@ -86,7 +92,7 @@ def _optional() -> Iterator[tuple[str, str, str]]:
     for extra, modules in EXTRAS.items():
         missing = [module for module in modules if find_spec(module) is None]
         if missing:
-            hint = f"pip install 'facegauge[{extra}]' (missing: {', '.join(missing)})"
-            yield "-", f"extra [{extra}]", hint
+            command = f"pip install 'facegauge[{extra}]' (missing: {', '.join(missing)})"
+            yield "-", f"extra [{extra}]", command
         else:
             yield "ok", f"extra [{extra}]", "installed"

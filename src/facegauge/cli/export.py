@@ -1,4 +1,4 @@
-"""`facegauge export`: a run folder in, a scorer folder out."""
+"""`facegauge export`: writes a scorer folder from a run folder."""
 
 from __future__ import annotations
 
@@ -8,39 +8,37 @@ from typing import Annotated
 import typer
 
 from facegauge.cli.terminal import printable
+from facegauge.errors import require
 
 
 def export(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder to export")],
     *,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Scorer folder to write; new")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Scorer folder to create")],
     data: Annotated[
         Path,
-        typer.Option(help="The labelled manifest: val gives figures and interval, train the scale"),
+        typer.Option(
+            help="Labelled manifest: val for figures and intervals, train for percentiles"
+        ),
     ],
     name: Annotated[
-        str | None, typer.Option(help="Name of the scorer  [default: the folder's]")
+        str | None, typer.Option(help="Name of the scorer  [default: the folder's name]")
     ] = None,
     flip: Annotated[
         bool,
-        typer.Option("--flip", help="Average with the mirrored picture's score; doubles the cost"),
+        typer.Option(
+            "--flip", help="Average the score over the mirrored picture too; doubles the cost"
+        ),
     ] = False,
-    label_name: Annotated[
-        str, typer.Option(help="What the labels are called in the card")
-    ] = "label",
+    label_name: Annotated[str, typer.Option(help="Name of the labels in the card")] = "label",
     licence: Annotated[
-        str, typer.Option(help="Licence of the weights and the data, in words")
+        str, typer.Option(help="Licences of the weights and the data, in words")
     ] = "not stated",
-    summary: Annotated[str, typer.Option(help="A sentence or two for the card")] = "",
+    summary: Annotated[str, typer.Option(help="One or two sentences for the card")] = "",
     version: Annotated[str, typer.Option(help="Version of the scorer, such as 1.0")] = "",
 ) -> None:
-    """Write a scorer: one ONNX file to score with and to train from, and its card."""
-    from importlib.util import find_spec
-
-    from facegauge.errors import MissingExtra
-
-    if find_spec("torch") is None:
-        raise MissingExtra("exporting", "train")
+    """Write a scorer folder: an ONNX file, which training can start from too, and a card."""
+    require("torch", "exporting", "train")
     from facegauge.data.manifests import load_manifest
     from facegauge.nn.checkpoints import load_run
     from facegauge.training.export import export_run

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from facegauge.cli.score import SOME_FAILED
-from facegauge.cli.terminal import counted, say, watched
+from facegauge.cli.terminal import say, with_noun, with_progress
 
 EPILOG = (
     "Exit codes: 0 every picture of this run has a label; 3 some have another status than ok "
@@ -80,7 +80,7 @@ def label(
             batch_size=batch_size,
             resume=resume,
             overwrite=overwrite,
-            progress=watched,
+            progress=with_progress,
         )
     except KeyboardInterrupt:
         raise KeyboardInterrupt("the labels so far are kept; go on with --resume") from None
@@ -89,7 +89,7 @@ def label(
     if resume and not counts:
         say(f"nothing left to do: {output} holds every picture")
     else:
-        pictures = counted(labelled, "picture") + (" more" if resume else "")
+        pictures = with_noun(labelled, "picture") + (" more" if resume else "")
         say(f"{pictures} labelled, {faceless} without a face, {failed} failed")
     if faceless or failed:
         raise typer.Exit(SOME_FAILED)

@@ -1,4 +1,4 @@
-"""`facegauge models`: the shipped scorers and what is known of them."""
+"""`facegauge models`: lists the shipped scorers with cost, accuracy and licence."""
 
 from __future__ import annotations
 
@@ -18,27 +18,30 @@ DAMAGED = 1
 
 def models(
     verify: Annotated[
-        bool, typer.Option("--verify", help="Compare each model's sha256 with its card.")
+        bool, typer.Option("--verify", help="Compare the sha256 of each model with its card")
     ] = False,
 ) -> None:
-    """List the shipped scorers: size, cost, licence, agreement with labels (95 % intervals)."""
+    """List the shipped scorers: size, cost, agreement with labels (95 % intervals), licence.
+
+    Exit codes: 0 done; 1 a scorer is damaged.
+    """
     from facegauge import zoo
 
     damaged = False
-    rows, words = [], []
+    rows, descriptions = [], []
     for name in zoo.names():
         try:
             rows.append(_row(name, verify))
-            words.append(_words(name))
+            descriptions.append(_description(name))
         except ScorerError as error:
             say(str(error))
             damaged = True
     if rows:
-        columns = ("name", "version", "system", ">MB", ">M param.", ">GFLOPs", ">SRCC", ">PLCC")
+        columns = ("name", "version", "method", ">MB", ">M param.", ">GFLOPs", ">SRCC", ">PLCC")
         print_table((*columns, "val", *(["sha256"] if verify else [])), rows)
-        typer.echo("\n\n".join(words))
+        typer.echo("\n\n".join(descriptions))
     elif not damaged:
-        say("no scorers are shipped with this installation; --scorer FOLDER takes your own")
+        say("this installation has no scorers; use --scorer FOLDER with your own")
     if damaged:
         raise typer.Exit(DAMAGED)
 
@@ -64,8 +67,8 @@ def _row(name: str, verify: bool) -> tuple[str, ...]:
     )
 
 
-def _words(name: str) -> str:
-    """What cannot be said in a column: summary and licence."""
+def _description(name: str) -> str:
+    """Summary and licence, which are too long for a column."""
     from facegauge import zoo
 
     card = zoo.load_card(zoo.open_folder(name))

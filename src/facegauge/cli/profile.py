@@ -1,4 +1,4 @@
-"""`facegauge profile`: what a run or a scorer costs."""
+"""`facegauge profile`: measures the cost of a run or a scorer."""
 
 from __future__ import annotations
 
@@ -8,12 +8,17 @@ import typer
 
 
 def profile(
-    subject: Annotated[str, typer.Argument(metavar="RUN|SCORER", help="Run or scorer to measure")],
+    subject: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN|SCORER", help="Run folder, scorer folder or name of a shipped scorer"
+        ),
+    ],
 ) -> None:
-    """Parameters, multiply-adds and time for one face, and whether they fit the challenge.
+    """Show parameters, multiply-adds and latency for one face, and the challenge's limits.
 
-    A run folder is counted and timed in torch. A scorer's counts are its card's, as counted at
-    export; it is timed in onnxruntime. GFLOPs are fvcore's, every view counted.
+    A run folder is measured in torch. A scorer is timed in onnxruntime, and its parameters and
+    GFLOPs are those of its card. GFLOPs are counted by fvcore, for all views of a face.
     """
     from facegauge.errors import require
     from facegauge.evaluation.profile import MAX_GFLOPS, MAX_PARAMETERS, profile_scorer
@@ -32,7 +37,7 @@ def profile(
         "input": f"{found.width} x {found.height}",
         "parameters": f"{found.parameters:,}",
         "GFLOPs": f"{found.gflops:.4f} (fvcore)",
-        "latency": f"{found.latency_ms:.1f} ms a face on one thread (median)",
+        "latency": f"{found.latency_ms:.1f} ms per face on one thread (median)",
         "fits the challenge": f"{fits} (at most {limits})",
     }
     for label, value in rows.items():

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Protocol, Self
 
 import typer
 
-from facegauge.cli.terminal import counted, find_some, named_paths, printable, say, watched
+from facegauge.cli.terminal import (
+    printable,
+    read_paths,
+    require_pictures,
+    say,
+    with_noun,
+    with_progress,
+)
 from facegauge.errors import UsageError
 
 if TYPE_CHECKING:
@@ -118,7 +125,7 @@ def score(
         raise UsageError("--resume and --overwrite go with a table: -o FILE")
     if resume and (overwrite or sort):
         raise UsageError("--resume goes neither with --overwrite nor with --sort")
-    find = find_some(named_paths(paths))
+    find = require_pictures(read_paths(paths))
     engine = open_scorer(
         scorer,
         faces=faces,
@@ -134,7 +141,7 @@ def score(
             return (path for path in find() if not sink.is_done(path))
 
         try:
-            results = watched(engine.score_iter(remaining()), remaining())
+            results = with_progress(engine.score_iter(remaining()), remaining())
             for result in _sorted(results, sort):
                 sink.write(result)
                 tally.add(result)
@@ -189,7 +196,7 @@ class Tally:
     def summary(self, *, resumed: bool = False) -> str:
         if resumed and not self.pictures:
             return "nothing left to do: the table holds every picture"
-        pictures, faces = counted(self.pictures, "picture"), counted(self.faces, "face")
+        pictures, faces = with_noun(self.pictures, "picture"), with_noun(self.faces, "face")
         return (
             f"{pictures}{' more' if resumed else ''}, {faces}, "
             f"{self.faceless} without a face, {self.failed} failed"

@@ -1,4 +1,4 @@
-"""What the verbs share: names from the command line, lines for people, tables and progress."""
+"""Shared by the verbs: paths of the command line, messages, tables and progress bars."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 def printable(text: str) -> str:
-    """Text for a terminal: control characters and bytes that are no text become escapes."""
+    """Text for a terminal, with control characters and undecodable bytes escaped."""
     return "".join(
         character
         if character.isprintable()
@@ -28,26 +28,26 @@ def printable(text: str) -> str:
     )
 
 
-def counted(number: int, thing: str) -> str:
-    """1 face, 2 faces."""
-    return f"{number} {thing}{'' if number == 1 else 's'}"
+def with_noun(number: int, noun: str) -> str:
+    """A number with its noun: 1 face, 2 faces."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def say(message: str) -> None:
-    """A line for a person on stderr, or a few where the message itself has several."""
+    """Print a message on stderr, after `facegauge: `."""
     lines = [printable(line) for line in message.split("\n")]
     print("\n".join([f"facegauge: {lines[0]}", *lines[1:]]), file=sys.stderr)
 
 
 class _LogLines(logging.Handler):
-    """Shows what the library logs as lines for a person."""
+    """Prints the library's log records as messages."""
 
     def emit(self, record: logging.LogRecord) -> None:
         say(record.getMessage())
 
 
 def show_logs() -> None:
-    """Show the library's log on stderr, from level INFO."""
+    """Print the library's log records on stderr, from level INFO."""
     logger = logging.getLogger("facegauge")
     logger.setLevel(logging.INFO)
     if not any(isinstance(handler, _LogLines) for handler in logger.handlers):
@@ -55,14 +55,19 @@ def show_logs() -> None:
 
 
 def stdout_console() -> Console:
-    """For tables on stdout; lines are not cut when they go to a pipe or file."""
+    """A console for tables on stdout, which does not wrap lines in a pipe or file."""
     from rich.console import Console
 
     return Console(width=None if sys.stdout.isatty() else 100_000, highlight=False, markup=False)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """A table on stdout; columns whose name begins with ">" are set flush right."""
+    """Print a table on stdout.
+
+    Args:
+        columns: titles; ">" in front of a title aligns the column to the right.
+        rows: cells as text.
+    """
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -78,21 +83,21 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 
 def escape_unprintable() -> None:
-    """What a stream's encoding does not have, as on a Windows pipe, is written as an escape."""
+    """Escape characters that stdout or stderr cannot encode, such as in a pipe on Windows."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and stream.encoding.lower() != "utf-8":
             stream.reconfigure(errors="backslashreplace")
 
 
-def named_paths(paths: Sequence[str]) -> list[str]:
-    """The paths of the command line, with `-` replaced by the list on stdin.
+def read_paths(paths: Sequence[str]) -> list[str]:
+    """The paths of the command line, with `-` replaced by the paths on stdin.
 
-    That list has one path a line, or paths that end in NUL as `find -print0` writes them.
+    Stdin has one path per line, or paths separated by NUL, as `find -print0` writes them.
 
     Raises:
-        UsageError: a path on stdin is not text in the system's encoding of file names.
+        UsageError: a path on stdin cannot be decoded.
     """
-    named: list[str] = []
+    expanded: list[str] = []
     for path in paths:
         if path == "-":
             data = sys.stdin.buffer.read()
@@ -100,39 +105,42 @@ def named_paths(paths: Sequence[str]) -> list[str]:
                 lines = data.split(b"\0")
             else:
                 lines = [line.removesuffix(b"\r") for line in data.split(b"\n")]
-            named += [_decoded(line) for line in lines if line.strip()]
+            expanded += [_decode(line) for line in lines if line.strip()]
         else:
-            named.append(path)
-    return named
+            expanded.append(path)
+    return expanded
 
 
-def _decoded(path: bytes) -> str:
+def _decode(path: bytes) -> str:
     try:
         return os.fsdecode(path)
-    except UnicodeDecodeError as error:  # on Windows alone
-        raise UsageError(f"the list on stdin has {path!r}; expected UTF-8 (chcp 65001)") from error
+    except UnicodeDecodeError as error:  # only on Windows
+        raise UsageError(f"stdin has the path {path!r}; expected UTF-8 (chcp 65001)") from error
 
 
-def find_some(paths: Sequence[str]) -> Callable[[], Iterator[str]]:
-    """A function that finds, as often as it is called, the pictures of the paths.
+def require_pictures(paths: Sequence[str]) -> Callable[[], Iterator[str]]:
+    """Check that the paths contain a picture.
+
+    Returns:
+        A function that iterates over the pictures of the paths, each time it is called.
 
     Raises:
-        UsageError: there are none.
+        UsageError: the paths contain no picture.
     """
     from facegauge.images.discovery import find_pictures
 
     if next(find_pictures(paths), None) is None:
-        where = ", ".join(paths[:3]) + (", ..." if len(paths) > 3 else "")
-        raise UsageError(f"no pictures found in {where or 'an empty list'}")
+        shown = ", ".join(paths[:3]) + (", ..." if len(paths) > 3 else "")
+        raise UsageError(f"no pictures found in {shown or 'an empty list of paths'}")
     return lambda: find_pictures(paths)
 
 
-def watched(results: Iterable[T], expected: Iterable[object]) -> Iterator[T]:
-    """The results, with a progress bar on stderr while they come if that is a terminal.
+def with_progress(results: Iterable[T], expected: Iterable[object]) -> Iterator[T]:
+    """Iterate over results and show a progress bar if stderr is a terminal.
 
     Args:
-        results: passed through.
-        expected: something as long as the results; counted in the background.
+        results: yielded unchanged.
+        expected: has as many items as the results; counted in a background thread.
     """
     if not sys.stderr.isatty():
         yield from results

@@ -1,4 +1,4 @@
-"""The shipped scorers, one folder each: `model.onnx` and `card.toml`; lists, opens, verifies."""
+"""The shipped scorers: each is a folder with `model.onnx` and `card.toml`."""
 
 from __future__ import annotations
 
@@ -36,25 +36,27 @@ def names() -> list[str]:
 
 
 def open_folder(name_or_path: str | os.PathLike[str]) -> Path:
-    """The folder of a scorer, given a shipped scorer's name or the path of a folder.
+    """The folder of a scorer.
 
-    A shipped name wins over a folder of the same name; write `./name` for the folder.
+    Args:
+        name_or_path: name of a shipped scorer, or path of a scorer folder. A shipped name takes
+            precedence over a folder of the same name; write `./name` for the folder.
 
     Raises:
-        ScorerError: there is no such scorer, or a file of it is missing.
+        ScorerError: the scorer does not exist, or one of its files is missing.
     """
     shipped = names()
     folder = _HERE / name_or_path if name_or_path in shipped else Path(name_or_path)
     if not folder.is_dir():
         known = ", ".join(shipped) or "none"
         raise ScorerError(
-            f"no scorer '{os.fspath(name_or_path)}': expected the name of a shipped scorer "
+            f"no scorer '{os.fspath(name_or_path)}'; expected the name of a shipped scorer "
             f"({known}) or a folder with {MODEL} and {CARD}"
         )
     if not (folder / MODEL).exists() and not (folder / CARD).exists():
         raise ScorerError(
-            f"{folder} is neither a scorer folder, which has {MODEL} and {CARD}, nor the folder of "
-            "a finished run, which has run.json; a training that was stopped goes on with --resume"
+            f"{folder} is neither a scorer folder (with {MODEL} and {CARD}) nor the folder of a "
+            "finished run (with run.json); to finish a stopped training, repeat it with --resume"
         )
     for name in (MODEL, CARD):
         if not (folder / name).is_file():
@@ -63,10 +65,11 @@ def open_folder(name_or_path: str | os.PathLike[str]) -> Path:
 
 
 def load_card(folder: Path) -> Card:
-    """The card of a scorer folder.
+    """Read the card of a scorer folder.
 
     Raises:
-        ScorerError: unreadable, or a key is missing or of the wrong type; names file and key.
+        ScorerError: the card cannot be read, or a key is missing or has another type; the message
+            gives file and key.
     """
     file = folder / CARD
     try:
@@ -77,29 +80,32 @@ def load_card(folder: Path) -> Card:
 
 
 def load_model(folder: Path) -> bytes:
-    """The bytes of the model, after comparing their sha256 with the card's.
+    """Read the model of a scorer folder and compare its sha256 with the card's.
+
+    Returns:
+        The bytes of the ONNX file.
 
     Raises:
-        ScorerError: unreadable, or not the model that the card describes.
+        ScorerError: the model cannot be read, or its sha256 differs from the card's.
     """
     expected = load_card(folder).sha256
     try:
         model = (folder / MODEL).read_bytes()
     except OSError as error:
         raise ScorerError(f"cannot read {folder / MODEL}: {error.strerror}") from error
-    found = hashlib.sha256(model).hexdigest()
-    if found != expected:
+    sha256 = hashlib.sha256(model).hexdigest()
+    if sha256 != expected:
         raise ScorerError(
-            f"{folder / MODEL} is damaged or not the model of its card: its sha256 is {found}, "
-            f"{CARD} says {expected}; reinstall facegauge or export the scorer again"
+            f"{folder / MODEL} is damaged or not the model of its card: its sha256 is {sha256}, "
+            f"expected {expected}; reinstall facegauge or export the scorer again"
         )
     return model
 
 
 def verify(folder: Path) -> None:
-    """Check that the model is the one its card describes.
+    """Check that the sha256 of the model is that of the card.
 
     Raises:
-        ScorerError: it is not, or a file is missing or damaged.
+        ScorerError: it is another one, or a file is missing or damaged.
     """
     load_model(folder)

@@ -1,4 +1,4 @@
-"""What a scorer's card says, and its TOML: read with every key checked, written by hand."""
+"""Cards of scorers: data classes, and their TOML form, whose keys are checked on reading."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OPTIONAL = ("version", "same_as")  # keys that cards of facegauge 0.1 do not hav
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """An estimate and its 95 % interval."""
+    """An estimate and its 95 % confidence interval."""
 
     value: float
     low: float
@@ -25,7 +25,13 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one face costs: parameters in millions, GFLOPs with every view counted, input size."""
+    """The cost of scoring one face.
+
+    Attributes:
+        parameters_m: number of parameters, in millions.
+        gflops: 1e9 multiply-adds as counted by fvcore, for all views of a face.
+        input: width x height of the network's input, in pixels.
+    """
 
     parameters_m: float
     gflops: float
@@ -34,7 +40,7 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """What the scorer was trained on, and with which command and commit."""
+    """The training data of a scorer, and the command and commit of its training."""
 
     trained_on: str
     command: str
@@ -43,7 +49,13 @@ class Data:
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """Agreement with `n` labels of the named kind; `figures` has srcc, plcc and maybe more."""
+    """Agreement with labels of pictures that the scorer was not trained on.
+
+    Attributes:
+        n: number of labels.
+        label: name of the labels, such as "challenge label".
+        figures: metrics by name; `srcc` and `plcc` are required.
+    """
 
     n: int
     label: str
@@ -51,18 +63,24 @@ class Validation:
 
     def __post_init__(self) -> None:
         if missing := {"srcc", "plcc"} - self.figures.keys():
-            raise ValueError(f"expected the figures srcc and plcc, missing {sorted(missing)}")
+            raise ValueError(f"expected the figures srcc and plcc, got none for {sorted(missing)}")
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """Everything a person should know about a scorer before using it.
+    """A scorer's description: what it is, what it costs, and how well it agrees with labels.
 
     Attributes:
-        name: of the scorer; system: the published method it follows.
-        summary: a sentence or two for people; licence: in words, of weights and data.
+        name: name of the scorer.
+        system: the published method that the scorer follows.
+        summary: one or two sentences for users.
+        licence: licences of the weights and the data, in words.
         sha256: of model.onnx, 64 hex digits.
-        version: of the scorer, such as "1.0"; empty if it was given none.
+        cost: parameters, GFLOPs and input size.
+        data: training data, command and commit.
+        val: agreement with labels.
+        calibration: maps a score to an interval and a percentile.
+        version: of the scorer, such as "1.0"; empty if it has none.
         same_as: sha256 of other model files of this scorer whose scores agree within 0.001, so
             that a table begun with one of them can be resumed.
     """
@@ -81,10 +99,15 @@ class Card:
 
 
 def card_from_toml(text: str, file: str = "card.toml") -> Card:
-    """Read a card.
+    """Parse a card.
+
+    Args:
+        text: TOML.
+        file: name of the file, for error messages.
 
     Raises:
-        ScorerError: names `file`, the key and what was expected there.
+        ScorerError: the text is not TOML, or a key is missing or not valid; the message gives the
+            file, the key and the expected value.
     """
     try:
         card = _Table(tomllib.loads(text), file)
@@ -136,17 +159,20 @@ def _calibration(calibration: _Table) -> Calibration:
             level=interval.number("level"),
         )
     except ValueError as error:
-        raise ScorerError(f"{calibration.file}: at {calibration.place[:-1]}: {error}") from error
+        raise ScorerError(f"{calibration.file}: at {calibration.prefix[:-1]}: {error}") from error
 
 
 class _Table:
-    """A TOML table whose keys are asked for by type; `place` is its own dotted key and a dot.
+    """A TOML table with typed access to its keys; a key without a default is required.
 
-    A key that is missing has its `default`; None: it must be there.
+    Args:
+        values: the parsed table.
+        file: name of the file, for error messages.
+        prefix: dotted key of the table, with a dot at the end; empty for the top level.
     """
 
-    def __init__(self, values: dict[str, Any], file: str, place: str = "") -> None:
-        self.values, self.file, self.place = values, file, place
+    def __init__(self, values: dict[str, Any], file: str, prefix: str = "") -> None:
+        self.values, self.file, self.prefix = values, file, prefix
 
     def text(self, key: str, default: str | None = None) -> str:
         if key not in self.values and default is not None:
@@ -174,7 +200,7 @@ class _Table:
         return tuple(float(value) for value in values)
 
     def table(self, key: str) -> _Table:
-        return _Table(self._get(key, "a table", dict), self.file, f"{self.place}{key}.")
+        return _Table(self._get(key, "a table", dict), self.file, f"{self.prefix}{key}.")
 
     def _get(self, key: str, expected: str, *kinds: type) -> Any:
         value = self.values.get(key)
@@ -184,11 +210,11 @@ class _Table:
 
     def _unexpected(self, key: str, expected: str, value: object) -> ScorerError:
         got = "nothing" if value is None else repr(value)[:80]
-        return ScorerError(f"{self.file}: expected {expected} at {self.place}{key}, got {got}")
+        return ScorerError(f"{self.file}: expected {expected} at {self.prefix}{key}, got {got}")
 
 
 def card_to_toml(card: Card) -> str:
-    """The card as TOML text; `card_from_toml` gives back an equal card."""
+    """Format a card as TOML text; `card_from_toml` returns an equal card."""
     calibration = card.calibration
     keys = ("name", "version", "system", "summary", "licence", "sha256", "same_as")
     top = {key: getattr(card, key) for key in keys}

@@ -1,4 +1,4 @@
-"""A scorer's network on onnxruntime: opened lazily, once a process, and verified first."""
+"""A scorer's network on onnxruntime: verified, and opened on first use in each process."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
 
 SPEC_KEY = "facegauge.spec"
 INPUT, OUTPUT = "image", "score"
-LANDMARKS = "landmarks"  # a second input, of networks that a face's five points guide
-HEAT_MAP = "heat_map"  # a second output, which `facegauge export` writes beside the score
-MAPS = (HEAT_MAP, "quality", "confidence")  # the last two of DSL-FIQA alone
+LANDMARKS = "landmarks"  # second input of networks that use landmarks
+HEAT_MAP = "heat_map"  # second output, written by `facegauge export`
+MAPS = (HEAT_MAP, "quality", "confidence")  # the last two only for DSL-FIQA
 
 
 class Model:
     """The network of a scorer folder.
 
-    Can be shared by threads, pickled, and used after a fork: onnxruntime's threads do not survive
-    a fork, so every process opens a session of its own on first use.
+    Instances can be shared by threads, pickled, and used after a fork. The threads of onnxruntime
+    do not survive a fork, so each process opens its own session on first use.
 
     Args:
-        folder: with a verified `model.onnx`.
-        threads: of onnxruntime for one batch.
+        folder: a scorer folder; the sha256 of its model is compared with the card's on first use.
+        threads: number of onnxruntime threads for one batch.
     """
 
     def __init__(self, folder: Path, threads: int = 1) -> None:
@@ -44,10 +44,10 @@ class Model:
 
     @property
     def spec(self) -> PreprocessSpec:
-        """How a picture becomes this network's input; stored in the ONNX metadata.
+        """The preprocessing spec in the ONNX metadata.
 
         Raises:
-            ScorerError: damaged or not a facegauge model.
+            ScorerError: the model is damaged or has no valid spec.
         """
         metadata = self._session().get_modelmeta().custom_metadata_map
         if SPEC_KEY not in metadata:
@@ -65,22 +65,26 @@ class Model:
     def __call__(
         self, images: npt.NDArray[np.float32], landmarks: npt.NDArray[np.float32] | None = None
     ) -> npt.NDArray[np.float64]:
-        """Scores of a batch: (N, 3, H, W) normalised float32 to (N,), as the network gives them.
+        """Compute the scores of a batch.
 
         Args:
+            images: (N, 3, H, W) float32, normalised as the spec asks.
             landmarks: (N, 10), see `landmark_vector`, for a network that uses landmarks; None:
                 zeros, which mean that they are unknown.
 
+        Returns:
+            (N,) float64, not clipped to 0..1.
+
         Raises:
-            ScorerError: the network cannot be opened or does not take such a batch.
+            ScorerError: the network cannot be opened, or does not accept the batch.
         """
         try:
-            (scores,) = self._session().run([OUTPUT], self._fed(images, landmarks))
+            (scores,) = self._session().run([OUTPUT], self._inputs(images, landmarks))
         except ScorerError:
             raise
         except Exception as error:
             shape = " x ".join(map(str, images.shape))
-            raise ScorerError(f"{self.folder}: failed on a batch of {shape}: {error}") from error
+            raise ScorerError(f"{self.folder} failed on a batch of {shape}: {error}") from error
         if scores.shape != (len(images),):
             raise ScorerError(
                 f"{self.folder}: expected {len(images)} scores, got shape {scores.shape}"
@@ -90,24 +94,32 @@ class Model:
     def maps(
         self, image: npt.NDArray[np.float32], landmarks: npt.NDArray[np.float32] | None = None
     ) -> dict[str, npt.NDArray[np.float32]]:
-        """The maps (h, w) of one input, (1, 3, H, W), by name; `heat_map` has the score as mean.
+        """Compute the maps of one face.
+
+        Args:
+            image: (1, 3, H, W) float32, normalised as the spec asks.
+            landmarks: (1, 10), as for scores.
+
+        Returns:
+            Maps (h, w) by name. The mean of `heat_map` is the score; DSL-FIQA also has `quality`
+            and `confidence`.
 
         Raises:
-            UsageError: the model has none.
+            UsageError: the model has no heat map.
             ScorerError: the network cannot be opened.
         """
         session = self._session()
-        there = [output.name for output in session.get_outputs()]
-        if HEAT_MAP not in there:
+        outputs = [output.name for output in session.get_outputs()]
+        if HEAT_MAP not in outputs:
             raise UsageError(
-                f"the scorer in {self.folder} has no heat map: its model.onnx was written without "
-                f"the output {HEAT_MAP!r}; export its run folder anew with `facegauge export`"
+                f"the scorer in {self.folder} has no heat map: its model.onnx lacks the output "
+                f"{HEAT_MAP!r}; export its run folder again with `facegauge export`"
             )
-        names = [name for name in MAPS if name in there]
-        found = session.run(names, self._fed(image, landmarks))
-        return {name: maps[0] for name, maps in zip(names, found, strict=True)}
+        names = [name for name in MAPS if name in outputs]
+        batches = session.run(names, self._inputs(image, landmarks))
+        return {name: maps[0] for name, maps in zip(names, batches, strict=True)}
 
-    def _fed(
+    def _inputs(
         self, images: npt.NDArray[np.float32], landmarks: npt.NDArray[np.float32] | None
     ) -> dict[str, npt.NDArray[np.float32]]:
         """The network's inputs by name."""
@@ -118,8 +130,8 @@ class Model:
         return {INPUT: images, LANDMARKS: landmarks}
 
     def _session(self) -> onnxruntime.InferenceSession:
-        # Threads may meet here and open two sessions; setdefault keeps one. A lock would not
-        # survive a fork that happens while another thread holds it.
+        # Two threads may open a session each; setdefault keeps one. A lock could be held forever
+        # in a process that was forked while another thread held it.
         process = os.getpid()
         return self._sessions.get(process) or self._sessions.setdefault(process, self._open())
 
@@ -144,7 +156,7 @@ class Model:
         outputs = [value.name for value in session.get_outputs()]
         if inputs not in ([INPUT], [INPUT, LANDMARKS]) or OUTPUT not in outputs:
             raise ScorerError(
-                f"{self.folder}: expected a model with the input '{INPUT}', '{LANDMARKS}' beside "
-                f"it if need be, and the output '{OUTPUT}', got {inputs} and {outputs}"
+                f"{self.folder}: expected a model with the input '{INPUT}', optionally "
+                f"'{LANDMARKS}', and the output '{OUTPUT}', got {inputs} and {outputs}"
             )
         return session
