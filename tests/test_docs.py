@@ -43,6 +43,7 @@ def load(path: Path) -> ModuleType:
 
 
 make_cli = load(ROOT / "docs" / "make_cli.py")
+make_columns = load(ROOT / "docs" / "make_columns.py")
 COMMANDS = dict(make_cli.commands())
 
 
@@ -79,6 +80,11 @@ def split_verb(words: list[str]) -> tuple[tuple[str, ...], list[str]]:
 def test_the_command_page_is_what_the_code_says() -> None:
     written = make_cli.PAGE.read_text(encoding="utf-8")
     assert written == make_cli.page(), "run: python docs/make_cli.py"
+
+
+def test_the_page_of_columns_is_what_the_code_says() -> None:
+    written = make_columns.PAGE.read_text(encoding="utf-8")
+    assert written == make_columns.page(), "run: python docs/make_columns.py"
 
 
 def test_the_command_page_names_every_verb_and_option() -> None:
