@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from facegauge import zoo
+from facegauge import __version__, zoo
 from facegauge.arrays import FloatArray
 from facegauge.errors import NOT_A_NUMBER, PictureError, UsageError
 from facegauge.faces.detection import Detector
@@ -29,6 +29,7 @@ from facegauge.images.loading import MAX_PIXELS
 from facegauge.images.sources import check_source, check_sources, is_pair, is_picture
 from facegauge.predictors import OnnxPredictor, in_batches, predict_faces
 from facegauge.results import NO_FACTORS, Face, FaceScore, ImageScore, Status
+from facegauge.tables.scores import ScoreTable, open_table
 
 if TYPE_CHECKING:
     from facegauge.images.sources import Picture, Source
@@ -192,6 +193,50 @@ class Scorer:
         for picture in pictures:
             self._check_prepared(picture)
         return self._score(pictures)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What its results depend on, as JSON types; a table keeps them beside its rows."""
+        settings: dict[str, Any] = {
+            "facegauge": __version__,
+            "scorer": self.card.name,
+            "version": self.card.version,
+            "sha256": self.card.sha256,
+            "faces": self.faces,
+            "min_face": self.min_face,
+            "max_pixels": self.max_pixels,
+        }
+        if self.factors:
+            settings["factors"] = [factor.name for factor in self.factors]
+        return settings
+
+    def open_table(
+        self, path: str | os.PathLike[str], *, resume: bool = False, overwrite: bool = False
+    ) -> ScoreTable:
+        """A table for the results of this scorer, with the columns of its factors.
+
+            with scorer.open_table("scores.csv", resume=True) as table:
+                for result in scorer.score_iter(p for p in paths if not table.is_done(p)):
+                    table.write(result)
+
+        Args:
+            path: of the table; its suffix, .csv, .jsonl or .parquet, says the format.
+            resume: continue what is there, if anything. Tables of scorers that the card lists in
+                `same_as` are continued too.
+            overwrite: replace what is there, if anything.
+
+        Raises:
+            UsageError: see `tables.scores.open_table`.
+            MissingExtra: Parquet without pyarrow.
+        """
+        return open_table(
+            path,
+            self.settings,
+            schema=self.schema,
+            same_as=self.card.same_as,
+            resume=resume,
+            overwrite=overwrite,
+        )
 
     def heat_map(self, source: Source, face: int = 0) -> HeatMap:
         """Where the score of one face of a picture comes from.

@@ -23,6 +23,7 @@ from facegauge.cli import best, terminal
 from facegauge.cli import score as score_verb
 from facegauge.errors import UsageError
 from facegauge.faces import extraction
+from facegauge.factors import FACTORS
 from facegauge.results import COLUMNS
 from facegauge.tables.scores import read_rows
 
@@ -337,3 +338,54 @@ def test_a_copy_that_fails_leaves_no_part_behind(
     with pytest.raises(UsageError, match="No space left"):
         best.copy_beside(grey("a.png", 50), tmp_path / "chosen")
     assert not any((tmp_path / "chosen").iterdir())
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+def test_a_factor_has_columns_of_its_own(
+    score: Any, grey: Write, tmp_path: Path, suffix: str
+) -> None:
+    table = tmp_path / f"t.{suffix}"
+    picture = grey("in/a.png", 51, (96, 128))
+    result = score(picture, "--factor", "resolution", "-o", table)
+    assert result.exit_code == 0, result.stderr
+    grey("in/b.png", 51)
+    result = score(picture.parent, "--factor", "resolution", "-o", table, "--resume")
+    assert "1 picture more" in result.stderr
+    assert [(row["upscale"], row["face_width"]) for row in read_rows(table)] == [
+        (0.25, None),
+        (0.5, None),
+    ]
+    result = score(picture.parent, "-o", table, "--resume")
+    assert result.exit_code == 2
+    assert "factors was ['resolution'], is None; repeat the old ones" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_factors_in_a_pipe_and_on_a_terminal(
+    score: Any, grey: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture, missing = grey("a.png", 51, (70, 128)), "gone.png"
+    names = ["face_width", "face_height", "eye_distance", "upscale"]
+    result = score(picture, missing, "--factor", "resolution")
+    first, second = csv.DictReader(io.StringIO(result.stdout, newline=""))
+    assert list(first)[-4:] == names
+    assert (first["upscale"], second["upscale"]) == ("0.342857", "")
+    monkeypatch.setattr(score_verb, "_Piped", score_verb._Shown)
+    result = score(picture, missing, "--factor", "resolution")
+    header, first_line, second_line = result.stdout.splitlines()
+    assert header.split()[5:] == [*names, "picture"]
+    assert re.fullmatch(rf"0\.200 .* 0 +0\.3429  {picture}", first_line)
+    assert first_line.index("0.3429") + len("0.3429") == header.index("upscale") + len("upscale")
+    assert re.fullmatch(r" +unreadable +gone\.png  \(no such file.*\)", second_line)
+
+
+def test_a_wrong_factor_is_one_line(score: Any, grey: Write) -> None:
+    result = score(grey("a.png", 51), "--factor", "resolutoin")
+    assert result.exit_code == 2 and result.stdout == ""
+    expected = "facegauge: there is no factor 'resolutoin'; did you mean resolution?\n"
+    assert result.stderr == expected
+
+
+def test_the_help_names_every_factor() -> None:
+    text = " ".join(run("score", "--help", env={"COLUMNS": "200"}).stdout.split())
+    assert f"There is: {', '.join(sorted(FACTORS))}." in text

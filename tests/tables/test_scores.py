@@ -166,7 +166,7 @@ def test_a_full_disk_is_said_to_be_one(
         raise OSError(28, "No space left on device")
 
     file = tmp_path / f"t{suffix}"
-    said = r"No space left.*go on with --resume"
+    said = r"No space left.*resume with --resume"
     with pytest.raises(UsageError, match=said), open_table(file) as table:
         table.write(result("a.jpg"))
         monkeypatch.setattr(table._journal, "_save", full)

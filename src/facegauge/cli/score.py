@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ from facegauge.errors import UsageError
 
 if TYPE_CHECKING:
     from facegauge.results import ImageScore
-    from facegauge.schema import Schema
+    from facegauge.schema import Schema, Value
     from facegauge.scorer import Scorer
 
 EPILOG = (
@@ -32,6 +32,7 @@ EPILOG = (
     "no pictures found; 1 unexpected error; 130 stopped by Ctrl-C."
 )
 SOME_FAILED = 3
+FACTOR_WIDTH = 7  # characters of a factor's column on the terminal, or more if its name is longer
 SORTS = ("path", "score", "-score")
 
 Paths = Annotated[
@@ -74,6 +75,16 @@ Threads = Annotated[
     int | None,
     typer.Option(min=1, help="CPU threads; by default one a CPU, at most 4.", show_default=False),
 ]
+FactorNames = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--factor",
+        metavar="NAME",
+        help="Measure a factor beside the score, in columns of its own; repeat for more. "
+        "There is: resolution.",
+        show_default=False,
+    ),
+]
 MaxPixels = Annotated[
     int | None,
     typer.Option(
@@ -92,13 +103,14 @@ def score(
         typer.Option(
             "--output",
             "-o",
-            help="Write a table, one row a face: .csv, .jsonl or .parquet. Without it a table is "
-            "shown on a terminal, and CSV written to a pipe.",
+            help="Write a table, one row a face: .csv, .jsonl or .parquet. By default a table is "
+            "shown on a terminal, and CSV is written to a pipe.",
         ),
     ] = None,
     faces: Faces = "auto",
     scorer: ScorerName = "mobile",
     min_face: MinFace = 24,
+    factor: FactorNames = None,
     sort: Annotated[
         str | None,
         typer.Option(
@@ -109,7 +121,7 @@ def score(
     ] = None,
     resume: Annotated[
         bool,
-        typer.Option("--resume", help="Go on with the table of a run that was stopped or killed."),
+        typer.Option("--resume", help="Resume the table of a run that was stopped or killed."),
     ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the table if it exists.")
@@ -133,6 +145,7 @@ def score(
         batch_size=batch_size,
         threads=threads,
         max_pixels=max_pixels,
+        factors=factor or (),
     )
     tally = Tally()
     with _open_sink(output, engine, resume=resume, overwrite=overwrite) as sink:
@@ -146,7 +159,7 @@ def score(
                 sink.write(result)
                 tally.add(result)
         except KeyboardInterrupt:
-            hint = f"the rows so far are kept; go on with -o {output} --resume"
+            hint = f"the rows so far are kept; resume with -o {output} --resume"
             raise KeyboardInterrupt(*([hint] if output and not sort else [])) from None
     say(tally.summary(resumed=resume))
     if tally.failed or tally.faceless:
@@ -161,6 +174,7 @@ def open_scorer(
     batch_size: int,
     threads: int | None,
     max_pixels: int | None,
+    factors: Sequence[str] = (),
 ) -> Scorer:
     """The scorer that the options ask for."""
     from facegauge.images.loading import MAX_PIXELS
@@ -173,6 +187,7 @@ def open_scorer(
         batch_size=batch_size,
         threads=threads,
         max_pixels=max_pixels or MAX_PIXELS,
+        factors=factors,
     )
 
 
@@ -213,22 +228,9 @@ class Sink(Protocol):
 def _open_sink(
     output: Path | None, scorer: Scorer, *, resume: bool, overwrite: bool
 ) -> AbstractContextManager[Sink]:
-    from facegauge.results import COLUMNS
-
     if output is None:
-        return _Shown(COLUMNS) if sys.stdout.isatty() else _Piped(COLUMNS)
-    from facegauge import __version__
-    from facegauge.tables.scores import open_table
-
-    settings = {
-        "facegauge": __version__,
-        "scorer": scorer.card.name,
-        "sha256": scorer.card.sha256,
-        "faces": scorer.faces,
-        "min_face": scorer.min_face,
-        "max_pixels": scorer.max_pixels,
-    }
-    return open_table(output, settings, resume=resume, overwrite=overwrite)
+        return (_Shown if sys.stdout.isatty() else _Piped)(scorer.schema)
+    return scorer.open_table(output, resume=resume, overwrite=overwrite)
 
 
 class _Fresh:
@@ -266,12 +268,18 @@ class _Piped(_Fresh):
 
 
 class _Shown(_Fresh):
-    """Rows on the terminal, as they come; what has no width of its own stands last."""
+    """Rows on the terminal, as they come; the picture, which has no fixed width, stands last."""
 
-    LINE = "{:>5}  {:>9}  {:>10}  {:<10}  {:>4}  {}"
+    HEADER = ("score", "low-high", "percentile", "band", "face")
+    LINE = "{:>5}  {:>9}  {:>10}  {:<10}  {:>4}"
 
     def __enter__(self) -> Self:
+        from facegauge.results import COLUMNS
+
         self._begun = False
+        self._factors = [name for name in self._schema.names if name not in COLUMNS]
+        widths = (max(len(name), FACTOR_WIDTH) for name in self._factors)
+        self._line = "  ".join([self.LINE, *(f"{{:>{width}}}" for width in widths), "{}"])
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -279,7 +287,7 @@ class _Shown(_Fresh):
 
     def write(self, result: ImageScore) -> None:
         if not self._begun:
-            print(self.LINE.format("score", "low-high", "percentile", "band", "face", "picture"))
+            print(self._line.format(*self.HEADER, *self._factors, "picture"))
             self._begun = True
         for face, numbers in enumerate(result.faces):
             self._row(
@@ -289,13 +297,21 @@ class _Shown(_Fresh):
                 f"{numbers.percentile:.0f}",
                 numbers.band,
                 str(face),
+                *(_shown(numbers.factors.get(name)) for name in self._factors),
             )
         if not result.faces:
-            self._row(result, "", "", "", result.status.value, "")
+            self._row(result, "", "", "", result.status.value, "", *("" for _ in self._factors))
 
     def _row(self, result: ImageScore, *cells: str) -> None:
         note = f"  ({printable(result.message)})" if result.message else ""
-        print(self.LINE.format(*cells, printable(result.path)) + note)
+        print(self._line.format(*cells, printable(result.path)) + note)
+
+
+def _shown(value: Value) -> str:
+    """A factor's value for the terminal, numbers with four digits."""
+    if value is None:
+        return ""
+    return f"{value:.4g}" if isinstance(value, float) else printable(str(value))
 
 
 def _sorted(results: Iterator[ImageScore], sort: str | None) -> Iterator[ImageScore]:

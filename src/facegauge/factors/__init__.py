@@ -8,7 +8,8 @@ A factor is any object with a name, columns and a method `measure`; it needs no 
 
         def measure(self, pixels, face, frame):
             top, left = max(0, round(frame.top)), max(0, round(frame.left))
-            return {"brightness": float(pixels[top : round(frame.bottom), left:].mean())}
+            face = pixels[top : round(frame.bottom), left : round(frame.right)]
+            return {"brightness": face.mean()}
 
 `Scorer(factors=["resolution", Brightness()])` measures them. Their values are in
 `FaceScore.factors` and in the rows of tables.

@@ -40,7 +40,7 @@ def open_table(
         settings: what the scores depend on, as JSON types, such as `Scorer.settings`.
         schema: the columns, `COLUMNS` and those of factors, such as `Scorer.schema`.
         same_as: sha256 of scorers whose tables this run may resume as if they were its own.
-        resume: go on with what is there, if anything; see `ScoreTable.is_done`.
+        resume: continue what is there, if anything; see `ScoreTable.is_done`.
         overwrite: replace what is there, if anything.
 
     Raises:
@@ -66,7 +66,7 @@ def open_table(
         elif resume:
             journal.resume(settings or {}, same_as)
         else:
-            raise UsageError(f"{path} exists: go on with it (--resume) or replace it (--overwrite)")
+            raise UsageError(f"{path} exists: resume it (--resume) or replace it (--overwrite)")
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror or error}") from error
     return ScoreTable(journal)
@@ -158,5 +158,5 @@ class ScoreTable:
     def _cannot_write(self, error: OSError) -> UsageError:
         return UsageError(
             f"cannot write {self._journal.table}: {error.strerror or error}; "
-            "the rows so far are kept, go on with --resume"
+            "the rows so far are kept, resume with --resume"
         )
