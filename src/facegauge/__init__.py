@@ -1,6 +1,6 @@
-"""facegauge: how good a face picture looks, 0 to 1; offline, in milliseconds.
+"""facegauge: perceptual face image quality from 0 to 1, offline, in milliseconds.
 
-The names below are imported on first use, so that `import facegauge` costs nothing.
+The names below are imported on first use, so that `import facegauge` is fast.
 
     >>> import facegauge
     >>> result = facegauge.score("portrait.jpg")  # doctest: +SKIP
@@ -34,7 +34,7 @@ __all__ = [
     "score",
 ]
 
-_HOMES = {
+_MODULES = {
     "FacegaugeError": "errors",
     **dict.fromkeys(("Box", "Face", "FaceScore", "ImageScore", "Status"), "results"),
     **dict.fromkeys(("HeatMap", "Scorer", "score"), "scorer"),
@@ -50,9 +50,9 @@ def __getattr__(name: str) -> Any:
             return version("facegauge")
         except PackageNotFoundError:  # run from a source tree that is not installed
             return "unknown"
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module 'facegauge' has no attribute '{name}'")
-    value = globals()[name] = getattr(import_module(f"facegauge.{_HOMES[name]}"), name)
+    value = globals()[name] = getattr(import_module(f"facegauge.{_MODULES[name]}"), name)
     return value
 
 
