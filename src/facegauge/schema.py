@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
@@ -19,12 +18,12 @@ class Column:
     """A column of a table.
 
     Attributes:
-        name: lower-case letters, digits and underscores, such as `eye_distance`.
+        name: such as `eye_distance`; files of other tools may have any text.
         type: of its values, "str", "int" or "float"; each may also be None.
         doc: one sentence that says what the values are, with their unit and range.
 
     Raises:
-        UsageError: another kind of name or type.
+        UsageError: another type.
     """
 
     name: str
@@ -32,11 +31,6 @@ class Column:
     doc: str
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"[a-z][a-z0-9_]*", self.name):
-            raise UsageError(
-                f"expected a column's name to have lower-case letters, digits and underscores, "
-                f"got {self.name!r}"
-            )
         if self.type not in get_args(ColumnType):
             raise UsageError(
                 f"expected the type of the column {self.name} to be one of "

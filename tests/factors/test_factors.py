@@ -83,6 +83,12 @@ def test_columns_that_are_no_columns_are_refused() -> None:
         resolve([toy], SPEC)
 
 
+@pytest.mark.parametrize("name", ["", "A", "2b", "a b", "a-b", "a,b", "ä", "a\n"])
+def test_columns_have_plain_names(name: str) -> None:
+    with pytest.raises(UsageError, match="factor toy: expected a column's name in lower-case"):
+        resolve([Toy(**{name: "int"})], SPEC)
+
+
 def test_values_are_converted_to_the_columns_types() -> None:
     toy = Toy(a="int", b="float", c="str", d="float", e="int")
     toy.values = {"a": np.float32(3), "b": np.float32(0.5), "c": "x", "d": float("nan")}

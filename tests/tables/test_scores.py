@@ -8,9 +8,10 @@ import pytest
 
 from facegauge.errors import MissingExtra, UsageError
 from facegauge.results import COLUMNS, Box, Face, FaceScore, ImageScore, Status
+from facegauge.schema import Column
 from facegauge.tables import parquet as parquet_files
 from facegauge.tables import scores as tables
-from facegauge.tables.scores import open_table, read_rows
+from facegauge.tables.scores import open_table, read_rows, read_schema
 
 LINES = [".csv", ".jsonl"]
 ALL = [*LINES, ".parquet"]
@@ -63,6 +64,27 @@ def test_parquet_escapes_paths_that_are_not_utf8(tmp_path: Path) -> None:
     assert paths(file) == ["caf\\udce9.jpg"]
     with open_table(file, resume=True) as table:
         assert table.is_done(NOT_UTF8)
+
+
+@pytest.mark.parametrize("suffix", ALL)
+def test_columns_of_factors_come_back_with_type_and_doc(tmp_path: Path, suffix: str) -> None:
+    more = [Column("count", "int", "A toy."), Column("code", "str", "Digits of a toy.")]
+    file, schema = tmp_path / f"t{suffix}", COLUMNS + more
+    measured = FaceScore(0.1, 0, 0.2, 3, "bad", factors={"count": 3, "code": "12"})
+    with open_table(file, schema=schema) as table:
+        table.write(ImageScore("a.png", Status.OK, (measured,)))
+        table.write(result("b.jpg", 0))
+    assert read_schema(file) == schema
+    assert [(row["count"], row["code"]) for row in read_rows(file)] == [(3, "12"), (None, None)]
+    with open_table(file, schema=schema, resume=True) as table:
+        assert table.is_done("a.png") and table.is_done("b.jpg")
+    with pytest.raises(UsageError, match="with other columns: code, count"):
+        open_table(file, resume=True)
+    (tmp_path / f"{file.name}.settings.json").unlink()
+    assert [(column.name, column.type) for column in read_schema(file)][-2:] == [
+        ("count", "int"),
+        ("code", "int" if suffix == ".csv" else "str"),
+    ]
 
 
 def test_csv_is_plain_for_other_tools(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ A factor is any object with a name, columns and a method `measure`; it needs no 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from typing import Protocol, runtime_checkable
@@ -75,7 +76,8 @@ def resolve(factors: str | Iterable[str | Factor], spec: PreprocessSpec) -> tupl
         spec: of the scorer that they go with.
 
     Raises:
-        UsageError: an unknown name; an object that is no factor; two columns of the same name.
+        UsageError: an unknown name; an object that is no factor; a column whose name is not plain
+            or is that of another.
     """
     named = [factors] if isinstance(factors, str) else list(factors)
     resolved = tuple(
@@ -152,8 +154,11 @@ def _checked(factor: object) -> Factor:
         raise UsageError(f"the factor {factor.name} has no columns; expected a tuple of Column")
     for column in columns:
         if not isinstance(column, Column):
+            raise UsageError(f"factor {factor.name}: expected columns of Column, got {column!r}")
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", column.name):
             raise UsageError(
-                f"the factor {factor.name}: expected columns of Column, got {column!r}"
+                f"factor {factor.name}: expected a column's name in lower-case letters, digits "
+                f"and underscores, got {column.name!r}"
             )
     return factor
 

@@ -1,0 +1,162 @@
+"""Tables that version 0.1.0 wrote, finished or killed, open and resume; see data/make_v0_1_0.py."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from facegauge.errors import UsageError
+from facegauge.evaluation.logistic import FittedCurve
+from facegauge.labelling.label_table import Label, Table, load_labels
+from facegauge.results import COLUMNS, Box, Face, FaceScore, ImageScore, Status
+from facegauge.tables.scores import open_table, read_rows, read_schema
+from toys import toy_model
+
+OLD = Path(__file__).parent / "data" / "v0_1_0"
+SUFFIXES = [".csv", ".jsonl", ".parquet"]
+ODD = 'ä, "odd".png'
+SETTINGS = {
+    "facegauge": "0.2.0",
+    "scorer": "toy",
+    "version": "1.0",
+    "sha256": hashlib.sha256(toy_model()).hexdigest(),
+    "faces": "all",
+    "min_face": 24.0,
+    "max_pixels": 120_000_000,
+}
+LABEL_SETTINGS = {key: SETTINGS[key] for key in ("facegauge", "scorer", "version", "sha256")} | {
+    "faces": "whole",
+    "views": 1,
+    "labels": "5 pictures of known/labels.csv",
+}
+BOXES = (Face(Box(4, 8, 44, 60), 0.875), Face(Box(2, 2, 30.5, 40), 0.75))
+
+
+def old(name: str, folder: Path) -> Path:
+    """A copy of an old table, with all that lies beside it."""
+    for file in OLD.glob(f"{name}*"):
+        shutil.copy(file, folder)
+    return folder / name
+
+
+def scored(path: str, score: float, percentile: float, band: str) -> ImageScore:
+    faces = [FaceScore(score, score - 0.1, score + 0.15, percentile, band, face) for face in BOXES]
+    return ImageScore(path, Status.OK, tuple(faces))
+
+
+RESULTS = [
+    scored("a.png", 0.200001, 20.000051, "poor"),
+    ImageScore(
+        "broken.png",
+        Status.UNREADABLE,
+        message="the file is not a picture of a known format, or is damaged",
+    ),
+    scored(ODD, 0.400001, 40.000102, "fair"),
+]
+MORE = scored("b.png", 0.600002, 60.00015, "good")
+
+
+def rows(*results: ImageScore) -> list[dict[str, Any]]:
+    return [
+        {key: round(value, 6) if isinstance(value, float) else value for key, value in row.items()}
+        for result in results
+        for row in result.rows()
+    ]
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_finished_score_table_is_read(tmp_path: Path, suffix: str) -> None:
+    file = old(f"finished{suffix}", tmp_path)
+    assert list(read_rows(file)) == rows(*RESULTS)
+    assert [(one.name, one.type) for one in read_schema(file)] == [
+        (one.name, one.type) for one in COLUMNS
+    ]
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_finished_score_table_is_resumed(tmp_path: Path, suffix: str) -> None:
+    file = old(f"finished{suffix}", tmp_path)
+    before = file.read_bytes()
+    with open_table(file, SETTINGS, resume=True) as table:
+        assert all(table.is_done(result.path) for result in RESULTS)
+        table.write(MORE)
+    assert list(read_rows(file)) == rows(*RESULTS, MORE)
+    assert read_schema(file) == COLUMNS
+    if suffix != ".parquet":
+        assert file.read_bytes().startswith(before)
+    stored = json.loads((tmp_path / f"{file.name}.settings.json").read_text())
+    assert stored["settings"] == SETTINGS and len(stored["columns"]) == len(COLUMNS)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_killed_score_table_is_resumed_without_gap_or_double(tmp_path: Path, suffix: str) -> None:
+    file = old(f"killed{suffix}", tmp_path)
+    with open_table(file, SETTINGS, resume=True) as table:
+        done = [result.path for result in RESULTS if table.is_done(result.path)]
+        assert done == ["a.png", "broken.png"]
+        table.write(RESULTS[-1])
+    assert list(read_rows(file)) == rows(*RESULTS)
+    if suffix != ".parquet":
+        assert file.read_bytes() == (OLD / f"finished{suffix}").read_bytes()
+    else:
+        assert not (tmp_path / "killed.parquet.partial.jsonl").exists()
+
+
+@pytest.mark.parametrize("name", ["finished", "killed"])
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_other_settings_are_refused_and_an_equal_scorer_is_not(
+    tmp_path: Path, name: str, suffix: str
+) -> None:
+    file = old(f"{name}{suffix}", tmp_path)
+    other = SETTINGS | {"sha256": "f" * 64}
+    for settings, message in (
+        (SETTINGS | {"faces": "auto"}, "faces was 'all', is 'auto'; repeat"),
+        (SETTINGS | {"factors": ["resolution"]}, r"factors was None, is \['resolution'\]; repeat"),
+        (other, "sha256 was 'beaabc"),
+    ):
+        with pytest.raises(UsageError, match=f"cannot resume .*{message}"):
+            open_table(file, settings, resume=True)
+    with open_table(file, other, same_as=[str(SETTINGS["sha256"])], resume=True) as table:
+        assert table.is_done("a.png")
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_finished_table_of_labels_is_read_and_resumed(tmp_path: Path, suffix: str) -> None:
+    file = old(f"labels{suffix}", tmp_path)
+    manifest, weights = load_labels(file)
+    assert [path.name for path in manifest.paths] == ["a.png", ODD]
+    assert (manifest.labels().tolist(), weights.tolist()) == ([0.2, 0.35], [1.0, 1.0])
+    table = Table(file)
+    mapping = table.go_on(LABEL_SETTINGS)
+    assert mapping.note == "a line, not a logistic: the fit did not settle"
+    assert mapping.linear == pytest.approx((0.75, 0.05), abs=1e-5)
+    assert table.done == {"a.png", "broken.png", ODD}
+    with table:
+        table.write("b.png", Label(Path("b.png"), Status.OK, 0.6, 0.5, 0.0, 1.0), "toy")
+    assert load_labels(file)[0].labels().tolist() == [0.2, 0.35, 0.5]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_killed_table_of_labels_is_resumed(tmp_path: Path, suffix: str) -> None:
+    file = old(f"killed_labels{suffix}", tmp_path)
+    table = Table(file)
+    assert isinstance(table.go_on(LABEL_SETTINGS), FittedCurve)
+    assert table.done == {"a.png", "broken.png"}
+    with table:
+        label = Label(Path(ODD), Status.OK, 0.400001, 0.35, 0.0, 1.0)
+        table.write(ODD, label, "toy")
+    expected = old(f"labels{suffix}", tmp_path)
+    assert load_labels(file)[0].paths == load_labels(expected)[0].paths
+    if suffix == ".csv":
+        assert file.read_bytes() == expected.read_bytes()
+
+
+def test_the_fixtures_are_what_plain_readers_read() -> None:
+    with (OLD / "finished.csv").open(newline="", encoding="utf-8") as text:
+        assert tuple(next(csv.reader(text))) == COLUMNS.names
