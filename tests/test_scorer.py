@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import multiprocessing
 import pickle
 import threading
@@ -22,6 +23,7 @@ from facegauge.errors import PictureError, ScorerError, UsageError
 from facegauge.faces.framing import crop_frames, frame_around
 from facegauge.faces.sampling import sample, to_tensor
 from facegauge.results import Box, Face, Status
+from facegauge.schema import Column
 from facegauge.scorer import Scorer
 from facegauge.zoo import card_to_toml
 from toys import TOY_CALIBRATION, TOY_SPEC, toy_card
@@ -309,6 +311,174 @@ def test_pictures_are_released_while_the_run_goes_on(toy_scorer: Path) -> None:
     results = list(scorer.score_iter(Image.fromarray(picture(seed)) for seed in range(20)))
     assert len(results) == len(alive) == 20
     assert sum(reference() is not None for reference in alive) <= 1
+
+
+def test_the_two_stages_give_what_score_gives(toy_scorer: Path, tmp_path: Path) -> None:
+    scorer = Scorer(toy_scorer, detector=finds(SMALL, MID), batch_size=3)
+    given = [source for source in sources(tmp_path) if not isinstance(source, int)]
+    prepared = pickle.loads(pickle.dumps([scorer.prepare(source) for source in given]))
+    found = scorer.score_prepared(prepared)
+    for source, one, result in zip(given, prepared, found, strict=True):
+        assert result == scorer.score(source)
+        assert (one.name, one.status, one.message) == (result.path, result.status, result.message)
+        assert len(one.crops) == len(result.faces)
+    assert scorer.score_prepared([]) == []
+    assert {result.status for result in found} == {Status.OK, Status.UNREADABLE}
+
+
+def test_what_was_prepared_for_another_scorer_is_refused(make_scorer: Callable[..., Path]) -> None:
+    first = Scorer(make_scorer("first"), faces="whole")
+    same = Scorer(make_scorer("same", scale=0.5), faces="whole")
+    other = Scorer(make_scorer("other", spec=replace(TOY_SPEC, crops=3)), faces="whole")
+    prepared = first.prepare(("mine", picture()))
+    (half,), (full,) = same.score_prepared([prepared]), first.score_prepared([prepared])
+    assert half.score == pytest.approx(full.score / 2, abs=1e-6)  # type: ignore[operator]
+    with pytest.raises(UsageError, match=r"mine was prepared for another spec than that of toy;"):
+        other.score_prepared([prepared])
+    unreadable = first.prepare(b"")
+    assert other.score_prepared([unreadable])[0].status is Status.UNREADABLE
+    with pytest.raises(UsageError, match=r"from Scorer\.prepare, got ndarray; .* use score_iter"):
+        first.score_prepared([picture()])  # type: ignore[list-item]
+    with pytest.raises(UsageError, match="expected a list of prepared pictures"):
+        first.score_prepared(prepared)  # type: ignore[arg-type]
+
+
+def test_landmarks_must_have_been_searched_if_the_scorer_uses_them(
+    toy_scorer: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blind = Scorer(toy_scorer, faces="whole").prepare(picture())
+    found = Scorer(toy_scorer, detector=finds(MID)).prepare(picture())
+    pointed = Scorer(toy_scorer, faces="whole")
+    monkeypatch.setattr(pointed._predictor, "uses_landmarks", True)
+    with pytest.raises(UsageError, match="prepared without landmarks, which toy uses"):
+        pointed.score_prepared([blind])
+    assert pointed.score_prepared([found])[0].status is Status.OK
+
+
+def every_kind(tmp_path: Path) -> dict[str, Any]:
+    """One picture in all forms that a source may have."""
+    torch = pytest.importorskip("torch")
+    pixels = picture(5)
+    path = tmp_path / "kinds.png"
+    Image.fromarray(pixels).save(path)
+    tensor = torch.from_numpy(pixels)
+    return {
+        "path": path,
+        "text": str(path),
+        "bytes": path.read_bytes(),
+        "file": io.BytesIO(path.read_bytes()),
+        "pil": Image.fromarray(pixels),
+        "array": pixels,
+        "floats": pixels / 255,
+        "tensor": tensor,
+        "channels first": tensor.permute(2, 0, 1),
+        "float tensor": tensor.permute(2, 0, 1).float() / 255,
+    }
+
+
+def test_every_kind_of_source_has_the_same_score(toy_scorer: Path, tmp_path: Path) -> None:
+    scorer = Scorer(toy_scorer, faces="whole")
+    kinds = every_kind(tmp_path)
+    expected = scorer.score(picture(5)).score
+    for name, source in kinds.items():
+        result = scorer.score(source)
+        assert result.score == expected, name
+        in_memory = name not in ("path", "text")
+        assert result.path == ("<image 0>" if in_memory else str(kinds["path"])), name
+    pairs = list(every_kind(tmp_path).items())
+    results = list(scorer.score_iter(pairs))
+    assert [result.path for result in results] == list(kinds)
+    assert {result.score for result in results} == {expected}
+    assert scorer.score(("mine", kinds["array"])).path == "mine"
+
+
+def test_a_mistake_is_an_exception_alone_and_a_row_in_a_list(toy_scorer: Path) -> None:
+    scorer = Scorer(toy_scorer, faces="whole")
+    for mistake in (7, None, [picture()], (one for one in [picture()]), ("name", 7)):
+        for stage in (scorer.score, scorer.prepare, scorer.heat_map):
+            with pytest.raises(
+                UsageError, match=r"expected one picture \(a path, .*got "
+            ) as caught:
+                stage(mistake)  # type: ignore[arg-type]
+            assert "\n" not in str(caught.value)
+    for one in (picture(), Image.fromarray(picture()), b"bytes", io.BytesIO(b"file"), 7):
+        with pytest.raises(UsageError, match="expected a list of pictures, got"):
+            scorer.score_iter(one)  # type: ignore[arg-type]
+    found = list(scorer.score_iter([None, ("name", 7), picture()]))  # type: ignore[list-item]
+    assert [result.status.value for result in found] == ["unreadable", "unreadable", "ok"]
+    assert [result.path for result in found] == ["<image 0>", "name", "<image 2>"]
+    assert "expected a path" in found[0].message and "got NoneType" in found[0].message
+    batch = np.stack([picture(seed) for seed in range(3)])
+    assert len(list(scorer.score_iter(batch))) == 3
+
+
+def test_one_or_several_pictures_for_the_function(
+    toy_scorer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scorer = Scorer(toy_scorer, faces="whole")
+    monkeypatch.setattr(scorer_module, "default_scorer", lambda: scorer)
+    kinds = every_kind(tmp_path)
+    for name, source in kinds.items():
+        found = facegauge.score(source)
+        assert isinstance(found, facegauge.ImageScore) and found.status is Status.OK, name
+    for source in (kinds["array"], kinds["bytes"], kinds["pil"], kinds["tensor"]):
+        named = facegauge.score(("mine", source))
+        assert isinstance(named, facegauge.ImageScore) and named.path == "mine"
+    path = str(kinds["path"])
+    several = {
+        "list": [path, path],
+        "tuple of two paths": (path, path),
+        "generator": (one for one in [path, path]),
+        "glob": tmp_path.glob("*.png"),
+        "set": {path},
+        "keys": {path: 1}.keys(),
+        "array of texts": np.array([path, path]),
+        "batch": np.stack([picture(), picture()]),
+        "tensor batch": kinds["channels first"][None],
+        "pairs": [("a", path), ("b", kinds["array"])],
+    }
+    for name, sources in several.items():
+        found = facegauge.score(sources)
+        assert isinstance(found, list) and found, name
+        assert {result.status for result in found} == {Status.OK}, name
+    assert [result.path for result in facegauge.score(several["pairs"])] == ["a", "b"]
+    with pytest.raises(UsageError, match=r"expected one picture \(.*got 7 \(int\)"):
+        facegauge.score(7)  # type: ignore[call-overload]
+
+
+def test_a_pandas_series_is_a_list_of_pictures(
+    toy_scorer: Path, grey: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pandas = pytest.importorskip("pandas")
+    scorer = Scorer(toy_scorer, faces="whole")
+    monkeypatch.setattr(scorer_module, "default_scorer", lambda: scorer)
+    series = pandas.Series([str(grey("a.png", 51)), str(grey("b.png", 102))], index=[5, 3])
+    found = facegauge.score(series)
+    assert [result.score for result in found] == pytest.approx([0.2, 0.4], abs=1e-5)
+
+
+def test_factors_are_measured_with_the_score(toy_scorer: Path) -> None:
+    class Corner:
+        name, columns = "corner", (Column("corner", "int", "Red at the frame's corner."),)
+
+        def measure(self, pixels: Any, face: Face | None, frame: Box) -> dict[str, int]:
+            if face == SMALL:
+                raise RuntimeError("too\nsmall")
+            return {"corner": int(pixels[max(0, round(frame.top)), max(0, round(frame.left)), 0])}
+
+    scorer = Scorer(toy_scorer, detector=finds(SMALL, MID), factors=["resolution", Corner()])
+    pixels = picture()
+    result = scorer.score(pixels)
+    assert result.status is Status.OK
+    assert result.message == "factor corner failed: RuntimeError: too small"
+    frame = frame_around(MID, TOY_SPEC)
+    corner = int(pixels[max(0, round(frame.top)), max(0, round(frame.left)), 0])
+    assert [face.factors["corner"] for face in result.faces] == [corner, None]
+    assert [face.factors["face_width"] for face in result.faces] == [40.0, 26.0]
+    assert scorer.schema.names[-1] == "corner" and len(scorer.factors) == 2
+    prepared = pickle.loads(pickle.dumps(scorer.prepare(pixels)))
+    assert scorer.score_prepared([prepared]) == [result]
+    assert scorer.score(b"").faces == ()
 
 
 def test_one_path_is_not_a_list(toy_scorer: Path) -> None:

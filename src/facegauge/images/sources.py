@@ -94,7 +94,7 @@ def check_sources(sources: Iterable[Source]) -> None:
         UsageError: says what was expected.
     """
     if isinstance(sources, str | bytes | os.PathLike):
-        raise UsageError(f"expected a list of pictures, got the one path {_short(sources)}")
+        raise UsageError(f"expected a list of pictures, got the one path {sources!r}")
     if is_picture(sources):
         raise UsageError(
             f"expected a list of pictures, got {_described(sources)}; for one picture use score"
@@ -133,12 +133,7 @@ def from_tensor(tensor: Any) -> npt.NDArray[Any]:
 
 def _described(source: object) -> str:
     if isinstance(source, np.ndarray) or is_tensor(source):
-        return f"{'an array' if isinstance(source, np.ndarray) else 'a tensor'} of shape " + (
-            f"{tuple(source.shape)}"
-        )
-    return f"{_short(source)} ({type(source).__name__})"
-
-
-def _short(source: object) -> str:
-    text = repr(source)
-    return text if len(text) <= 80 else text[:77] + "..."
+        kind = "an array" if isinstance(source, np.ndarray) else "a tensor"
+        return f"{kind} of shape {tuple(source.shape)}"
+    kind = type(source).__name__
+    return f"{source!r} ({kind})" if isinstance(source, int | float) else kind
