@@ -24,6 +24,23 @@ class Explainable(Protocol):
         ...
 
 
+@runtime_checkable
+class HasMaps(Protocol):
+    """A network that gives several maps beside its scores."""
+
+    def outputs(self, x: Tensor, landmarks: Tensor | None = None) -> dict[str, Tensor]:
+        """Scores and maps by name.
+
+        Args:
+            x: (N, 3, H, W), normalised.
+            landmarks: (N, 10), for a network that uses them; None: unknown.
+
+        Returns:
+            `score` (N,); `heat_map` (N, h, w), whose means are the scores; other maps (N, h, w).
+        """
+        ...
+
+
 def overlap_fractions(source: int, target: int) -> Tensor:
     """Overlaps of the cells of two even divisions of one length.
 

@@ -84,8 +84,7 @@ def open_run_predictor(folder: str | os.PathLike[str]) -> TorchPredictor:
 
 def uses_landmarks(network: nn.Module) -> bool:
     """Whether a network takes a face's five points as a second input."""
-    # networks of 0.1 say `guided`
-    return bool(getattr(network, "uses_landmarks", getattr(network, "guided", False)))
+    return bool(getattr(network, "uses_landmarks", False))
 
 
 def predict_views(

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from facegauge.errors import ScorerError
 from facegauge.faces.landmarks import LANDMARK_SIZE, MIRROR_ORDER
 from facegauge.faces.spec import PreprocessSpec
-from facegauge.nn.heatmap import Explainable
+from facegauge.nn.heatmap import Explainable, HasMaps
 from facegauge.nn.onnx_state import RUN_KEY, is_rounded, parse_model, read_state
-from facegauge.training.methods.dsl_fiqa.network import DslFiqa
+from facegauge.nn.predictor import uses_landmarks
 from facegauge.training.onnx_graph import compact
 from facegauge.zoo.onnx_model import SPEC_KEY
 
@@ -35,13 +35,13 @@ class Shipped(nn.Module):
     """The network as it ships: its score (N,), over the mirrored picture too if asked.
 
     Attributes:
-        guided: whether it also takes landmarks, (N, 10), see `landmark_vector`.
+        uses_landmarks: whether it also takes landmarks, (N, 10), see `landmark_vector`.
     """
 
     def __init__(self, network: nn.Module, flip: bool) -> None:
         super().__init__()
         self.network, self.flip = network, flip
-        self.guided = bool(getattr(network, "guided", False))
+        self.uses_landmarks = uses_landmarks(network)
 
     def forward(self, image: Tensor, *landmarks: Tensor) -> Tensor:
         """(N, 3, H, W), normalised, to (N,)."""
@@ -62,9 +62,8 @@ class Shipped(nn.Module):
         }
 
     def _outputs(self, image: Tensor, *landmarks: Tensor) -> dict[str, Tensor]:
-        if isinstance(self.network, DslFiqa):
-            said = self.network.assess(image, *landmarks)
-            return {"score": said.score, "heat_map": said.heat_map, **said._asdict()}
+        if isinstance(self.network, HasMaps):
+            return self.network.outputs(image, *landmarks)
         if isinstance(self.network, Explainable):
             # The score is taken from the map: onnxruntime runs the whole graph even where only the
             # score is asked for, so a map beside the pooled head would cost time at every score.
@@ -217,7 +216,7 @@ def _given(
     shipped: Shipped, image: Tensor, generator: torch.Generator | None = None
 ) -> dict[str, Tensor]:
     """The model's inputs by name; landmarks are drawn at random."""
-    if not shipped.guided:
+    if not shipped.uses_landmarks:
         return {"image": image}
     return {
         "image": image,

@@ -228,7 +228,7 @@ class DslFiqa(nn.Module):
         core: the network that is trained; its cells are the encoder's.
 
     Attributes:
-        guided: whether it wants landmarks.
+        uses_landmarks: whether scores depend on landmarks.
 
     Raises:
         UsageError: the encoder's cells are not those that the core was built for.
@@ -251,7 +251,7 @@ class DslFiqa(nn.Module):
                 )
             encoder.requires_grad_(False)
         self.encoder, self.core = encoder, core
-        self.guided = core.guide is not None
+        self.uses_landmarks = core.guide is not None
         described = None if encoder is None else encoder.config
         self.config = {"kind": "dsl_fiqa", "encoder": described, "core": core.config}
         self.train(self.training)
@@ -275,6 +275,11 @@ class DslFiqa(nn.Module):
         with torch.no_grad():
             cells = None if self.encoder is None else self.encoder.cells(x)
         return self.core.assess(x, cells, landmarks)
+
+    def outputs(self, x: Tensor, landmarks: Tensor | None = None) -> dict[str, Tensor]:
+        """As `assess`, by name, with the heat map: what a scorer ships."""
+        found = self.assess(x, landmarks)
+        return {"score": found.score, "heat_map": found.heat_map, **found._asdict()}
 
     def forward(self, x: Tensor, landmarks: Tensor | None = None) -> Tensor:
         """(N, 3, H, W), normalised, to scores (N,)."""
