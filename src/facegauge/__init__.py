@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from facegauge.errors import FacegaugeError
     from facegauge.results import Box, Face, FaceScore, ImageScore, Status
+    from facegauge.schema import Column
     from facegauge.scorer import HeatMap, Scorer, score
     from facegauge.selection import best
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Box",
+    "Column",
     "Face",
     "FaceScore",
     "FacegaugeError",
@@ -35,6 +37,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "Column": "schema",
     "FacegaugeError": "errors",
     **dict.fromkeys(("Box", "Face", "FaceScore", "ImageScore", "Status"), "results"),
     **dict.fromkeys(("HeatMap", "Scorer", "score"), "scorer"),

@@ -88,7 +88,7 @@ class OnnxPredictor:
         self.spec = self.model.spec
         self.uses_landmarks = self.model.uses_landmarks
         self.name, self.fingerprint = self.card.name, self.card.sha256
-        self.version = str(getattr(self.card, "version", ""))
+        self.version = self.card.version
 
     def predict(self, images: FloatArray, landmarks: FloatArray | None = None) -> Scores:
         """Scores of normalised crops, see `Predictor.predict`."""

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from facegauge import Box, Face, Scorer
+from facegauge import Box, Column, Face, Scorer
 from facegauge.arrays import Pixels
 from facegauge.errors import UsageError
-from facegauge.schema import Column
 from facegauge.tables.scores import read_rows, read_schema
 
 

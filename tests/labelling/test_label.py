@@ -1,4 +1,4 @@
-"""Pseudo-labels: what a label is, the mapping, and the table that a killed run goes on with."""
+"""Pseudo-labels: what a label is, the mapping, and the table that a killed run resumes."""
 
 from __future__ import annotations
 
@@ -464,7 +464,7 @@ def test_a_resumed_table_keeps_its_mapping(teacher, folder, tmp_path, caplog):
 def test_other_settings_and_damage_are_refused(teacher, folder):
     manifest, out = load_manifest(folder), folder / "t.csv"
     journal = stopped(out, 2, teacher, manifest)
-    with pytest.raises(UsageError, match=r"exists: go on with it \(--resume\) or replace it"):
+    with pytest.raises(UsageError, match=r"exists: resume it \(--resume\) or replace it"):
         label_into(out, teacher, manifest, faces="whole")
     with pytest.raises(UsageError, match="faces was 'whole', is 'auto'; views was 1, is 2;"):
         label_into(out, teacher, manifest, faces="auto", views=2, resume=True)

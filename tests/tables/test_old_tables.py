@@ -6,16 +6,26 @@ import csv
 import hashlib
 import json
 import shutil
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from facegauge.data.manifests import Manifest
 from facegauge.errors import UsageError
 from facegauge.evaluation.logistic import FittedCurve
+from facegauge.labelling.label import label_into
 from facegauge.labelling.label_table import Label, Table, load_labels
+from facegauge.predictors import open_predictor
 from facegauge.results import COLUMNS, Box, Face, FaceScore, ImageScore, Status
+from facegauge.scorer import Scorer
 from facegauge.tables.scores import open_table, read_rows, read_schema
+from facegauge.zoo import card_to_toml, load_card
 from toys import toy_model
 
 OLD = Path(__file__).parent / "data" / "v0_1_0"
@@ -133,7 +143,7 @@ def test_a_finished_table_of_labels_is_read_and_resumed(tmp_path: Path, suffix: 
     assert [path.name for path in manifest.paths] == ["a.png", ODD]
     assert (manifest.labels().tolist(), weights.tolist()) == ([0.2, 0.35], [1.0, 1.0])
     table = Table(file)
-    mapping = table.go_on(LABEL_SETTINGS)
+    mapping = table.resume(LABEL_SETTINGS)
     assert mapping.note == "a line, not a logistic: the fit did not settle"
     assert mapping.linear == pytest.approx((0.75, 0.05), abs=1e-5)
     assert table.done == {"a.png", "broken.png", ODD}
@@ -146,7 +156,7 @@ def test_a_finished_table_of_labels_is_read_and_resumed(tmp_path: Path, suffix: 
 def test_a_killed_table_of_labels_is_resumed(tmp_path: Path, suffix: str) -> None:
     file = old(f"killed_labels{suffix}", tmp_path)
     table = Table(file)
-    assert isinstance(table.go_on(LABEL_SETTINGS), FittedCurve)
+    assert isinstance(table.resume(LABEL_SETTINGS), FittedCurve)
     assert table.done == {"a.png", "broken.png"}
     with table:
         label = Label(Path(ODD), Status.OK, 0.400001, 0.35, 0.0, 1.0)
@@ -160,3 +170,84 @@ def test_a_killed_table_of_labels_is_resumed(tmp_path: Path, suffix: str) -> Non
 def test_the_fixtures_are_what_plain_readers_read() -> None:
     with (OLD / "finished.csv").open(newline="", encoding="utf-8") as text:
         assert tuple(next(csv.reader(text))) == COLUMNS.names
+
+
+@pytest.fixture
+def pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The pictures of the old tables and one more, in the folder that is now the current one."""
+    monkeypatch.chdir(tmp_path)
+    for name, level in {"a.png": 51, ODD: 102, "b.png": 153}.items():
+        Image.new("RGB", (48, 64), (level,) * 3).save(name)
+    Path("broken.png").write_bytes(b"no picture")
+    return ["a.png", "broken.png", ODD, "b.png"]
+
+
+@pytest.mark.parametrize("name", ["finished", "killed"])
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_scorer_of_today_resumes_an_old_table_with_the_same_scores(
+    toy_scorer: Path, pictures: list[str], tmp_path: Path, name: str, suffix: str
+) -> None:
+    file = old(f"{name}{suffix}", tmp_path)
+    scorer = Scorer(toy_scorer, faces="all", detector=lambda pixels: list(BOXES))
+    with scorer.open_table(file, resume=True) as table:
+        rest = [path for path in pictures if not table.is_done(path)]
+        assert rest == (pictures[3:] if name == "finished" else pictures[2:])
+        for result in scorer.score_iter(rest):
+            table.write(result)
+    resumed = list(read_rows(file))
+    with scorer.open_table(f"whole{suffix}") as table:
+        for result in scorer.score_iter(pictures):
+            table.write(result)
+    assert resumed == list(read_rows(f"whole{suffix}"))
+
+
+def test_an_old_table_resumes_with_other_weights_only_if_the_card_says_they_are_the_same(
+    make_scorer: Callable[..., Path],
+    pictures: list[str],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    file = old("finished.csv", tmp_path)
+    folder = make_scorer("half", scale=0.999)
+    scorer = Scorer(folder, faces="all", detector=lambda pixels: list(BOXES))
+    with pytest.raises(UsageError, match="sha256 was 'beaabc"):
+        scorer.open_table(file, resume=True)
+    card = replace(load_card(folder), version="1.0", same_as=(str(SETTINGS["sha256"]),))
+    (folder / "card.toml").write_text(card_to_toml(card), encoding="utf-8")
+    scorer = Scorer(folder, faces="all", detector=lambda pixels: list(BOXES))
+    with caplog.at_level("INFO", "facegauge"), scorer.open_table(file, resume=True) as table:
+        table.write(scorer.score("b.png"))
+    assert "the scorer toy of sha256 beaabca32193..., which counts as toy 1.0" in caplog.text
+    assert [row["path"] for row in read_rows(file)][-3:] == [ODD, "b.png", "b.png"]
+    stored = json.loads((tmp_path / "finished.csv.settings.json").read_text())["settings"]
+    assert (stored["version"], stored["sha256"]) == ("1.0", card.sha256)
+
+
+@pytest.mark.parametrize("name", ["labels", "killed_labels"])
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_labelling_resumes_an_old_table_with_weights_that_count_as_the_same(
+    make_scorer: Callable[..., Path],
+    pictures: list[str],
+    tmp_path: Path,
+    name: str,
+    suffix: str,
+) -> None:
+    file = old(f"{name}{suffix}", tmp_path)
+    known = Manifest(
+        tuple(Path("none") for _ in range(5)), np.zeros(5), None, source=Path("known/labels.csv")
+    )
+    wanted = Manifest(tuple(map(Path, pictures)), None, None)
+    folder = make_scorer("half", scale=0.999)
+
+    def resumed() -> Counter[Status]:
+        predictor = open_predictor(folder)
+        return label_into(file, predictor, wanted, faces="whole", held_out=known, resume=True)
+
+    with pytest.raises(UsageError, match="sha256 was 'beaabc"):
+        resumed()
+    card = replace(load_card(folder), same_as=(str(SETTINGS["sha256"]),))
+    (folder / "card.toml").write_text(card_to_toml(card), encoding="utf-8")
+    assert resumed() == {"ok": 1 if name == "labels" else 2}
+    manifest, _ = load_labels(file)
+    assert [path.name for path in manifest.paths] == ["a.png", ODD, "b.png"]
+    assert manifest.labels().tolist() == pytest.approx([0.2, 0.35, 0.5], abs=1e-3)

@@ -24,7 +24,7 @@ from facegauge.faces.detection import Detector
 from facegauge.faces.extraction import ExtractionPolicy, FaceExtractor, Located
 from facegauge.labelling.label_table import Label, Table
 from facegauge.labelling.tta_views import View, tta_views
-from facegauge.predictors import Predictor, in_batches, predict_faces
+from facegauge.predictors import OnnxPredictor, Predictor, in_batches, predict_faces
 from facegauge.results import Status
 
 Progress = Callable[[Iterator[Label], Sequence[Path]], Iterable[Label]]
@@ -139,7 +139,7 @@ def label_into(
         held_out: labelled pictures to fit the mapping to; without them the label is the raw score.
         batch_size: as for `label`.
         detector: as for `label`.
-        resume: go on with what is there, if anything.
+        resume: continue what is there, if anything.
         overwrite: replace what is there, if anything.
         progress: passes the new labels on, to show them; also given the pictures that they are of.
 
@@ -157,17 +157,18 @@ def label_into(
     settings = {
         "facegauge": __version__,
         "scorer": predictor.name,
+        "version": predictor.version,
         "sha256": predictor.fingerprint,
         "faces": faces,
         "views": views,
         "labels": None if held_out is None else _describe(held_out),
     }
     if table.exists and not (resume or overwrite):
-        raise UsageError(f"{out} exists: go on with it (--resume) or replace it (--overwrite)")
+        raise UsageError(f"{out} exists: resume it (--resume) or replace it (--overwrite)")
     counts: Counter[Status] = Counter()
     try:
         if table.exists and not overwrite:
-            mapping = table.go_on(settings)
+            mapping = table.resume(settings, _same_as(predictor))
             _check_same_place(table, rows)
         else:
             mapping = UNCHANGED
@@ -201,6 +202,11 @@ def _check(predictor: Predictor, faces: str, views: int, batch_size: int) -> Ext
         if value < 1:
             raise UsageError(f"expected {name} to be 1 or more, got {value}")
     return ExtractionPolicy.of_one_face(faces, landmarks=predictor.uses_landmarks)
+
+
+def _same_as(predictor: Predictor) -> tuple[str, ...]:
+    """Fingerprints of other weights of the teacher, whose labels may stand beside its own."""
+    return predictor.card.same_as if isinstance(predictor, OnnxPredictor) else ()
 
 
 def _check_same_place(table: Table, names: Collection[str]) -> None:

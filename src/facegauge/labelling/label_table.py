@@ -147,7 +147,7 @@ class Table:
         """
         self._journal.begin(settings, {"mapping": asdict(mapping)})
 
-    def go_on(self, settings: Row, same_as: Collection[str] = ()) -> FittedCurve:
+    def resume(self, settings: Row, same_as: Collection[str] = ()) -> FittedCurve:
         """Resume what is there.
 
         Args:
