@@ -68,12 +68,15 @@ def test_the_command_line_imports_nothing_heavy() -> None:
     assert done.stdout == "[]\n"
 
 
-def test_every_option_has_a_help_text() -> None:
+def test_help_texts_are_there_and_end_alike() -> None:
+    """Commands are described in sentences; options and arguments in phrases without a full stop."""
+
     def visit(command: Any, name: str) -> None:
         for parameter in command.params:
-            assert getattr(parameter, "help", None), f"{name} {parameter.name}"
+            text = getattr(parameter, "help", None)
+            assert text and not text.endswith("."), f"{name} {parameter.name}: {text}"
+        assert (command.help or "").rstrip().endswith("."), f"{name}: {command.help}"
         for inner, child in getattr(command, "commands", {}).items():
-            assert child.help or child.short_help, f"{name} {inner}"
             visit(child, f"{name} {inner}")
 
     visit(typer.main.get_command(cli.app), "facegauge")

@@ -388,4 +388,4 @@ def test_a_wrong_factor_is_one_line(score: Any, grey: Write) -> None:
 
 def test_the_help_names_every_factor() -> None:
     text = " ".join(run("score", "--help", env={"COLUMNS": "200"}).stdout.split())
-    assert f"There is: {', '.join(sorted(FACTORS))}." in text
+    assert f"in its own columns: {', '.join(sorted(FACTORS))}; may be repeated" in text

@@ -39,15 +39,15 @@ EPILOG = (
 def best(
     paths: Paths,
     *,
-    top: Annotated[int, typer.Option("--top", "-n", min=1, help="How many pictures.")] = 10,
+    top: Annotated[int, typer.Option("--top", "-n", min=1, help="Number of pictures")] = 10,
     per_folder: Annotated[
-        bool, typer.Option("--per-folder", help="That many of each folder, not of all together.")
+        bool, typer.Option("--per-folder", help="Choose that many pictures in each folder")
     ] = False,
     copy_to: Annotated[
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Copy them there; a name that is taken gets a number, no file is replaced.",
+            help="Folder to copy them to; no file is replaced, an existing name gets a number",
         ),
     ] = None,
     faces: Faces = "auto",

@@ -27,31 +27,31 @@ SHOWN_UNSCORED = 10
 def evaluate(
     subject: Annotated[str, typer.Argument(metavar="RUN|SCORER", help="Run or scorer to evaluate")],
     *,
-    data: Annotated[Path, typer.Option(help="Labelled pictures: a manifest with image and score")],
+    data: Annotated[Path, typer.Option(help="Manifest with image and score")],
     split: Annotated[
         str | None,
         typer.Option(
-            help="Split to evaluate on, or all  [default: val, if there is a split column]"
+            help="Split to evaluate, or all  [default: val, or all without a column split]"
         ),
     ] = None,
     faces: Annotated[
-        str, typer.Option(help="whole: pictures are framed faces; auto: search the largest face")
+        str, typer.Option(help="whole: pictures are framed faces; auto: detect the largest face")
     ] = "whole",
     by: Annotated[
-        str | None, typer.Option(help="Column of the manifest: figures for each of its values")
+        str | None, typer.Option(help="Column of the manifest; adds figures for each of its values")
     ] = None,
     compare: Annotated[
-        str | None, typer.Option(help="Another run or scorer: paired differences on each picture")
+        str | None, typer.Option(help="Another run or scorer; adds paired differences")
     ] = None,
-    label_name: Annotated[str, typer.Option(help="What the labels are called in print")] = "label",
+    label_name: Annotated[str, typer.Option(help="Name of the labels in the output")] = "label",
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="JSON file to write the figures to")
+        Path | None, typer.Option("--output", "-o", help="JSON file to write")
     ] = None,
 ) -> None:
-    """Correlations and errors against labels, each with a bootstrap 95 % interval.
+    """Evaluate a run or a scorer: correlations and errors with bootstrap 95 % intervals.
 
-    PLCC fitted is after a four-parameter logistic that was fitted to the other half of the
-    pictures. Each part of an ensemble's run folder has a row.
+    PLCC fitted is computed after a four-parameter logistic, which is fitted to one half of the
+    pictures and applied to the other. Each member of an ensemble's run folder has its own row.
     """
     import json
 

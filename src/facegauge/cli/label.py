@@ -25,26 +25,28 @@ def label(
     data: Annotated[Path, typer.Option(help="Pictures to label: a folder or a manifest")],
     output: Annotated[
         Path,
-        typer.Option("--output", "-o", help="Table to write, one row a picture: .csv, .parquet"),
+        typer.Option(
+            "--output", "-o", help="Table to write, one row per picture: .csv or .parquet"
+        ),
     ],
     faces: Annotated[
-        str, typer.Option(help="auto: search the largest face; whole: pictures are framed faces")
+        str, typer.Option(help="auto: detect the largest face; whole: pictures are framed faces")
     ] = "auto",
     views: Annotated[
         int,
-        typer.Option(min=1, help="Views of each picture, mirrored and shifted, to average over"),
+        typer.Option(min=1, help="Shifted and mirrored views of each picture to average over"),
     ] = 1,
     labels: Annotated[
         Path | None,
-        typer.Option(help="Held-out labelled pictures: fit the curve from score to label to them"),
+        typer.Option(help="Held-out labelled pictures, to fit a curve from scores to labels"),
     ] = None,
     split: Annotated[
-        str | None, typer.Option(help="Split of --labels to fit to, or all  [default: val]")
+        str | None, typer.Option(help="Split of --labels to use, or all  [default: val]")
     ] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Views the network sees at a time")] = 32,
+    batch_size: Annotated[int, typer.Option(min=1, help="Views per batch of the network")] = 32,
     resume: Annotated[
         bool,
-        typer.Option("--resume", help="Go on with the table of a run that was stopped or killed"),
+        typer.Option("--resume", help="Resume the table of a run that was stopped"),
     ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the table if it exists")

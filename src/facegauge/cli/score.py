@@ -1,4 +1,4 @@
-"""`facegauge score`: a score for every face in every picture."""
+"""`facegauge score`: scores the faces in pictures."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 EPILOG = (
     "Exit codes: 0 every picture of this run was scored; 3 some have another status than ok "
-    "(no_face, too_small, unreadable, too_large, error), the others are scored; 2 wrong usage or "
+    "(no_face, too_small, unreadable, too_large, error); 2 wrong usage or "
     "no pictures found; 1 unexpected error; 130 stopped by Ctrl-C."
 )
 SOME_FAILED = 3
@@ -39,17 +39,17 @@ Paths = Annotated[
     list[str],
     typer.Argument(
         metavar="PATH...",
-        help="Pictures, folders (searched with their subfolders), or - for a list of paths on "
-        "stdin, one a line or ended by NUL.",
+        help="Pictures, folders (searched with their subfolders), or - for paths on stdin, one per "
+        "line or separated by NUL",
     ),
 ]
 Faces = Annotated[
     str,
     typer.Option(
         metavar="auto|all|largest|whole",
-        help="Which faces: auto, every face, but a picture already framed like a portrait as a "
-        "whole; all, every face, always cut out; largest, only the largest; whole, the whole "
-        "picture without looking for faces.",
+        help="Faces to score: auto, every face, but the whole picture if it is already framed like "
+        "a portrait; all, every face, always cropped; largest, only the largest face; whole, the "
+        "whole picture, without face detection",
     ),
 ]
 ScorerName = Annotated[
@@ -57,7 +57,7 @@ ScorerName = Annotated[
     typer.Option(
         "--scorer",
         metavar="NAME|FOLDER",
-        help="A shipped scorer, see 'facegauge models', or the folder of your own.",
+        help="Shipped scorer, see 'facegauge models', or the folder of your own scorer",
     ),
 ]
 MinFace = Annotated[
@@ -65,23 +65,22 @@ MinFace = Annotated[
     typer.Option(
         min=0,
         metavar="PX",
-        help="Leave out faces whose shorter side has fewer pixels; none with --faces whole.",
+        help="Minimum of a face's shorter side, in pixels; not used with --faces whole",
     ),
 ]
 BatchSize = Annotated[
-    int, typer.Option(min=1, help="Faces the network sees at a time; no score depends on it.")
+    int, typer.Option(min=1, help="Faces per batch of the network; does not change scores")
 ]
 Threads = Annotated[
     int | None,
-    typer.Option(min=1, help="CPU threads; by default one a CPU, at most 4.", show_default=False),
+    typer.Option(min=1, help="CPU threads  [default: one per CPU, at most 4]", show_default=False),
 ]
 FactorNames = Annotated[
     list[str] | None,
     typer.Option(
         "--factor",
         metavar="NAME",
-        help="Measure a factor beside the score, in columns of its own; repeat for more. "
-        "There is: resolution.",
+        help="Factor to measure on each face, in its own columns: resolution; may be repeated",
         show_default=False,
     ),
 ]
@@ -89,7 +88,7 @@ MaxPixels = Annotated[
     int | None,
     typer.Option(
         min=1,
-        help="Do not open pictures with more pixels; by default 120 million.",
+        help="Do not open pictures with more pixels  [default: 120 million]",
         show_default=False,
     ),
 ]
@@ -103,8 +102,8 @@ def score(
         typer.Option(
             "--output",
             "-o",
-            help="Write a table, one row a face: .csv, .jsonl or .parquet. By default a table is "
-            "shown on a terminal, and CSV is written to a pipe.",
+            help="Table to write, one row per face: .csv, .jsonl or .parquet  [default: a table on "
+            "a terminal, CSV on a pipe]",
         ),
     ] = None,
     faces: Faces = "auto",
@@ -115,16 +114,16 @@ def score(
         str | None,
         typer.Option(
             metavar="path|score|-score",
-            help="Order of the pictures: by path, worst first (score) or best first (-score), "
-            "those without a score last. Nothing is written before the end. By default as found.",
+            help="Order of the pictures: by path, worst first (score) or best first (-score), with "
+            "all rows written at the end  [default: as found]",
         ),
     ] = None,
     resume: Annotated[
         bool,
-        typer.Option("--resume", help="Resume the table of a run that was stopped or killed."),
+        typer.Option("--resume", help="Resume the table of a run that was stopped"),
     ] = False,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the table if it exists.")
+        bool, typer.Option("--overwrite", help="Replace the table if it exists")
     ] = False,
     batch_size: BatchSize = 16,
     threads: Threads = None,

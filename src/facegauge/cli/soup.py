@@ -1,4 +1,4 @@
-"""`facegauge soup`: run folders in, one run folder out."""
+"""`facegauge soup`: averages the weights of runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def soup(
         typer.Argument(metavar="RUN...", help="Run folders or shipped scorers, two or more"),
     ],
     *,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Run folder to write; new")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Run folder to create")],
     size: Annotated[
         str | None,
         typer.Option(
