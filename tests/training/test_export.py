@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -23,12 +21,12 @@ from facegauge.evaluation.evaluate import (  # noqa: E402
 from facegauge.evaluation.metrics import srcc  # noqa: E402
 from facegauge.evaluation.profile import profile_scorer  # noqa: E402
 from facegauge.faces.sampling import PreprocessSpec  # noqa: E402
-from facegauge.nn import checkpoints as runs  # noqa: E402
 from facegauge.nn.checkpoints import load_run  # noqa: E402
 from facegauge.nn.predictor import TorchPredictor, open_run_predictor  # noqa: E402
 from facegauge.nn.regressor import Regressor  # noqa: E402
 from facegauge.scorer import Scorer  # noqa: E402
 from facegauge.training import export  # noqa: E402
+from facegauge.training.context import earlier  # noqa: E402
 from facegauge.training.export import export_run  # noqa: E402
 from facegauge.training.onnx_export import (  # noqa: E402
     TOLERANCE,
@@ -96,6 +94,40 @@ def test_the_card_tells_what_was_measured(scorer_folder, toy_run, data):
     covered = [low <= y <= high for y, (low, high) in
                zip(val.scores, map(card.calibration.interval, scores), strict=True)]  # fmt: skip
     assert np.mean(covered) >= 0.9
+
+
+def test_the_card_carries_a_version_and_earlier_models(toy_run, data, tmp_path):
+    run, earlier_model = load_run(toy_run), "ab" * 32
+    card = export_run(
+        run, tmp_path / "toy", name="toy", data=data, version="1.1", same_as=[earlier_model]
+    )
+    assert zoo.load_card(tmp_path / "toy") == card
+    assert (card.version, card.same_as) == ("1.1", (earlier_model,))
+
+
+def test_weights_stay_float32_where_half_precision_moves_a_score(
+    toy_run, data, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(export, "MAX_MOVE", 1e-7)
+    export_run(load_run(toy_run), tmp_path / "toy", name="toy", data=data)
+    types = {
+        tensor.data_type for tensor in onnx.load(tmp_path / "toy/model.onnx").graph.initializer
+    }
+    assert onnx.TensorProto.FLOAT in types and onnx.TensorProto.FLOAT16 not in types
+    image = torch.randn(2, 3, 80, 64)
+    with torch.inference_mode():
+        expected = load_run(toy_run).network(image).numpy()
+    (score,) = run_onnx(tmp_path / "toy", image, "score")
+    assert score == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_scorers_member_can_be_trained_further(scorer_folder, toy_run):
+    ours, theirs = (
+        earlier(str(folder), "mobilenet_v3_small") for folder in (scorer_folder, toy_run)
+    )
+    image = torch.randn(2, 3, 80, 64)
+    with torch.inference_mode():
+        assert torch.allclose(ours.eval()(image), theirs.eval()(image), atol=5e-4)
 
 
 def test_it_can_be_opened_for_fine_tuning(scorer_folder, toy_run):
@@ -276,41 +308,6 @@ class Bright(torch.nn.Module):
 
     def forward(self, x):
         return 0.5 + self.scale * x[:, 0].mean((1, 2))
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "message"),
-    [
-        ("model.safetensors", b"version https://git-lfs", "cannot load the run in .*:"),
-        ("run.json", b"{", "cannot load the run in .*:"),
-        ("run.json", None, "'system' is missing"),
-    ],
-)
-def test_a_damaged_run_is_said_to_be_one(toy_run, tmp_path, name, text, message):
-    shutil.copytree(toy_run, tmp_path / "run")
-    file = tmp_path / "run" / name
-    if text is None:
-        described = json.loads(file.read_text())
-        text = json.dumps({key: value for key, value in described.items() if key != "system"})
-        text = text.encode()
-    file.write_bytes(text)
-    with pytest.raises(UsageError, match=message):
-        load_run(tmp_path / "run")
-
-
-def test_a_commit_is_only_that_of_the_code(monkeypatch):
-    said = {"ls-files": "", "rev-parse": "0123456789ab", "status": ""}
-    monkeypatch.setattr(runs, "_git", lambda word, *words: said[word])
-    assert runs.provenance()["commit"] == "unknown"  # installed inside another repository
-    said["ls-files"] = "runs.py"
-    assert runs.provenance()["commit"] == "0123456789ab"
-    said["status"] = " M runs.py"
-    assert runs.provenance()["commit"] == "0123456789ab-dirty"
-
-
-def test_others_may_read_what_is_shipped(toy_run):
-    modes = {file.stat().st_mode for file in toy_run.iterdir() if file.is_file()}
-    assert len(modes) == 1
 
 
 def test_predict_takes_either_folder(scorer_folder, toy_run, data, tmp_path):

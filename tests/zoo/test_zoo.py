@@ -33,6 +33,16 @@ def test_a_card_survives_the_round_trip() -> None:
     assert tomllib.loads(text)["val"]["srcc"] == {"value": 0.1, "low": 0.5, "high": 1.0}
 
 
+def test_cards_of_0_1_have_no_version() -> None:
+    card = dataclasses.replace(toy_card(b""), version="1.0", same_as=("ab" * 32, "cd" * 32))
+    text = zoo.card_to_toml(card)
+    assert zoo.card_from_toml(text) == card
+    lines = [line for line in text.splitlines() if not line.startswith(("version", "same_as"))]
+    assert len(lines) == len(text.splitlines()) - 2
+    old = zoo.card_from_toml("\n".join(lines))
+    assert (old.version, old.same_as) == ("", ())
+
+
 def test_text_that_is_no_unicode_still_makes_a_card() -> None:
     card = dataclasses.replace(toy_card(b""), data=zoo.Data("x", "train \udcff.csv", "x"))
     zoo.card_to_toml(card).encode("utf-8")
@@ -52,6 +62,14 @@ def test_text_that_is_no_unicode_still_makes_a_card() -> None:
         ("edges = [0.5]", 'edges = ["x"]', r"a list of numbers at calibration.interval.edges"),
         ("edges = [0.5]", "edges = []", r"at calibration: expected 1 lower and upper offsets"),
         ("sha256 = ", "sha256 = 'abc' # ", r"expected 64 hex digits at sha256, got 'abc'"),
+        ("sha256 = ", "version = 1.0\nsha256 = ", r"expected text at version, got 1.0"),
+        ("sha256 = ", "same_as = 'x'\nsha256 = ", r"a list of texts at same_as, got 'x'"),
+        (
+            "sha256 = ",
+            "same_as = [1]\nsha256 = ",
+            r"a list of texts at same_as, got \[1\]",
+        ),
+        ("sha256 = ", "same_as = ['abc']\nsha256 = ", r"64 hex digits at same_as, got 'abc'"),
         ("[cost]", "[cost", r"not valid TOML"),
     ],
 )
