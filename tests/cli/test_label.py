@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -16,6 +18,7 @@ from typer.testing import CliRunner
 from facegauge.cli import app
 from facegauge.data.manifests import load_manifest
 from facegauge.labelling.label_table import load_labels
+from facegauge.scorer import Scorer
 
 MAIN = [sys.executable, "-c", "from facegauge.cli import main; main()"]
 
@@ -85,6 +88,20 @@ def test_a_run_labels_several_views(toy_run, toy_data, tmp_path):
     manifest, weights = load_labels(out)
     assert len(manifest) == 90 and manifest.group("scorer")[0] == "toy"
     assert 0.5 < weights.min() < weights.max() < 1
+
+
+def test_a_scorer_that_uses_landmarks_labels_as_it_scores(tmp_path):
+    astronaut = Path(__file__).parents[2] / "examples" / "astronaut.jpg"
+    (tmp_path / "in").mkdir()
+    shutil.copy(astronaut, tmp_path / "in")
+    out = tmp_path / "t.csv"
+    said = run("label", "dsl", "--data", tmp_path / "in", "-o", out)
+    assert said == "facegauge: 1 picture labelled, 0 without a face, 0 failed\n"
+    scored = Scorer("dsl").score(astronaut).score
+    assert load_labels(out)[0].scores.tolist() == pytest.approx([scored], abs=1e-6)
+    run("label", "dsl", "--data", tmp_path / "in", "-o", out, "--views", "4", "--overwrite")
+    _, weights = load_labels(out)
+    assert 0.9 < weights[0] < 1
 
 
 def test_what_is_wrong_is_said_in_one_line(words, toy_data, grey, tmp_path):
