@@ -299,3 +299,28 @@ def test_degradations_judges_encoders_beside_one_that_never_learned(
         as_it_began[0] == f"as initialised ({body})"
         and as_it_began[1:] == begun_row[1:] != blank[1:]
     )
+
+
+def test_half_precision_compares_scores_and_sizes(
+    script: Callable[[str], ModuleType], make_scorer: Callable[..., Path], tmp_path: Path,
+    grey: Callable[..., Path],
+) -> None:  # fmt: skip
+    manifest = write_manifest(tmp_path, [80, 120, 170, 200], grey)
+    for side, scale in (("before", 1.0), ("after", 0.999)):
+        (tmp_path / side).mkdir()
+        make_scorer(f"{side}/toy", scale)
+    (tmp_path / "before" / "toy" / "model.safetensors").write_bytes(bytes(2_000_000))
+    script("half_precision").main(
+        ["toy", "--data", str(manifest), "--before", str(tmp_path / "before"), "--after",
+         str(tmp_path / "after"), "--starts", "1", "--results", str(tmp_path)]
+    )  # fmt: skip
+    page = tmp_path / "half-precision.md"
+    assert rows(page, "Scores") == [
+        ["toy", "3", f"{0.2 / 255:.5f}", f"{0.49 / 3 / 255:.5f}", "1.00000", "1.00000",
+         "+0.00000", "yes"]
+    ]  # fmt: skip
+    toy, total = rows(page, "Size")
+    assert toy[1:] == total[1:] == ["0.00", "2.00", "0.00", "0.00"]
+    name, pairs, before, after, ratio = rows(page, "Cold start")[0]
+    assert (name, pairs) == ("toy", "1") and int(before) > 50 and int(after) > 50
+    assert 0.2 < float(ratio.split()[0]) < 5
