@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 Pixels = npt.NDArray[np.uint8]
-"""(H, W, 3) RGB, 8-bit sRGB, upright; (N, H, W, 3) where a docstring says so."""
+"""(H, W, 3) RGB, 8-bit sRGB, upright; (N, H, W, 3) if a docstring says so."""
 
 FloatArray = npt.NDArray[np.float32]
 """float32: network inputs (N, 3, H, W), landmark vectors (N, 10), maps (h, w)."""

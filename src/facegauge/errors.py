@@ -42,12 +42,12 @@ class MissingExtra(FacegaugeError):
 
 
 def require(module: str, what: str, extra: str) -> None:
-    """Refuse, in one line, what cannot be done without an optional dependency.
+    """Check that an optional dependency is installed.
 
     Args:
-        module: to look for; it is not imported.
-        what: what needs it, for the message.
-        extra: that brings it.
+        module: name of the module; it is not imported.
+        what: what needs the module, for the message.
+        extra: the extra of facegauge that installs it.
 
     Raises:
         MissingExtra: the module is not installed.

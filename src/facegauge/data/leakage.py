@@ -1,12 +1,12 @@
-"""Leakage: the same picture, nearly the same picture or the same person on both sides of a split.
+"""Leakage: the same picture, a near duplicate or the same person in two splits.
 
-Figures on val mean nothing where val was trained on, so training refuses such data.
+Figures on val are not valid if its pictures were used for training, so training refuses such data.
 
-Near duplicates are found by the correlation of grey 32 x 32 thumbnails. Among the 85 million pairs
-of 13,082 aligned CelebA faces, all 27 pairs above 0.96 are the same photo (saved anew, retouched
-or in other colours), and the first two different photos follow at 0.95; 64-bit perceptual hashes
-cannot tell aligned faces apart as cleanly. A change of size, JPEG at quality 30, a blur of 2 pixels
-and a cut of 2 pixels in 178 stay above 0.97; a cut of 5 pixels or a mirror image goes unseen.
+Near duplicates are found by the correlation of grey 32 x 32 thumbnails. Of the 85 million pairs of
+13,082 aligned CelebA faces, all 27 pairs above 0.96 are the same photo (compressed again, retouched
+or in other colours), and the most similar different photos have 0.95. 64-bit perceptual hashes
+separate aligned faces less clearly. A change of size, JPEG at quality 30, a blur of 2 pixels and a
+crop by 2 of 178 pixels stay above 0.97; a crop by 5 pixels or a mirror image is not found.
 """
 
 from __future__ import annotations
@@ -27,26 +27,27 @@ from facegauge.data.manifests import Manifest
 from facegauge.errors import PictureError, UsageError
 
 PEOPLE = ("identity", "person", "subject")
-SIDE = 32  # pixels a side of the thumbnails
+SIDE = 32  # of the thumbnails, in pixels
 THRESHOLD = 0.96
 
 SHOWN_LEAKS = 10  # in the message of an error
 
 Thumbnails = npt.NDArray[np.float32]
-Marks = tuple[str, Thumbnails]  # a file's sha256 and its thumbnail
+Fingerprint = tuple[str, Thumbnails]  # a file's sha256 and its thumbnail
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Leak:
-    """One thing that two splits share.
+    """Two pictures in different splits that must not be.
 
     Attributes:
         kind: "same file" (equal bytes), "near duplicate" or "same person".
-        first, second: the two pictures.
-        splits: the split, or the manifest, that each is in.
-        detail: how near, or who.
+        first: a picture.
+        second: the other picture.
+        splits: the split, or the manifest, of each picture.
+        detail: the correlation, or the person.
     """
 
     kind: str
@@ -64,19 +65,19 @@ class Leak:
 def check_leakage(
     data: Manifest, other: Manifest | None = None, threshold: float = THRESHOLD
 ) -> list[Leak]:
-    """What the splits of a manifest share, or what two manifests share.
+    """Find leaks between the splits of a manifest, or between two manifests.
 
-    People are compared within one manifest only (columns identity, person or subject), as numbers
-    in two manifests need not mean the same people; one leak is reported for each person.
+    People (columns identity, person or subject) are compared within one manifest only, because the
+    numbers in two manifests may stand for different people. One leak is reported per person.
 
     Args:
-        data: checked split against split, where `other` is None; else as a whole.
-        other: a second manifest, checked against `data`; its pictures are `Leak.second`. Between
-            two manifests, pictures that cannot be read are passed over.
+        data: compared split by split if `other` is None, else as a whole.
+        other: a second manifest, compared with `data`; its pictures are `Leak.second`. Pictures
+            that cannot be read are then skipped.
         threshold: correlation of thumbnails, -1..1, from which two pictures are near duplicates.
 
     Returns:
-        Same files first, then near duplicates, then people.
+        Same files, then near duplicates, then people.
 
     Raises:
         UsageError: a picture cannot be read, and `other` is None.
@@ -93,31 +94,32 @@ def check_leakage(
         paths, people = data.paths + other.paths, []
         sides = (names[0],) * len(data) + (names[1],) * len(other)
     with ThreadPoolExecutor(2) as pool:
-        seen = list(pool.map(_marks, paths))
-    marks: list[Marks] = []
-    kept = []
-    for row, (path, found) in enumerate(zip(paths, seen, strict=True)):
-        if not isinstance(found, Exception):
-            marks.append(found)
-            kept.append(row)
+        results = list(pool.map(_fingerprint, paths))
+    fingerprints: list[Fingerprint] = []
+    readable = []
+    for row, (path, result) in enumerate(zip(paths, results, strict=True)):
+        if not isinstance(result, Exception):
+            fingerprints.append(result)
+            readable.append(row)
         elif other is None:
-            raise UsageError(f"cannot compare {path}: {found}") from found
-    paths, sides = tuple(paths[row] for row in kept), tuple(sides[row] for row in kept)
-    same = _same_files(paths, sides, [digest for digest, _ in marks])
+            raise UsageError(f"cannot compare {path}: {result}") from result
+    paths, sides = tuple(paths[row] for row in readable), tuple(sides[row] for row in readable)
+    same = _same_files(paths, sides, [sha256 for sha256, _ in fingerprints])
     known = {(leak.first, leak.second) for leak in same}
-    near = _near_duplicates(paths, sides, np.stack([thumb for _, thumb in marks]), threshold)
+    thumbnails = np.stack([thumbnail for _, thumbnail in fingerprints])
+    near = _near_duplicates(paths, sides, thumbnails, threshold)
     return same + [leak for leak in near if (leak.first, leak.second) not in known] + people
 
 
 def refuse_leaks(labelled: Manifest) -> None:
-    """The policy for labelled pictures: no picture and no person in two splits.
+    """Refuse labelled pictures with a picture or a person in two splits.
 
     Args:
-        labelled: pictures with splits; a manifest without splits cannot leak.
+        labelled: pictures with splits; a manifest without splits has no leaks.
 
     Raises:
-        UsageError: there are leaks; the message lists the first `SHOWN_LEAKS` of them. Or a picture
-            cannot be read.
+        UsageError: there are leaks (the message lists the first `SHOWN_LEAKS`), or a picture cannot
+            be read.
     """
     leaks = check_leakage(labelled)
     if not leaks:
@@ -125,23 +127,22 @@ def refuse_leaks(labelled: Manifest) -> None:
     shown = "\n".join(f"  {leak}" for leak in leaks[:SHOWN_LEAKS])
     rest = f"\n  and {len(leaks) - SHOWN_LEAKS} more" if len(leaks) > SHOWN_LEAKS else ""
     raise UsageError(
-        f"{labelled.source}: leaks between splits: {len(leaks)}; figures on val would mean "
-        f"nothing\n{shown}{rest}\nmove these rows to one split, or train with --allow-leakage "
+        f"{labelled.source}: leaks between splits: {len(leaks)}; figures on val would not be "
+        f"valid\n{shown}{rest}\nmove these rows to one split, or train with --allow-leakage "
         "(in Python, allow_leakage=True)"
     )
 
 
 def without_leaks(manifest: Manifest, others: Sequence[Manifest]) -> Manifest:
-    """The policy for unlabelled pictures: those that other lists have too are left out.
+    """Leave out unlabelled pictures that are in other manifests too.
 
     Args:
         manifest: pictures to train on.
-        others: lists that no picture of `manifest` may be in, such as the val split. Pictures that
-            cannot be read are not compared.
+        others: manifests that must not share a picture with it, such as the val split. Pictures
+            that cannot be read are not compared.
 
     Returns:
-        The rows of `manifest` that are in none of the others, in their order. Every row that is
-        left out is logged as a warning.
+        The rows of `manifest` without leaks, in order. A warning is logged for each leak.
     """
     leaks = [leak for other in others for leak in check_leakage(other, manifest)]
     for leak in leaks:
@@ -151,9 +152,13 @@ def without_leaks(manifest: Manifest, others: Sequence[Manifest]) -> Manifest:
 
 
 def thumbnail(pixels: npt.NDArray[np.uint8]) -> Thumbnails:
-    """(H, W, 3) RGB to a grey thumbnail (SIDE * SIDE,) of mean 0 and length 1.
+    """A grey thumbnail; the dot product of two thumbnails is their correlation.
 
-    The product of two is their correlation. A flat picture gives zeros.
+    Args:
+        pixels: (H, W, 3) uint8, RGB.
+
+    Returns:
+        (SIDE * SIDE,) float32 with mean 0 and norm 1; zeros for a picture of one colour.
     """
     from PIL import Image
 
@@ -164,8 +169,8 @@ def thumbnail(pixels: npt.NDArray[np.uint8]) -> Thumbnails:
     return (values / length if length > 0 else values).astype(np.float32)
 
 
-def _marks(path: Path) -> Marks | PictureError | OSError:
-    """What a picture is compared by, or why it cannot be."""
+def _fingerprint(path: Path) -> Fingerprint | PictureError | OSError:
+    """The sha256 and thumbnail of a picture, or the reason why it cannot be read."""
     from facegauge.images.loading import open_picture
 
     try:
@@ -193,7 +198,7 @@ def _near_duplicates(
     threshold: float,
     block: int = 4096,
 ) -> list[Leak]:
-    """Every pair across two sides, a matrix product at a time."""
+    """All pairs of different sides above the threshold, computed in blocks."""
     names = np.asarray(sides)
     leaks = []
     for one, two in combinations(dict.fromkeys(sides), 2):
@@ -201,10 +206,10 @@ def _near_duplicates(
         starts = product(range(0, len(firsts), block), range(0, len(seconds), block))
         for start, other in starts:
             rows, columns = firsts[start : start + block], seconds[other : other + block]
-            alike = thumbnails[rows] @ thumbnails[columns].T
-            for a, b in np.argwhere(alike >= threshold):
+            correlation = thumbnails[rows] @ thumbnails[columns].T
+            for a, b in np.argwhere(correlation >= threshold):
                 pair = sorted((int(rows[a]), int(columns[b])))
-                detail = f"correlation {alike[a, b]:.3f}"
+                detail = f"correlation {correlation[a, b]:.3f}"
                 files = paths[pair[0]], paths[pair[1]]
                 between = (sides[pair[0]], sides[pair[1]])
                 leaks.append(Leak("near duplicate", *files, between, detail))

@@ -1,4 +1,4 @@
-"""What a scorer costs: parameters, multiply-adds, time; and the challenge's budget."""
+"""The cost of a scorer: parameters, multiply-adds and latency; the challenge's limits."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ class Profile:
     """The cost of one face.
 
     Attributes:
-        parameters: learned weights, all members together.
-        gflops: 1e9 multiply-adds by fvcore's count, every view (such as a mirrored one) counted.
-        latency_ms: median time of a batch of one on one thread of this machine; nan: not measured.
-        width, height: of the input, in pixels.
+        parameters: number of parameters of all members.
+        gflops: 1e9 multiply-adds as counted by fvcore, for all views of a face.
+        latency_ms: median time for one face on one thread of this machine; nan: not measured.
+        width: of the input, in pixels.
+        height: of the input, in pixels.
     """
 
     parameters: int
@@ -34,23 +35,23 @@ class Profile:
 
     @property
     def fits_challenge(self) -> bool:
-        """Within the VQualA 2025 limits, 5 M parameters and 0.5 GFLOPs."""
+        """Whether the cost is within the limits of VQualA 2025: 5 M parameters, 0.5 GFLOPs."""
         return self.parameters <= MAX_PARAMETERS and self.gflops <= MAX_GFLOPS
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields and `fits_challenge`, as plain JSON types."""
+        """The fields and `fits_challenge`, in JSON types."""
         return {**asdict(self), "fits_challenge": self.fits_challenge}
 
 
 def profile_scorer(name_or_folder: str | Path, runs: int = 20) -> Profile:
-    """The cost of a scorer: counted when it was exported, timed here in onnxruntime.
+    """Measure a scorer: parameters and GFLOPs are those of its card, the time is measured here.
 
     Args:
-        name_or_folder: a shipped scorer's name, or a scorer folder.
-        runs: timed repetitions, after two that are not timed; 1 or more.
+        name_or_folder: name of a shipped scorer, or a scorer folder.
+        runs: number of timed runs, after two warm-up runs; at least 1.
 
     Raises:
-        UsageError, ScorerError: there is no such scorer, or it is damaged.
+        ScorerError: the scorer does not exist, or is damaged.
     """
     from facegauge import zoo
     from facegauge.zoo.onnx_model import Model
@@ -69,8 +70,8 @@ def median_ms(call: Callable[[], object], runs: int) -> float:
     """Median time of a call in milliseconds.
 
     Args:
-        call: what is timed.
-        runs: timed calls, after two that are not timed; 1 or more.
+        call: the function to time.
+        runs: number of timed calls, after two warm-up calls; at least 1.
     """
     times = []
     for _ in range(runs + 2):

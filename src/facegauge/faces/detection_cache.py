@@ -19,16 +19,16 @@ NAME = "faces.jsonl"
 
 
 class CachedDetector:
-    """A detector that looks up what it has found before in a file, `faces.jsonl`.
+    """A detector that stores its detections in a file, `faces.jsonl`.
 
-    The key is a picture's pixels, so its name and place do not matter, nor which manifest it is
-    in. Detections of another detector or another version of facegauge are not used. Threads may
-    share an instance, and processes the file: each adds whole lines to it. The file may be deleted
+    The key is a hash of a picture's pixels, so the name of the file does not matter. Detections of
+    another detector or another version of facegauge are not used. Threads may share an instance,
+    and processes may share the file, because each line is appended at once. The file may be deleted
     at any time.
 
     Args:
-        folder: holds the file; that of a run, for example.
-        detector: searches the pictures that are not in the file; CenterFace by default.
+        folder: folder of the file, such as a run folder.
+        detector: for pictures that are not in the file; CenterFace by default.
     """
 
     def __init__(self, folder: Path, detector: Detector | None = None) -> None:
@@ -39,14 +39,14 @@ class CachedDetector:
             try:
                 row = json.loads(line)
                 self._known[row["picture"]] = [_face(one) for one in row["faces"]]
-            except (ValueError, KeyError, TypeError):  # a line that was cut short by a kill
+            except (ValueError, KeyError, TypeError):  # a partial line of a killed run
                 continue
 
     def __call__(self, pixels: Pixels) -> list[Face]:
         key = self._key(pixels)
         if key not in self._known:
             self._known[key] = self.detector(pixels)
-            self._keep({"picture": key, "faces": [asdict(one) for one in self._known[key]]})
+            self._append({"picture": key, "faces": [asdict(one) for one in self._known[key]]})
         return self._known[key]
 
     def _key(self, pixels: Pixels) -> str:
@@ -54,9 +54,9 @@ class CachedDetector:
         hashed.update(f"{pixels.shape} {self.detector} {__version__}".encode())
         return hashed.hexdigest()
 
-    def _keep(self, row: dict[str, object]) -> None:
-        line = "\n" + json.dumps(row)  # a new line, even after one that was cut short
-        with suppress(OSError):  # a full disk: the run itself reports it
+    def _append(self, row: dict[str, object]) -> None:
+        line = "\n" + json.dumps(row)  # starts a new line even after a partial one
+        with suppress(OSError):  # such as a full disk, which the run itself reports
             file = os.open(self.file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
             try:
                 os.write(file, line.encode())  # one call: lines of two processes do not mix

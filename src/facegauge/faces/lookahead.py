@@ -1,4 +1,4 @@
-"""Work that threads do a few items ahead of the consumer."""
+"""Maps a function over items in threads, a few items ahead of the consumer."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def default_threads() -> int:
 def map_ahead(
     function: Callable[[S], T], items: Iterable[S], threads: int
 ) -> Generator[T, None, None]:
-    """`map(function, items)`, computed by threads a few items ahead, in the order of the items.
+    """Compute `map(function, items)` in threads, in the order of the items.
 
-    Items are read lazily, and at most 2 * `threads` + 1 of them are in flight, so an endless
-    iterable is welcome. An exception of `function` is raised at its item's place. When the consumer
-    closes the generator, waiting items are cancelled and the threads end.
+    Items are read lazily, and at most 2 * `threads` + 1 results are pending, so the iterable may be
+    endless. An exception of `function` is raised in the order of its item. When the consumer closes
+    the generator, pending items are cancelled and the threads end.
 
     Args:
         function: called in a worker thread.

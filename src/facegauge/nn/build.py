@@ -1,4 +1,4 @@
-"""Networks from the plain data that a run folder keeps of them."""
+"""Builds networks from their descriptions in run folders."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from torch import nn
 
 from facegauge.errors import UsageError
 
-# A network's kind -> "module:class". A class is imported when a network of its kind is built, so
-# that a method's network can lie in the method's own folder. These are the only names in nn/ that
-# point down the list of rooms, to training/; imports never do.
+# A network's kind and its "module:class". The class is imported when a network of its kind is
+# built, so that a method's network can be in the method's own folder. These names are the only
+# references from nn/ to training/; imports never go in that direction.
 KINDS = {
     "regressor": "facegauge.nn.regressor:Regressor",
     "ensemble": "facegauge.nn.ensemble:Ensemble",
@@ -22,18 +22,18 @@ KINDS = {
 
 
 def build(config: Mapping[str, Any]) -> nn.Module:
-    """A network from its description, with random weights.
+    """Build a network with random weights.
 
     Args:
-        config: `kind`, a key of `KINDS`, and what the `from_config` of that class takes; the
-            network's own `config` attribute, or the `network` table of a run.json.
+        config: the network's `config` attribute, or the key `network` of a run.json: `kind`, a key
+            of `KINDS`, and the arguments of that class's `from_config`.
 
     Raises:
-        UsageError: the kind is unknown, or the class refuses the rest.
+        UsageError: the kind is unknown, or an argument is not valid.
     """
     kind = config["kind"]
     if kind not in KINDS:
-        raise UsageError(f"unknown network kind {kind!r}; expected {' or '.join(KINDS)}")
+        raise UsageError(f"unknown network kind {kind!r}; expected one of {', '.join(KINDS)}")
     module, name = KINDS[kind].split(":")
     cls = getattr(import_module(module), name)
     network: nn.Module = cls.from_config({key: config[key] for key in config if key != "kind"})

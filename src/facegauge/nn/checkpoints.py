@@ -1,4 +1,4 @@
-"""Run folders: the weights, the spec and the settings that a training run leaves."""
+"""Run folders: the weights, the spec and the settings of a training run."""
 
 from __future__ import annotations
 
@@ -27,12 +27,14 @@ PACKAGE = Path(__file__).parents[1]
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A trained network and what is needed to use it, judge it or go on from it.
+    """A trained network, with all that is needed to use it and to continue its training.
 
     Attributes:
-        network: (N, 3, H, W) normalised float32 -> (N,) scores; in eval mode.
-        members: the parts of an ensemble by name; empty for a single network.
-        config: what `nn.build.build` makes the network from.
+        folder: the run folder or scorer folder.
+        system: the published method that the network follows.
+        network: maps (N, 3, H, W) normalised float32 to scores (N,); in eval mode.
+        config: the network's description, for `nn.build.build`.
+        spec: how a face becomes the network's input.
         settings: the resolved recipe settings, the command and the commit.
     """
 
@@ -45,6 +47,7 @@ class Run:
 
     @property
     def members(self) -> Mapping[str, nn.Module]:
+        """The members of an ensemble by name; empty for a single network."""
         return dict(getattr(self.network, "members", {}).items())
 
 
@@ -57,12 +60,21 @@ def save_run(
     spec: PreprocessSpec,
     settings: dict[str, Any],
 ) -> None:
-    """Write a run folder: `model.safetensors` (float32) and `run.json`."""
+    """Write a run folder: `model.safetensors` (float32) and `run.json`.
+
+    Args:
+        folder: is created if needed.
+        system: the published method that the network follows.
+        network: any network that `nn.build.build` can build.
+        config: the network's description.
+        spec: how a face becomes the network's input.
+        settings: the resolved recipe settings, in JSON types.
+    """
     from safetensors.torch import save
 
     folder.mkdir(parents=True, exist_ok=True)
     weights = {name: value.contiguous().cpu() for name, value in network.state_dict().items()}
-    # save_file would make a file that others cannot read
+    # save_file creates a file that other users cannot read
     (folder / WEIGHTS).write_bytes(save(weights))
     described = {
         "system": system,
@@ -74,14 +86,17 @@ def save_run(
 
 
 def load_run(folder: str | os.PathLike[str]) -> Run:
-    """Open a run folder or a scorer folder, whose `model.onnx` holds the weights too.
+    """Load a run folder, or a scorer folder, whose `model.onnx` contains the weights too.
 
-    The weights of a scorer are those that ship: float32 here, rounded to half precision before.
-    Scorer folders of facegauge 0.1, which have a second copy in float32, are read from that.
+    The weights of a scorer were rounded to half precision at export and are float32 here. From
+    scorer folders of facegauge 0.1, which have a second copy in float32, that copy is loaded.
+
+    Args:
+        folder: a run folder or a scorer folder.
 
     Raises:
-        UsageError: a file is missing, or the weights are not those of the described network.
-        ScorerError: the model is damaged, or not the one that its card describes.
+        UsageError: a file is missing, or the weights do not fit the described network.
+        ScorerError: the model is damaged, or is not the one of its card.
     """
     folder = Path(folder)
     if (folder / zoo.MODEL).is_file() and not (folder / RUN).is_file():
@@ -143,15 +158,15 @@ def _run(
 
 
 def find_run(name_or_folder: str) -> Run:
-    """The run of a shipped scorer, by its name, or in a run or scorer folder; see `load_run`."""
+    """Load the run of a shipped scorer by its name, or of a folder, see `load_run`."""
     shipped = name_or_folder in zoo.names()
     return load_run(zoo.open_folder(name_or_folder) if shipped else name_or_folder)
 
 
 def provenance() -> dict[str, str]:
-    """The command line that is running and the commit of the code, for cards."""
+    """The current command line and the commit of the code, for cards."""
     command = shlex.join(["facegauge", *sys.argv[1:]])
-    if not _git("ls-files", "--", __file__):  # the package lies in somebody else's repository
+    if not _git("ls-files", "--", __file__):  # not in a repository, or in one of another project
         return {"command": command, "commit": "unknown"}
     commit = _git("rev-parse", "--short=12", "HEAD") or "unknown"
     changed = _git("status", "--porcelain", "--untracked-files=no", "--", str(PACKAGE))
@@ -159,11 +174,11 @@ def provenance() -> dict[str, str]:
 
 
 def _git(*words: str) -> str:
-    """What git says in the package's folder; nothing where there is no git."""
+    """The output of git in the package's folder; empty without git."""
     try:
-        said = subprocess.run(
+        result = subprocess.run(
             ["git", *words], cwd=PACKAGE, capture_output=True, text=True, check=False
         )
     except OSError:
         return ""
-    return said.stdout.strip()
+    return result.stdout.strip()

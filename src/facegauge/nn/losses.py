@@ -1,7 +1,7 @@
-"""Losses on a batch of scores, (N,) prediction and (N,) target, both on the 0..1 scale.
+"""Losses on a batch of scores: (N,) prediction and (N,) target, both in 0..1, give a scalar.
 
-Losses against labels take `sample_weight`, (N,), not negative: the weight of each target in the
-mean of the errors; equal weights by default.
+Losses against labels take `sample_weight`, (N,) with values >= 0: the weight of each row in the
+mean of the errors; None: equal weights.
 """
 
 from __future__ import annotations
@@ -9,11 +9,19 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional as F
 
-EPSILON = 1e-8  # added to variances: keeps the gradient finite when a batch has no spread
+EPSILON = 1e-8  # added to variances, for finite gradients in batches with constant scores
 
 
 def pearson(prediction: Tensor, target: Tensor) -> Tensor:
-    """Pearson correlation with population standard deviations; 0 when either has no spread."""
+    """Pearson's correlation coefficient, differentiable.
+
+    Args:
+        prediction: (N,).
+        target: (N,).
+
+    Returns:
+        A scalar in -1..1, with population standard deviations; 0 for constant values.
+    """
     p = prediction - prediction.mean()
     t = target - target.mean()
     variance_p, variance_t = p.square().mean() + EPSILON, t.square().mean() + EPSILON
@@ -25,22 +33,33 @@ def mse_corr(
 ) -> Tensor:
     """MSECorrLoss: MSE + weight * (1 - rho) (arXiv 2509.10114).
 
-    The paper's abstract gives the form. Ours are the population standard deviation, so that the
-    term reaches 0 at rho = 1 for every batch size, and the weight 1.5, which public code of that
-    name uses. A batch without spread (one picture, say) has rho = 0 and gives finite gradients.
+    The paper's abstract gives the form. Our choices are the population standard deviation, so that
+    the second term is 0 at rho = 1 for every batch size, and the weight 1.5, as in public code of
+    that name. A batch of constant values (such as one picture) has rho = 0 and finite gradients.
+
+    Args:
+        prediction: (N,).
+        target: (N,).
+        weight: of the correlation term.
+        sample_weight: (N,) weights of the squared errors.
     """
-    closeness = _mean((prediction - target).square(), sample_weight)
-    return closeness + weight * (1 - pearson(prediction, target))
+    error = _mean((prediction - target).square(), sample_weight)
+    return error + weight * (1 - pearson(prediction, target))
 
 
 def robust_corr(
     prediction: Tensor, target: Tensor, weight: float = 1.5, sample_weight: Tensor | None = None
 ) -> Tensor:
-    """`mse_corr` with smooth L1 (knee at 0.1) in place of the MSE: robust to label outliers."""
-    closeness = _mean(
-        F.smooth_l1_loss(prediction, target, beta=0.1, reduction="none"), sample_weight
-    )
-    return closeness + weight * (1 - pearson(prediction, target))
+    """`mse_corr` with smooth L1 (beta 0.1) instead of MSE, which is robust to label outliers.
+
+    Args:
+        prediction: (N,).
+        target: (N,).
+        weight: of the correlation term.
+        sample_weight: (N,) weights of the errors.
+    """
+    error = _mean(F.smooth_l1_loss(prediction, target, beta=0.1, reduction="none"), sample_weight)
+    return error + weight * (1 - pearson(prediction, target))
 
 
 def charbonnier(
@@ -50,20 +69,31 @@ def charbonnier(
     sample_weight: Tensor | None = None,
     epsilon: float = 1e-3,
 ) -> Tensor:
-    """Mean of sqrt(error^2 + epsilon^2), DSL-FIQA's loss (arXiv 2406.09622), + weight * (1 - rho).
+    """Charbonnier loss of DSL-FIQA (arXiv 2406.09622): mean of sqrt(error^2 + epsilon^2).
 
-    It is the absolute error, smooth at 0, where it is `epsilon`. The paper has no second term.
+    It is a smooth absolute error. The term weight * (1 - rho) is optional and ours.
+
+    Args:
+        prediction: (N,).
+        target: (N,).
+        weight: of the correlation term.
+        sample_weight: (N,) weights of the errors.
+        epsilon: the loss at error 0.
     """
-    closeness = _mean(((prediction - target).square() + epsilon**2).sqrt(), sample_weight)
-    return closeness + weight * (1 - pearson(prediction, target))
+    error = _mean(((prediction - target).square() + epsilon**2).sqrt(), sample_weight)
+    return error + weight * (1 - pearson(prediction, target))
 
 
 def plcc_loss(prediction: Tensor, target: Tensor) -> Tensor:
     """L_plcc of Efficient-FIQA (arXiv 2507.15709), which equals (1 - rho)(3 + rho) / 8.
 
-    Half the sum of MSE(zp, zy) / 4 and MSE(rho zp, zy) / 4, on population z-scores. It is 0 at
-    rho = 1, 3/8 at 0 and 1/2 at -1, where its slope is 0. A side without spread has z-scores of 0
-    and gives finite gradients.
+    Half the sum of MSE(zp, zy) / 4 and MSE(rho zp, zy) / 4, where zp and zy are z-scores with
+    population standard deviations. It is 0 at rho = 1, 3/8 at 0 and 1/2 at -1, where its slope is
+    0. Constant values have z-scores of 0 and finite gradients.
+
+    Args:
+        prediction: (N,).
+        target: (N,).
     """
     p, t = _standardised(prediction), _standardised(target)
     rho = (p * t).mean()
@@ -73,24 +103,36 @@ def plcc_loss(prediction: Tensor, target: Tensor) -> Tensor:
 def mse_plcc(
     prediction: Tensor, target: Tensor, weight: float = 1.0, sample_weight: Tensor | None = None
 ) -> Tensor:
-    """MSE + weight * L_plcc, Efficient-FIQA's loss (arXiv 2507.15709), where the weight is 1."""
+    """The loss of Efficient-FIQA (arXiv 2507.15709): MSE + weight * L_plcc, with weight 1 there.
+
+    Args:
+        prediction: (N,).
+        target: (N,).
+        weight: of the correlation term.
+        sample_weight: (N,) weights of the squared errors.
+    """
     mse = _mean((prediction - target).square(), sample_weight)
     return mse + weight * plcc_loss(prediction, target)
 
 
 def ranked(prediction: Tensor, target: Tensor, scale: float = 0.5) -> Tensor:
-    """Every pair in its order: mean of log(1 + exp(-lead / scale)) over pairs with unequal targets.
+    """Pairwise ranking loss (RankNet, Burges et al. 2005) on standardised scores.
 
-    The lead is how much higher the better one of a pair scores, in standard deviations of the
-    batch's scores, so that the scores' order counts and nothing is gained by stretching them. Pairs
-    count alike, however far apart, so the many pictures in the middle of the labels' scale are
-    sorted with care; squared errors and correlations are ruled by the few at its ends. RankNet's
-    loss but for the deviations, which are our choice, as is `scale`.
+    The mean of log(1 + exp(-difference / scale)) over all pairs with unequal targets, where the
+    difference is the score of the better picture minus that of the worse one, in standard
+    deviations of the batch's scores (our choice), so that scaling the scores has no effect. All
+    pairs have the same weight, so that the many pictures in the middle of the labels' range count
+    more than for squared errors and correlations, which depend most on the extremes.
+
+    Args:
+        prediction: (N,).
+        target: (N,).
+        scale: of the differences, in standard deviations (our choice).
     """
     score = _standardised(prediction)
-    lead = score.unsqueeze(1) - score.unsqueeze(0)
+    difference = score.unsqueeze(1) - score.unsqueeze(0)
     better = target.unsqueeze(1) > target.unsqueeze(0)
-    return (F.softplus(-lead / scale) * better).sum() / better.sum().clamp(min=1)
+    return (F.softplus(-difference / scale) * better).sum() / better.sum().clamp(min=1)
 
 
 def _mean(errors: Tensor, sample_weight: Tensor | None) -> Tensor:
@@ -105,20 +147,20 @@ def _standardised(scores: Tensor) -> Tensor:
 
 
 def ordered(scores: Tensor, severities: Tensor, margin: float) -> Tensor:
-    """Pairwise hinge on degraded copies: a more severe copy must score lower.
+    """Pairwise margin ranking loss on degraded copies: a more severe copy must score lower.
 
     Args:
-        scores: (G, K), K copies of each of G pictures.
+        scores: (G, K), of K copies of each of G pictures.
         severities: (G, K).
-        margin: how far apart two copies must score, per unit of severity.
+        margin: required difference of two scores, per unit of severity.
 
     Returns:
-        Mean over the pairs whose severities differ; 0 when every pair keeps its margin.
+        Mean over the pairs with different severities; 0 if every pair has its margin.
     """
-    gap = severities.unsqueeze(1) - severities.unsqueeze(2)  # [g, i, j]: how much worse j is
-    lead = scores.unsqueeze(2) - scores.unsqueeze(1)  # [g, i, j]: how much higher i scores
+    gap = severities.unsqueeze(1) - severities.unsqueeze(2)  # [g, i, j]: severity of j minus i
+    difference = scores.unsqueeze(2) - scores.unsqueeze(1)  # [g, i, j]: score of i minus j
     worse = gap > 0
-    return (F.relu(margin * gap - lead) * worse).sum() / worse.sum().clamp(min=1)
+    return (F.relu(margin * gap - difference) * worse).sum() / worse.sum().clamp(min=1)
 
 
 LOSSES = {

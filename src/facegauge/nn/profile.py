@@ -1,4 +1,4 @@
-"""What a torch network costs: parameters, multiply-adds, time."""
+"""The cost of a torch network: parameters, multiply-adds and latency."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from facegauge.nn.checkpoints import load_run
 
 
 def profile_run(folder: str | Path) -> Profile:
-    """The cost of a run folder's network, counted and timed in torch.
+    """Measure the network of a run folder.
 
     Raises:
-        UsageError: it is not a run folder.
+        UsageError: the folder is not a run folder.
     """
     run = load_run(folder)
     return profile_network(run.network, run.spec)
 
 
 def profile_network(network: nn.Module, spec: PreprocessSpec, runs: int = 20) -> Profile:
-    """Count and time a network at the spec's size, on the device that it is on.
+    """Count parameters and multiply-adds of a network, and time it, on its current device.
 
-    Operations that fvcore does not count (activations, sums, means) are left out, as they were
-    in the challenge's own numbers.
+    Operations that fvcore does not count (activations, sums, means) are excluded, as in the
+    figures of the challenge.
 
     Args:
-        network: (1, 3, height, width) float32 -> (1,).
+        network: (1, 3, height, width) float32 to (1,).
         spec: width and height of the input.
-        runs: timed repetitions, after two that are not timed; 0: no timing.
+        runs: number of timed runs, after two warm-up runs; 0: no timing.
     """
     was_training = network.training
     network.eval()
@@ -53,7 +53,7 @@ def profile_network(network: nn.Module, spec: PreprocessSpec, runs: int = 20) ->
 
 def _multiply_adds(network: nn.Module, image: Tensor) -> float:
     with _quiet(), torch.no_grad():
-        from fvcore.nn import FlopCountAnalysis  # warns on import, too
+        from fvcore.nn import FlopCountAnalysis  # warns on import
 
         analysis = FlopCountAnalysis(network, image)
         analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
@@ -66,7 +66,7 @@ def _latency_ms(network: nn.Module, image: Tensor, runs: int) -> float:
     torch.set_num_threads(1)
     try:
         with torch.inference_mode():
-            # .cpu() brings the result home, so an accelerator is waited for
+            # .cpu() waits for the result of an accelerator
             return median_ms(lambda: network(image).cpu(), runs)
     finally:
         torch.set_num_threads(threads)
@@ -74,7 +74,7 @@ def _latency_ms(network: nn.Module, image: Tensor, runs: int) -> float:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Neither fvcore's log lines nor the tracer's deprecation warnings."""
+    """Suppress fvcore's log and the tracer's deprecation warnings."""
     logger = logging.getLogger("fvcore.nn.jit_analysis")
     level = logger.level
     logger.setLevel(logging.ERROR)
