@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from facegauge.errors import FacegaugeError
+    from facegauge.faces.extraction import Prepared
     from facegauge.results import Box, Face, FaceScore, ImageScore, Status
     from facegauge.schema import Column
     from facegauge.scorer import HeatMap, Scorer, score
@@ -29,6 +30,7 @@ __all__ = [
     "FacegaugeError",
     "HeatMap",
     "ImageScore",
+    "Prepared",
     "Scorer",
     "Status",
     "__version__",
@@ -40,6 +42,7 @@ _MODULES = {
     "Column": "schema",
     "FacegaugeError": "errors",
     **dict.fromkeys(("Box", "Face", "FaceScore", "ImageScore", "Status"), "results"),
+    "Prepared": "faces.extraction",
     **dict.fromkeys(("HeatMap", "Scorer", "score"), "scorer"),
     "best": "selection",
 }
