@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -127,3 +129,27 @@ def load_list(folder: Path, text: str) -> Manifest:
     file = folder / "list.csv"
     file.write_text(text, encoding="utf-8")
     return load_manifest(file)
+
+
+class _Killer(logging.Handler):
+    def __init__(self, words: str) -> None:
+        super().__init__()
+        self.words = words
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if self.words in record.getMessage():
+            raise KeyboardInterrupt
+
+
+@contextmanager
+def killed_at(words: str) -> Iterator[None]:
+    """Raise KeyboardInterrupt once the library logs a line with these words."""
+    logger, handler = logging.getLogger("facegauge"), _Killer(words)
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)

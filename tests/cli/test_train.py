@@ -6,7 +6,6 @@ import importlib.util
 import json
 import re
 import shutil
-from types import SimpleNamespace
 
 import pytest
 import typer
@@ -39,8 +38,8 @@ def recipe(monkeypatch):
 
     calls = []
 
-    def remember(settings, data, unlabelled, out, resume=False):
-        calls.append((settings, data, unlabelled, out, resume))
+    def remember(config, data, unlabelled, out, **options):
+        calls.append((config, data, unlabelled, out, options))
 
     monkeypatch.setattr(ensemble, "run", remember)
     return calls
@@ -48,45 +47,81 @@ def recipe(monkeypatch):
 
 def test_train_hands_everything_to_the_recipe(recipe, toy_data, tmp_path):
     run("train", "ensemble", "--data", toy_data, "-o", tmp_path / "run", "--set", "workers=9",
-        "--preset", "paper", "--resume")  # fmt: skip
-    ((settings, data, unlabelled, out, resume),) = recipe
-    assert settings["workers"] == 9 and settings["student"]["weights"] == "imagenet"
-    assert (len(data), unlabelled, out, resume) == (90, [], tmp_path / "run", True)
+        "--preset", "paper", "--resume", "--allow-leakage",
+        "--unlabelled", toy_data.parent)  # fmt: skip
+    ((config, data, (more,), out, options),) = recipe
+    assert config.workers == 9 and config.student.init_from == "imagenet"
+    assert (len(data), len(more), out) == (90, 90, tmp_path / "run")
+    assert options == {"resume": True, "allow_leakage": True}
 
 
-def test_train_refuses_leaks_by_name(recipe, toy_data, tmp_path):
+def test_train_takes_a_file_of_settings(recipe, toy_data, tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_text('preset = "paper"\nworkers = 3\n[student]\ncorr_weight = 0.5\n')
+    words = ["train", "ensemble", "--data", toy_data, "-o", tmp_path / "run", "--config", file]
+    run(*words, "--set", "flip=true")
+    config = recipe[0][0]
+    assert (config.workers, config.student.corr_weight, config.flip) == (3, 0.5, True)
+    assert config.student.init_from == "imagenet"
+    refused("--preset or --config", *words, "--preset", "cpu")
+    file.write_text('method = "mspt"')
+    refused("mine.toml has settings of the method mspt, expected light_ensemble", *words)
+    assert len(recipe) == 1
+
+
+def test_a_resumed_run_keeps_its_settings_unless_others_are_given(recipe, toy_data, tmp_path):
+    from facegauge.training.config import apply_overrides, load_preset, to_toml
+
+    out = tmp_path / "run"
+    out.mkdir()
+    own = apply_overrides(load_preset("light_ensemble", "paper"), ["workers=5"])
+    (out / "config.toml").write_text(to_toml(own))
+    words = ["train", "ensemble", "--data", toy_data, "-o", out]
+    run(*words, "--resume")
+    run(*words, "--resume", "--set", "flip=true")
+    run(*words)
+    cpu = load_preset("light_ensemble", "cpu")
+    assert [call[0] for call in recipe] == [own, apply_overrides(cpu, ["flip=true"]), cpu]
+
+
+def test_train_refuses_leaks_by_name(toy_data, tmp_path):
     folder = tmp_path / "data"
     shutil.copytree(toy_data.parent, folder)
     shutil.copy(folder / "000000.png", folder / "000001.png")  # train's, now in val too
     leaky = folder / "labels.csv"
-    words = ["train", "ensemble", "--data", leaky, "-o", tmp_path / "run"]
-    said = refused("leaks between splits: 1;", *words)
+    said = refused(
+        "leaks between splits: 1;", "train", "ensemble", "--data", leaky, "-o", tmp_path / "run"
+    )
     assert "000000.png in train" in said and "--allow-leakage" in said
-    assert recipe == []
-    run(*words, "--allow-leakage")
-    assert len(recipe) == 1
+    assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("main", [True, False])
-def test_unlabelled_pictures_of_val_are_left_out_and_named_once(
-    recipe, toy_data, tmp_path, monkeypatch, main
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ("student.corr_wieght=3", r"the closest is student\.corr_weight"),
+        ("pool.batches=3", "'pool.batches': it is now 'teacher_cache.batches'"),
+        ("teacher_cache.plan.free=3", "it is now 'teacher_cache.plan.distilled'"),
+        ("teacher_cache.plan.distilled=-3", "0 or more, got -3"),
+        ("teachers.mobilenet_v2.plan.labelled=-4", "0 or more, got -4"),
+        ("teachers.mobilenet_v2.plan.copies=1", "expected copies of 2 or more"),
+        ("views.integer_shift_prob=7", "from 0 to 1, got 7"),
+        ("views.exact=7", "'views.exact': it is now 'views.integer_shift_prob'"),
+        ("student.corr_weight=-1", "0 or more, got -1"),
+        ("members.mobilenet_v3_small.fit.warmup=7000", "the 6000 steps, got warmup 7000"),
+        ("members.mobilenet_v3_small.fit.precision=no", "'no' is now 'fp32'"),
+        ('teacher_cache.teachers=["vgg"]', "teacher_cache.teachers to name some of mobilenet_v2"),
+        ("teachers.mobilenet_v2.init_from=nowhere.pth", "there is no 'nowhere.pth'; expected"),
+        ("student.init_from=nowhere", "student.init_from: there is no 'nowhere'; expected"),
+    ],
+)
+def test_wrong_settings_are_refused_before_a_picture_is_read(
+    toy_data, tmp_path, monkeypatch, wrong, message
 ):
-    process = SimpleNamespace(is_main_process=main)  # or one of the others of a run
-    monkeypatch.setattr("facegauge.training.devices.this_process", lambda: process)
-    more = tmp_path / "more"
-    more.mkdir()
-    for name in ("000000.png", "000001.png"):  # in train, which is no harm; in val
-        shutil.copy(toy_data.parent / name, more / name)
-    shown = run("train", "ensemble", "--data", toy_data, "--unlabelled", more, "-o", tmp_path / "r")
-    (kept,) = recipe[0][2]
-    assert [path.name for path in kept.paths] == ["000000.png"]
-    assert ("left out: same file" in shown) == main
-    assert (str(more / "000001.png") in shown) == main
-
-
-def test_train_names_the_closest_setting(toy_data, tmp_path):
-    refused(r"the closest is student\.corr_weight", "train", "ensemble", "--data", toy_data,
-            "-o", tmp_path / "r", "--set", "student.corr_wieght=3")  # fmt: skip
+    monkeypatch.setattr("PIL.Image.open", None)
+    out = tmp_path / "r"
+    said = refused(message, "train", "ensemble", "--data", toy_data, "-o", out, "--set", wrong)
+    assert said.count("\n") == 1 and not out.exists()
 
 
 def test_missing_torch_is_said_in_one_line(monkeypatch, toy_data, toy_run, tmp_path):

@@ -11,10 +11,9 @@ from facegauge.arrays import Pixels
 from facegauge.data.manifests import load_manifest
 from facegauge.faces import detection_cache
 from facegauge.faces.detection_cache import NAME, CachedDetector
-from facegauge.faces.spec import PreprocessSpec
 from facegauge.results import Box, Face
-from facegauge.training.context import open_job
-from facegauge.training.legacy_config import apply_overrides, load_preset
+from facegauge.training.config import apply_overrides, load_preset
+from facegauge.training.context import begin_run
 from toys import ToyPredictor, grain
 
 POINTS = ((3.5, 4.0), (7.25, 4.0), (5.0, 6.0), (4.0, 8.0), (6.0, 8.0))
@@ -99,15 +98,17 @@ def test_a_run_searches_every_face_once(tmp_path: Path, monkeypatch: pytest.Monk
         (tmp_path / name).mkdir()
         more += [load_manifest(grain(tmp_path / name / "0.png", rng, 0.5).parent)]
     small = ["input.width=48", "input.height=64", "label.views=1"]
-    settings = apply_overrides(load_preset("efficient_fiqa", "cpu"), small)
-    spec = PreprocessSpec(**settings["input"])
+    config = apply_overrides(load_preset("efficient_fiqa", "cpu"), small)
+    spec = config.input.spec
     teacher = ToyPredictor("edges", "0" * 64, spec, lambda seen: abs(np.diff(seen)).mean((1, 2, 3)))
 
     def begin(resume: bool) -> None:
-        out = tmp_path / "run"
-        job = open_job(settings, data, more[:1], out, resume=resume, say=print, points=True)
-        assert len(job.maker.pictures) == 7
-        found, _ = job.pseudo_labelled(tmp_path / "told.csv", teacher, more[1], "auto")
+        context = begin_run(
+            config, data, more[:1], tmp_path / "run", spec=spec, resume=resume, landmarks=True
+        )
+        assert len(context.maker.pictures) == 7
+        table = tmp_path / "told.csv"
+        found, _ = context.pseudo_labelled(table, teacher, more[1], "auto", config.label)
         assert len(found) == 1 and finder.calls == 12 + 1 + 1
 
     begin(resume=False)

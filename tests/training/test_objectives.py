@@ -25,7 +25,7 @@ def batch() -> dict[str, torch.Tensor]:
     return {
         "labelled": views(4),
         "score": torch.tensor([0.1, 0.3, 0.5, 0.7]),
-        "free": views(2),
+        "distilled": views(2),
         "ordered": views(1, 3),
         "severity": torch.tensor([[0.0, 1.0, 3.0]]),
     }
@@ -33,7 +33,7 @@ def batch() -> dict[str, torch.Tensor]:
 
 def distilled(student: Regressor, **options: float) -> Distilled:
     numbers = {
-        "score_weight": 1.0, "feature_weight": 1.0, "label_share": 0.5, "order_weight": 1.0,
+        "score_weight": 1.0, "feature_weight": 1.0, "label_share": 0.5, "severity_rank_weight": 1.0,
         "margin": 0.01,
     }  # fmt: skip
     channels = {"early": 3, "late": 5}
@@ -44,7 +44,7 @@ def distilled(student: Regressor, **options: float) -> Distilled:
 def taught() -> dict[str, torch.Tensor]:
     """The batch, with what a teacher said of it."""
     said = {
-        "goal": torch.full((9,), 0.9),
+        "teacher_score": torch.full((9,), 0.9),
         "maps.early": torch.rand(9, 3, 8, 6).half(),
         "maps.late": torch.rand(9, 5, 2, 2).half(),
     }
@@ -96,7 +96,7 @@ def test_the_target_mixes_label_and_teacher_on_labelled_views_only() -> None:
     target = torch.full((9,), 0.9)
     target[:4] = 0.25 * data["score"] + 0.75 * 0.9
     student.given = target
-    objective = distilled(student, label_share=0.25, feature_weight=0, order_weight=0)
+    objective = distilled(student, label_share=0.25, feature_weight=0, severity_rank_weight=0)
     assert not list(objective.parameters())  # DDP refuses those that learn nothing
     losses = objective(student, data)
     assert set(losses) == {"score"}
@@ -106,7 +106,7 @@ def test_the_target_mixes_label_and_teacher_on_labelled_views_only() -> None:
 def test_supervised_judges_labels_and_order_apart() -> None:
     network = Regressor("mobilenet_v3_small", bias=0.4).eval()
     torch.nn.init.zeros_(network.head.weight)
-    objective = Supervised(SPEC, mse_corr, order_weight=2.0, margin=0.1)
+    objective = Supervised(SPEC, mse_corr, severity_rank_weight=2.0, margin=0.1)
     losses = objective(network, batch())
     expected = ((torch.tensor([0.1, 0.3, 0.5, 0.7]) - 0.4) ** 2).mean().item() + 1.5
     assert losses["labels"].item() == pytest.approx(expected, abs=1e-5)

@@ -1,16 +1,13 @@
-"""`facegauge train SYSTEM`: a manifest in, a run folder out."""
+"""`facegauge train METHOD`: a manifest in, a run folder out."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-if TYPE_CHECKING:
-    from facegauge.data.manifests import Manifest
-
-train = typer.Typer(no_args_is_help=True, help="Train a scorer by one of the published systems.")
+train = typer.Typer(no_args_is_help=True, help="Train a scorer by one of the published methods.")
 
 Data = Annotated[
     Path,
@@ -20,16 +17,34 @@ Data = Annotated[
 ]
 Output = Annotated[Path, typer.Option("--output", "-o", help="Run folder to write")]
 Preset = Annotated[
-    str,
+    str | None,
     typer.Option(
-        help="cpu: two cores suffice; paper: the paper's networks and known numbers, for a GPU"
+        help="Shipped settings. cpu: two cores suffice; paper: the paper's networks and known "
+        "numbers, for a GPU  [default: cpu]"
+    ),
+]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        help="TOML file of settings in place of --preset: complete, such as a run's config.toml, "
+        'or only what differs from the preset that its line preset = "cpu" names',
     ),
 ]
 Pairs = Annotated[
     list[str] | None,
-    typer.Option("--set", help="key=value: replace a number of the preset; may be repeated"),
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Replace a setting, as fit.steps=100; may be repeated"
+    ),
 ]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on with what the run folder holds")]
+Resume = Annotated[
+    bool,
+    typer.Option(
+        "--resume",
+        help="Continue with what the run folder holds, by its own settings unless others are given",
+    ),
+]
 AllowLeakage = Annotated[
     bool,
     typer.Option(
@@ -39,8 +54,8 @@ AllowLeakage = Annotated[
 
 
 @train.callback()
-def systems() -> None:
-    """Train a scorer by one of the published systems."""
+def methods() -> None:
+    """Train a scorer by one of the published methods."""
 
 
 @train.command()
@@ -52,23 +67,22 @@ def ensemble(
         list[Path] | None,
         typer.Option(help="More faces, without labels: a manifest or a folder; may be repeated"),
     ] = None,
-    preset: Preset = "cpu",
+    preset: Preset = None,
+    config: ConfigFile = None,
     set_: Pairs = None,
     resume: Resume = False,
     allow_leakage: AllowLeakage = False,
 ) -> None:
     """Two light networks, trained apart and averaged (arXiv 2509.10114)."""
-    from facegauge.data.leakage import without_leaks
     from facegauge.data.manifests import load_manifest
 
-    settings = _settings("light_ensemble", preset, set_)
+    resumed = output if resume else None
+    settings = _config("light_ensemble", preset, config, set_, resumed)
     from facegauge.training.methods.light_ensemble import recipe
 
-    labelled = _labelled(data, allow_leakage)
     more = [load_manifest(path) for path in unlabelled or []]
-    if not allow_leakage:
-        more = [without_leaks(part, [labelled.where(split="val")]) for part in more]
-    recipe.run(settings, labelled, more, output, resume=resume)
+    labelled = load_manifest(data)
+    recipe.run(settings, labelled, more, output, resume=resume, allow_leakage=allow_leakage)
 
 
 @train.command()
@@ -84,27 +98,25 @@ def efficient(
         list[Path],
         typer.Option(help="Set B: faces that the retrained teacher labels; as set A"),
     ],
-    preset: Preset = "cpu",
+    preset: Preset = None,
+    config: ConfigFile = None,
     set_: Pairs = None,
     resume: Resume = False,
     allow_leakage: AllowLeakage = False,
 ) -> None:
     """A teacher, self-training and distillation into a small student (arXiv 2507.15709)."""
-    from facegauge.data.leakage import without_leaks
     from facegauge.data.manifests import join_unlabelled, load_manifest
 
-    settings = _settings("efficient_fiqa", preset, set_)
+    resumed = output if resume else None
+    settings = _config("efficient_fiqa", preset, config, set_, resumed)
     from facegauge.training.methods.efficient_fiqa import recipe
 
-    labelled = _labelled(data, allow_leakage)
     a, b = (
         join_unlabelled([load_manifest(path) for path in side])
         for side in (unlabelled_a, unlabelled_b)
     )
-    if not allow_leakage:
-        a = without_leaks(a, [labelled])
-        b = without_leaks(b, [labelled, a])
-    recipe.run(settings, labelled, a, b, output, resume=resume)
+    labelled = load_manifest(data)
+    recipe.run(settings, labelled, a, b, output, resume=resume, allow_leakage=allow_leakage)
 
 
 @train.command()
@@ -180,28 +192,33 @@ def dsl(
     recipe.run(settings, labelled, faces, sharp, output, resume=resume, allow_leakage=allow_leakage)
 
 
-def _settings(recipe: str, preset: str, pairs: list[str] | None) -> dict[str, Any]:
+def _config(
+    method: str,
+    preset: str | None,
+    file: Path | None,
+    pairs: list[str] | None,
+    resumed: Path | None,
+) -> Any:
+    """The settings that the options ask for."""
+    from importlib.util import find_spec
+
+    from facegauge.errors import MissingExtra
+
+    if find_spec("torch") is None or find_spec("pydantic") is None:
+        raise MissingExtra("training", "train")
+    from facegauge.training.config import config_class, resolve
+
+    cls = config_class(method)
+    return resolve(cls, preset=preset, file=file, overrides=pairs or [], resumed=resumed)
+
+
+def _settings(recipe: str, preset: str | None, pairs: list[str] | None) -> dict[str, Any]:
     from importlib.util import find_spec
 
     from facegauge.errors import MissingExtra
     from facegauge.training.legacy_config import apply_overrides, load_preset
 
-    settings = apply_overrides(load_preset(recipe, preset), pairs or [])
+    settings = apply_overrides(load_preset(recipe, preset or "cpu"), pairs or [])
     if find_spec("torch") is None:
         raise MissingExtra("training", "train")
     return settings
-
-
-def _labelled(data: Path, allow_leakage: bool) -> Manifest:
-    """The labelled pictures; leaks between their splits are refused."""
-    from facegauge.data.leakage import refuse_leaks
-    from facegauge.data.manifests import load_manifest
-    from facegauge.training.devices import log_from_main_process
-
-    labelled = load_manifest(data)
-    labelled.labels()
-    labelled.where(split="val")
-    log_from_main_process()
-    if not allow_leakage:
-        refuse_leaks(labelled)
-    return labelled

@@ -30,6 +30,12 @@ class Ensemble(nn.Module):
         members = {name: build(member) for name, member in config["members"].items()}
         return cls(members, flip=config.get("flip", False))
 
+    @property
+    def config(self) -> dict[str, Any]:
+        """What `nn.build.build` makes the network from, if it can make the members."""
+        members: dict[str, Any] = {name: one.config for name, one in self.members.items()}
+        return {"kind": "ensemble", "members": members, "flip": self.flip}
+
     def member_scores(self, x: Tensor) -> Tensor:
         """Map normalised pictures (N, 3, H, W) to scores (N, M), one column per member."""
         scores = torch.stack([member(x) for member in self.members.values()], 1)

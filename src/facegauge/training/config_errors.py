@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 
 UNKNOWN, MISSING, OWN = "unexpected_keyword_argument", "missing", "value_error"
 KINDS = {str: "text", bool: "true or false", int: "a whole number", float: "a number"}
-MANY = {str: "texts", int: "whole numbers", float: "numbers", tuple: "lists"}
+MANY = {str: "texts", int: "whole numbers", float: "numbers"}
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,10 @@ def expected(annotation: Any, metadata: Iterable[Any] = ()) -> str:
     if origin is tuple:
         kinds = inner[:1] if inner[-1] is Ellipsis else inner
         kind, each = _unwrapped(kinds[0])
-        plural = MANY.get(get_origin(kind) or kind, "values") + _range(each)
+        if get_origin(kind) is tuple:
+            plural = expected(kind).replace("a list", "lists", 1)
+        else:
+            plural = MANY[kind] + _range(each)
         return (
             f"a list of {plural}" if inner[-1] is Ellipsis else f"a list of {len(inner)} {plural}"
         )

@@ -1,7 +1,8 @@
-"""What the steps of every recipe share: the numbers, the pictures, the judge and the run folder."""
+"""What the steps of every recipe share: the settings, the pictures, validation, the run folder."""
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -10,145 +11,152 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.data import Dataset
 
-from facegauge.arrays import FloatArray, Pixels
+from facegauge.data.leakage import refuse_leaks, without_leaks
 from facegauge.data.manifests import Manifest
 from facegauge.errors import UsageError
-from facegauge.evaluation.metrics import plcc, srcc
-from facegauge.faces.detection import Detector
 from facegauge.faces.detection_cache import CachedDetector
-from facegauge.faces.landmarks import landmark_vector
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.labelling.label import label_into
 from facegauge.labelling.label_table import load_labels
 from facegauge.nn.checkpoints import find_run, provenance, save_run
-from facegauge.nn.losses import LOSSES, ranked
-from facegauge.nn.normalise import Normalise
 from facegauge.nn.regressor import Regressor
 from facegauge.predictors import Predictor
+from facegauge.training.config import FILE, changed, load_config, to_dict, to_toml
 from facegauge.training.devices import log_from_main_process, this_process
-from facegauge.training.fit import FitSettings, Validate, fit
-from facegauge.training.inputs.pictures import load_framed, sampled
-from facegauge.training.inputs.views import Batch, Framed, ViewMaker, ViewSettings
-from facegauge.training.methods.dsl_fiqa.encoder import DegradationEncoder
-from facegauge.training.methods.dsl_fiqa.network import DslFiqa
-from facegauge.training.objectives import ScoreLoss
+from facegauge.training.fit import Validate, fit
+from facegauge.training.inputs.pictures import load_framed
+from facegauge.training.inputs.views import Batch, Framed, ViewMaker
+from facegauge.training.settings import (
+    FitConfig,
+    MethodConfig,
+    NetworkConfig,
+    PseudoLabelConfig,
+    check_sources,
+    is_pretrained,
+)
+from facegauge.training.validation import make_validation
 
-Settings = dict[str, Any]
-Trainable = Regressor | DegradationEncoder | DslFiqa
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class TrainingContext:
     """One run of a recipe.
 
     Attributes:
-        settings: a preset with overrides, and the record of what runs on what, for cards.
+        config: the run's settings.
+        record: what runs on what: command, commit and lists of pictures, for cards.
         maker: views of the labelled pictures, then of the unlabelled ones.
         val: the labelled pictures that choose weights.
-        validate: the judge on them.
+        validate: a network's figures on them.
         mean_label: where every head's bias begins.
         out: the run folder.
     """
 
-    settings: Settings
+    config: MethodConfig
+    record: dict[str, Any]
     maker: ViewMaker
     val: Manifest
     validate: Validate
     mean_label: float
     out: Path
-    say: Callable[[str], None]
 
-    def at(self, name: str, pictures: Sequence[Framed] | None = None) -> Job:
-        """The same job for the network `name`, at its size and, if given, on other pictures."""
-        spec = self.spec(name)
-        maker = ViewMaker(
-            self.maker.pictures if pictures is None else pictures, spec, self.maker.settings
-        )
+    def for_network(
+        self, spec: PreprocessSpec, pictures: Sequence[Framed] | None = None
+    ) -> TrainingContext:
+        """The same run for a network that sees `spec` and, if given, learns from other pictures."""
         same = spec == self.maker.spec
+        pictures = self.maker.pictures if pictures is None else pictures
         return replace(
-            self, maker=maker, validate=self.validate if same else make_validation(self.val, spec)
+            self,
+            maker=ViewMaker(pictures, spec, self.maker.config),
+            validate=self.validate if same else make_validation(self.val, spec),
         )
 
-    def spec(self, name: str) -> PreprocessSpec:
-        """What the network `name` sees: by the settings' `<name>.input`, if any, or `input`."""
-        return PreprocessSpec(**self.settings[name].get("input", self.settings["input"]))
+    def recorded(self, **more: Any) -> TrainingContext:
+        """The same run, with more in its record."""
+        return replace(self, record={**self.record, **more})
 
-    def begun(self, numbers: Settings, member: str = "") -> Regressor:
-        """A network before its training: with random weights, a backbone's, or an earlier one.
+    def build_network(self, network: NetworkConfig, *, seed: int, member: str = "") -> Regressor:
+        """A network with its first weights: random ones, a backbone's, or a trained network.
+
+        A trained network keeps its own depths and head.
 
         Args:
-            numbers: `backbone`, `depths`, `head` if not linear, `weights` (see
-                `Regressor.load_pretrained`), `start` (see `earlier`) and `fit`. An earlier network
-                keeps its own depths and head.
-            member: its name, if it belongs to an ensemble.
+            seed: of random weights.
+            member: the network's name, if it belongs to an ensemble; see `load_pretrained`.
         """
-        torch.manual_seed(numbers["fit"]["seed"])
-        if numbers["start"]:
-            return earlier(numbers["start"], numbers["backbone"], member)
-        head = numbers.get("head", "linear")
-        network = Regressor(numbers["backbone"], numbers["depths"], self.mean_label, head)
-        if numbers["weights"]:
-            network.load_pretrained(numbers["weights"])
-        return network
+        torch.manual_seed(seed)
+        if is_pretrained(network.init_from):
+            return load_pretrained(network.init_from, network.backbone, member)
+        built = Regressor(network.backbone, network.depths, self.mean_label, network.head)
+        if network.init_from:
+            built.load_pretrained(network.init_from)
+        return built
 
     def fit(
         self,
         name: str,
-        network: Trainable,
+        network: nn.Module,
         objective: nn.Module,
         batches: Callable[..., Dataset[Batch]],
+        config: FitConfig,
         *,
         system: str,
-        numbers: Settings,
     ) -> None:
         """Train into the run folder `out/name`; a finished part is loaded and left as it is.
 
         With 0 steps the network stays as it is, and there is no folder. Either way it is then on
         the run's device, where the next step wants it.
+
+        Args:
+            network: with an attribute `config`, see `nn.build.build`.
+            batches: steps, seed, rank and world, by name, -> the batch of every step.
+            system: what the part is, for its run folder.
         """
         network.to(this_process().device)
-        if not numbers["steps"]:
+        if not config.steps:
             return
         folder = self.out / name
-        settings = FitSettings(**numbers, workers=self.settings["workers"])
         fit(
             network,
             objective,
             batches,
             validate=self.validate,
             folder=folder,
-            settings=settings,
-            say=self.say,
+            config=config,
+            workers=self.config.workers,
         )
         if not (folder / "run.json").exists():
-            self.save(name, system, network, network.config)
+            self.save(name, system, network)
 
     def pseudo_labelled(
-        self, table: Path, teacher: Predictor, pictures: Manifest, faces: str
+        self,
+        table: Path,
+        teacher: Predictor,
+        pictures: Manifest,
+        faces: str,
+        config: PseudoLabelConfig,
     ) -> tuple[list[Framed], tuple[Path, ...]]:
-        """Pictures with a teacher's pseudo-labels, and their files; resumes what was begun.
+        """Pictures with a teacher's labels, and their files; resumed, if begun.
 
-        Of several processes the main one labels, and the others wait. The settings' `label` says
-        how many views are scored, and whether labels whose scores spread over the views count for
-        less.
+        Of several processes the main one labels, and the others wait.
 
         Args:
             table: the pseudo-labels are kept there; on the labels' scale by a curve fitted to val.
             faces: as for `load_framed`.
         """
-        numbers = self.settings["label"]
         if this_process().is_main_process:
             label_into(
                 table,
                 teacher,
                 pictures,
                 faces=faces,
-                views=numbers["views"],
+                views=config.views,
                 held_out=self.val,
                 detector=CachedDetector(self.out),
                 resume=True,
@@ -156,99 +164,103 @@ class Job:
         this_process().wait_for_everyone()
         labelled, weights = load_labels(table)
         found = self.load(labelled, faces)
-        if numbers["weighted"]:
-            found = [
-                replace(one, sample_weight=float(w)) for one, w in zip(found, weights, strict=True)
-            ]
+        if config.sample_weight:
+            pairs = zip(found, weights.tolist(), strict=True)
+            found = [replace(one, sample_weight=weight) for one, weight in pairs]
         return found, labelled.paths
 
-    def load(self, pictures: Manifest, faces: str, *, points: bool = False) -> list[Framed]:
+    def load(self, pictures: Manifest, faces: str, *, landmarks: bool = False) -> list[Framed]:
         """The pictures in memory, see `load_framed`; faces found earlier are not searched again."""
-        found = CachedDetector(self.out)
-        return load_framed(pictures, self.maker.spec, faces, points=points, detector=found)
+        found, spec = CachedDetector(self.out), self.maker.spec
+        return load_framed(pictures, spec, faces, points=landmarks, detector=found)
 
-    def save(self, name: str, system: str, network: nn.Module, config: Settings) -> None:
+    def save(self, name: str, system: str, network: nn.Module) -> None:
+        """Write a network, with an attribute `config`, as the run folder `out/name`."""
         if this_process().is_main_process:
+            described: Any = network.config
             save_run(
                 self.out / name,
                 system=system,
                 network=network,
-                config=config,
+                config=described,
                 spec=self.maker.spec,
-                settings=self.settings,
+                settings={**to_dict(self.config), **self.record},
             )
 
 
-def open_job(
-    settings: Settings,
+def begin_run(
+    config: MethodConfig,
     data: Manifest,
-    unlabelled: list[Manifest],
+    unlabelled: Sequence[Manifest],
     out: Path,
     *,
-    resume: bool,
-    say: Callable[[str], None],
-    points: bool = False,
-) -> Job:
-    """Read the pictures and take the run folder into use.
+    spec: PreprocessSpec,
+    resume: bool = False,
+    allow_leakage: bool = False,
+    landmarks: bool = False,
+) -> TrainingContext:
+    """Check what can be checked, take the run folder into use and read the pictures.
 
     Args:
         data: labelled pictures, framed as the labels saw them, with splits train and val.
         unlabelled: more faces, whose scores, if they have any, are left aside; with a split column,
             only their train rows.
-        points: find the labelled faces' five points, for networks that landmarks guide.
+        spec: what the networks see, at first.
+        resume: continue with what `out` holds.
+        allow_leakage: train although splits share pictures or people, and on unlabelled pictures
+            that val has too. Otherwise the first are refused and the second left out.
+        landmarks: find the labelled faces' five points, for networks that take them.
 
     Raises:
-        UsageError: no train or val rows, `out` is in use and `resume` is off, or a number is not
-            what it can be.
+        UsageError: a network to start from is not there; leaks between the splits; no labels, no
+            train or val rows; or `out` is in use and `resume` is off.
     """
-    _check(settings)
-    if out.exists() and any(out.iterdir()) and not resume:
-        raise UsageError(f"{out} is not empty; choose another folder, or go on with --resume")
-    out.mkdir(parents=True, exist_ok=True)
-    this_process().wait_for_everyone()  # or a late one would find what the others have written
-    spec = PreprocessSpec(**settings["input"])
-    if not this_process().is_main_process:
-        say = _silent
     log_from_main_process()
-    say("reading pictures")
-    train = data.where(split="train")
+    check_sources(config)
+    data.labels()
+    train, val = data.where(split="train"), data.where(split="val")
+    _check_folder(config, out, resume)
+    more = [part if part.splits is None else part.where(split="train") for part in unlabelled]
+    if not allow_leakage:
+        refuse_leaks(data)
+        more = [without_leaks(part, [val]) for part in more]
+    _take_folder(config, out)
+    logger.info("reading pictures")
     detector = CachedDetector(out)
     read = partial(load_framed, spec=spec, detector=detector)
-    pictures = read(train, faces="whole", points=points)
+    pictures = read(train, faces="whole", points=landmarks)
     mean_label = float(np.mean([p.score for p in pictures if p.score is not None]))
-    more = [part if part.splits is None else part.where(split="train") for part in unlabelled]
     for manifest in more:
         pictures += read(replace(manifest, scores=None), faces="auto")
-    val = data.where(split="val")
-    return Job(
-        settings={**settings, **provenance(), "data": describe([train, *more])},
-        maker=ViewMaker(pictures, spec, ViewSettings(**settings["views"])),
+    return TrainingContext(
+        config=config,
+        record={**provenance(), "data": describe([train, *more])},
+        maker=ViewMaker(pictures, spec, config.views),
         val=val,
-        validate=make_validation(val, spec, points=points, detector=detector),
+        validate=make_validation(val, spec, landmarks=landmarks, detector=detector),
         mean_label=mean_label,
         out=out,
-        say=say,
     )
 
 
-def _check(settings: Settings) -> None:
-    """Refuse now what the last of several steps would refuse hours later."""
-    for name, value in settings.items():
-        if name == "fit":
-            FitSettings(**value)
-        elif name == "loss" and value not in LOSSES:
-            raise UsageError(f"expected loss to be one of {', '.join(LOSSES)}, got {value!r}")
-        elif name == "batches" and value < 1:
-            raise UsageError(f"expected a pool of 1 batch or more, got {value}")
-        elif isinstance(value, dict):
-            _check(value)
+def _check_folder(config: MethodConfig, out: Path, resume: bool) -> None:
+    """Refuse a folder in use; name the settings that changed since a run that is resumed began."""
+    if out.exists() and any(out.iterdir()) and not resume:
+        raise UsageError(f"{out} is not empty; choose another folder, or continue with --resume")
+    if (out / FILE).is_file():
+        for line in changed(load_config(out / FILE, type(config)), config):
+            logger.warning("setting changed since the run began: %s", line)
 
 
-def _silent(line: str) -> None:
-    """What processes beside the main one say."""
+def _take_folder(config: MethodConfig, out: Path) -> None:
+    """Make the run folder and write the settings into it."""
+    out.mkdir(parents=True, exist_ok=True)
+    this_process().wait_for_everyone()  # or a late one would find what the others have written
+    if this_process().is_main_process:
+        (out / FILE).write_text(to_toml(config), encoding="utf-8")
 
 
-def earlier(name_or_folder: str, backbone: str, member: str = "") -> Regressor:
+def load_pretrained(name_or_folder: str, backbone: str, member: str = "") -> Regressor:
     """A network that was trained before; of an ensemble, its member with that backbone.
 
     Args:
@@ -268,70 +280,6 @@ def earlier(name_or_folder: str, backbone: str, member: str = "") -> Regressor:
             return network
     held = " and ".join(network.backbone for network in there) or f"a {run.system} network"
     raise UsageError(f"cannot start from {name_or_folder}: it holds {held}, not {backbone}")
-
-
-def score_loss(numbers: Settings) -> ScoreLoss:
-    """The settings' `loss`, with `rank_weight` of `losses.ranked` beside it."""
-    loss: ScoreLoss = partial(LOSSES[numbers["loss"]], weight=numbers["corr_weight"])
-    weight: float = numbers["rank_weight"]
-
-    def both(prediction: Tensor, target: Tensor, sample_weight: Tensor | None = None) -> Tensor:
-        closeness: Tensor = loss(prediction, target, sample_weight=sample_weight)
-        return closeness + weight * ranked(prediction, target)
-
-    return both if weight else loss
-
-
-def make_validation(
-    data: Manifest,
-    spec: PreprocessSpec,
-    batch: int = 64,
-    *,
-    points: bool = False,
-    detector: Detector | None = None,
-) -> Validate:
-    """SRCC, PLCC and their mean on val, the criterion by which weights are kept.
-
-    Args:
-        points: whether the network is also told where the faces' five points lie.
-        detector: finds them, as for `load_framed`.
-    """
-    pictures = load_framed(data, spec, "whole", points=points, detector=detector)
-    views, labels = sampled(pictures, spec), np.array([p.score for p in pictures])
-    marks = np.stack([landmark_vector(p.points, p.frame) for p in pictures]) if points else None
-    normalise = Normalise(spec)
-
-    def validate(network: nn.Module) -> dict[str, float]:
-        scores = predict(network, views, normalise, batch, marks)
-        figures = {"srcc": srcc(scores, labels), "plcc": plcc(scores, labels)}
-        return {**figures, "criterion": (figures["srcc"] + figures["plcc"]) / 2}
-
-    return validate
-
-
-@torch.inference_mode()
-def predict(
-    network: nn.Module,
-    views: Pixels,
-    normalise: Normalise,
-    batch: int,
-    marks: FloatArray | None = None,
-) -> npt.NDArray[np.float32]:
-    """(N, H, W, 3) uint8 to scores (N,), with the network in eval mode.
-
-    Args:
-        marks: (N, 10) from `faces.landmarks.landmark_vector`, for a network that they guide.
-    """
-    network.eval()
-    device = next(network.parameters()).device
-    normalise = normalise.to(device)
-    scores: list[Tensor] = []
-    for start in range(0, len(views), batch):
-        rows = slice(start, start + batch)
-        guides = () if marks is None else (torch.from_numpy(marks[rows]).to(device),)
-        scores.append(network(normalise(torch.from_numpy(views[rows]).to(device)), *guides))
-    array: npt.NDArray[np.float32] = torch.cat(scores).float().cpu().numpy()
-    return array
 
 
 def describe(manifests: Iterable[Manifest]) -> list[dict[str, Any]]:

@@ -1,206 +1,169 @@
-"""One flat training loop on accelerate: network + objective + batches -> a fit folder; resumes.
-
-A fit folder holds `log.jsonl` (losses and validations), `best.safetensors` (the averaged weights
-that validated best) and, until the end, `state.pt` (everything needed to go on).
-"""
+"""One flat training loop on accelerate: network + objective + batches -> a fit folder; resumes."""
 
 from __future__ import annotations
 
-import json
+import logging
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 from torch.utils.data import Dataset
 
-from facegauge.errors import FacegaugeError, UsageError
+from facegauge.errors import FacegaugeError
 from facegauge.training.devices import computes_bfloat16, this_process
+from facegauge.training.fit_state import Figures, FitState, Log, finished, load_best, update_ema
 from facegauge.training.inputs.views import Batch, loader
 from facegauge.training.optimisers import OPTIMISERS
+from facegauge.training.settings import FitConfig
 
-Validate = Callable[[nn.Module], dict[str, float]]
+Validate = Callable[[nn.Module], Figures]
 
-
-@dataclass(frozen=True, slots=True)
-class FitSettings:
-    """Numbers of one fit.
-
-    Attributes:
-        steps: optimiser steps; a batch each.
-        lr: peak learning rate; linear warm-up, then cosine to a hundredth of it.
-        warmup: steps of warm-up.
-        optimiser: "adamw"; or "muon" for the network's matrices, and AdamW for all else.
-        average: decay of the exponential weight average that is validated and kept; 0: none.
-        precision: "no", float32 throughout; or "bf16", bfloat16 where torch's autocast takes it.
-        validate_every, save_every: steps; the last step always validates.
-    """
-
-    steps: int
-    lr: float
-    weight_decay: float = 0.01
-    warmup: int = 100
-    optimiser: str = "adamw"
-    average: float = 0.998
-    precision: str = "no"
-    validate_every: int = 500
-    save_every: int = 200
-    log_every: int = 50
-    seed: int = 0
-    workers: int = 1
-    clip: float = 5.0
-
-    def __post_init__(self) -> None:
-        if self.precision not in ("no", "bf16"):
-            raise UsageError(f"expected precision to be no or bf16, got {self.precision!r}")
-        if self.optimiser not in OPTIMISERS:
-            known = " or ".join(OPTIMISERS)
-            raise UsageError(f"expected optimiser to be {known}, got {self.optimiser!r}")
-        for name in ("validate_every", "save_every", "log_every"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"expected {name} to be 1 or more, got {getattr(self, name)}")
+logger = logging.getLogger(__name__)
 
 
-def rate(step: int, settings: FitSettings) -> float:
-    """The learning rate of a step: linear warm-up, then cosine down to lr / 100."""
-    if step < settings.warmup:
-        return settings.lr * (step + 1) / settings.warmup
-    done = (step - settings.warmup) / max(1, settings.steps - settings.warmup)
-    return settings.lr * (0.01 + 0.99 * (1 + math.cos(math.pi * done)) / 2)
-
-
-def fit(  # noqa: PLR0912, PLR0915  one flat loop
+def fit(
     network: nn.Module,
     objective: nn.Module,
     batches: Callable[..., Dataset[Batch]],
     *,
     validate: Validate,
     folder: Path,
-    settings: FitSettings,
-    say: Callable[[str], None] = print,
-) -> dict[str, float]:
+    config: FitConfig,
+    workers: int = 1,
+) -> Figures:
     """Train `network` in place and load its best averaged weights into it.
 
     Args:
         objective: (network, batch) -> named losses, summed; its own parameters are trained too.
         batches: steps, seed, rank and world, by name, -> the batch of every step.
-        validate: network -> figures; the highest "criterion" is kept.
-        folder: the fit folder; a `state.pt` in it is gone on from, a finished fit is loaded.
+        validate: network -> figures; the weights with the highest "val_score" are kept.
+        folder: the fit folder, see `fit_state`; it is resumed if begun, and loaded if finished.
+        workers: processes that prepare batches.
 
     Returns:
-        The figures of the best validation.
+        The step and the figures of the best validation.
 
     Raises:
         FacegaugeError: a loss is not finite.
     """
-    from safetensors.torch import load_file, save_file
+    done = finished(folder)
+    if done is not None:
+        load_best(folder, network)
+        return done
 
-    folder.mkdir(parents=True, exist_ok=True)
-    state_file, best_file = folder / "state.pt", folder / "best.safetensors"
-    done_file = folder / "done.json"
-    if done_file.exists():
-        network.load_state_dict(load_file(best_file))
-        return dict(json.loads(done_file.read_text()))
-
-    torch.manual_seed(settings.seed)
-    accelerator = this_process()
-    low = settings.precision == "bf16"
-    if low and not computes_bfloat16(accelerator.device):
-        say(f'{folder.name}: this CPU only imitates bfloat16; precision = "no" is faster here')
-    network.to(accelerator.device).to(memory_format=torch.channels_last)
-    objective.to(accelerator.device)
+    torch.manual_seed(config.seed)
+    process = this_process()
+    autocast = in_bfloat16(config, process.device, folder.name)
+    network.to(process.device).to(memory_format=torch.channels_last)
+    objective.to(process.device)
     weights = [p for p in (*network.parameters(), *objective.parameters()) if p.requires_grad]
-    optimisers = OPTIMISERS[settings.optimiser](
-        network, weights, settings.lr, settings.weight_decay
+    optimisers = OPTIMISERS[config.optimiser](network, weights, config.lr, config.weight_decay)
+    state = FitState(folder, network, objective, optimisers)
+    if state.resume():
+        logger.info("%s: resumed at step %d", folder.name, state.step)
+    task, *optimisers = process.prepare(Task(network, objective), *optimisers)
+    views = batches(
+        steps=config.steps,
+        seed=config.seed,
+        rank=process.process_index,
+        world=process.num_processes,
     )
-    average = {name: value.clone() for name, value in network.state_dict().items()}
-    first, best = 0, {"criterion": -math.inf}
-    if state_file.exists():
-        state = torch.load(state_file, map_location="cpu", weights_only=True)
-        network.load_state_dict(state["network"])
-        objective.load_state_dict(state["objective"])
-        for optimiser, kept in zip(optimisers, state["optimisers"], strict=True):
-            optimiser.load_state_dict(kept)
-        average = {name: value.to(accelerator.device) for name, value in state["average"].items()}
-        first, best = state["step"], state["best"]
-        say(f"{folder.name}: going on from step {first}")
-    task, *optimisers = accelerator.prepare(Task(network, objective), *optimisers)
-    steps = batches(
-        steps=settings.steps,
-        seed=settings.seed,
-        rank=accelerator.process_index,
-        world=accelerator.num_processes,
-    )
-    main = accelerator.is_main_process
-    log = Log(folder / "log.jsonl", first, writes=main)
+    main, clock = process.is_main_process, Clock(state.step)
+    log = Log(folder / "log.jsonl", state.step, writes=main)
 
     task.train()
-    started, mark = time.monotonic(), first
-    ahead = range(first, settings.steps)
-    for step, views in zip(ahead, loader(steps, ahead, settings.workers), strict=True):
-        for optimiser in optimisers:
-            for group in optimiser.param_groups:
-                group["lr"] = rate(step, settings)
-        torch.manual_seed(settings.seed * 1_000_003 + step)  # dropout, if the network has any
-        batch = {name: value.to(accelerator.device) for name, value in views.items()}
+    steps = range(state.step, config.steps)
+    for step, batch in zip(steps, loader(views, steps, workers), strict=True):
+        lr = set_rate(optimisers, rate(step, config))
+        torch.manual_seed(config.seed * 1_000_003 + step)  # dropout, if the network has any
+        on_device = {name: value.to(process.device) for name, value in batch.items()}
         # not accelerate's own, which one process cannot have in two precisions
-        with torch.autocast(accelerator.device.type, torch.bfloat16, enabled=low):
-            losses = task(batch)
-        loss = torch.stack(list(losses.values())).sum()
-        if not torch.isfinite(loss):
-            raise FacegaugeError(
-                f"the loss became {loss.item()} at step {step} of {folder.name}; "
-                "lower lr, or set precision to no, and go on with --resume"
-            )
-        accelerator.backward(loss)
-        accelerator.clip_grad_norm_(weights, settings.clip)
+        with torch.autocast(process.device.type, torch.bfloat16, enabled=autocast):
+            losses = task(on_device)
+        loss = finite(torch.stack(list(losses.values())).sum(), step, folder.name)
+        process.backward(loss)
+        process.clip_grad_norm_(weights, config.clip)
         for optimiser in optimisers:
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
-        update_average(average, network, settings.average, step)
+        update_ema(state.ema, network, config.ema_decay, step)
 
-        now, last = step + 1, step + 1 == settings.steps
-        if now % settings.log_every == 0 or last:
-            speed = (now - mark) / (time.monotonic() - started)
+        state.step, last = step + 1, step + 1 == config.steps
+        if last or state.step % config.log_every == 0:
             row = {name: round(value.item(), 5) for name, value in losses.items()}
-            log.write({"step": now, "lr": rate(step, settings), **row, "steps_per_s": speed})
-            started, mark = time.monotonic(), now
-        if now % settings.validate_every == 0 or last:
-            figures = with_weights(network, average, validate)
-            log.write({"step": now, **figures})
-            if main:
-                shown = " ".join(f"{k} {v:.4f}" for k, v in figures.items())
-                say(f"{folder.name}: step {now}/{settings.steps} {shown}")
-            none_kept = "step" not in best or math.isnan(best["criterion"])
-            if none_kept or figures["criterion"] > best["criterion"]:
-                best = {"step": now, **figures}
-                if main:
-                    save_file({k: v.contiguous() for k, v in average.items()}, best_file)
+            row["steps_per_s"] = clock.steps_per_second(state.step)
+            log.write({"step": state.step, "lr": lr, **row})
+        if last or state.step % config.validate_every == 0:
+            figures = validated(network, state.ema, validate)
+            log.write({"step": state.step, **figures})
+            logger.info("%s: step %d/%d %s", folder.name, state.step, config.steps, shown(figures))
+            if state.is_best(figures) and main:
+                state.save_best()
             task.train()
-            started, mark = time.monotonic(), now
-        if main and (now % settings.save_every == 0 or last):
-            state = {
-                "network": network.state_dict(),
-                "objective": objective.state_dict(),
-                "optimisers": [optimiser.state_dict() for optimiser in optimisers],
-                "average": average,
-                "step": now,
-                "best": best,
-            }
-            partial = state_file.with_suffix(".partial")
-            torch.save(state, partial)
-            partial.replace(state_file)
+            clock = Clock(state.step)
+        if main and (last or state.step % config.save_every == 0):
+            state.save()
 
-    accelerator.wait_for_everyone()
-    network.load_state_dict(load_file(best_file))
+    process.wait_for_everyone()
+    load_best(folder, network)
     if main:
-        done_file.write_text(json.dumps(best))
-        state_file.unlink(missing_ok=True)
-    return best
+        state.finish()
+    return state.best
+
+
+def rate(step: int, config: FitConfig) -> float:
+    """The learning rate of a step: linear warm-up, then cosine down to lr / 100."""
+    if step < config.warmup:
+        return config.lr * (step + 1) / config.warmup
+    done = (step - config.warmup) / max(1, config.steps - config.warmup)
+    return config.lr * (0.01 + 0.99 * (1 + math.cos(math.pi * done)) / 2)
+
+
+def set_rate(optimisers: Sequence[Optimizer], lr: float) -> float:
+    """Give all weights this learning rate, which is returned."""
+    for optimiser in optimisers:
+        for group in optimiser.param_groups:
+            group["lr"] = lr
+    return lr
+
+
+def in_bfloat16(config: FitConfig, device: torch.device, name: str) -> bool:
+    """Whether a fit computes in bfloat16; a CPU that only emulates it is warned of."""
+    if config.precision == "bf16" and not computes_bfloat16(device):
+        logger.warning('%s: this CPU emulates bfloat16; precision = "fp32" is faster here', name)
+    return config.precision == "bf16"
+
+
+def finite(loss: Tensor, step: int, name: str) -> Tensor:
+    """The loss as it is.
+
+    Raises:
+        FacegaugeError: it is not a number.
+    """
+    if not torch.isfinite(loss):
+        raise FacegaugeError(
+            f"the loss became {loss.item()} at step {step} of {name}; lower lr, or set precision "
+            "to fp32, and continue with --resume"
+        )
+    return loss
+
+
+def shown(figures: Figures) -> str:
+    return " ".join(f"{name} {value:.4f}" for name, value in figures.items())
+
+
+def validated(network: nn.Module, weights: dict[str, Tensor], validate: Validate) -> Figures:
+    """Figures of the network with other weights; its own are put back."""
+    own = {name: value.clone() for name, value in network.state_dict().items()}
+    network.load_state_dict(weights)
+    network.eval()
+    figures = validate(network)
+    network.load_state_dict(own)
+    return figures
 
 
 class Task(nn.Module):
@@ -215,49 +178,13 @@ class Task(nn.Module):
         return losses
 
 
-@torch.no_grad()
-def update_average(average: dict[str, Tensor], network: nn.Module, decay: float, step: int) -> None:
-    """Move the average towards the network; early steps count for more."""
-    decay = min(decay, (1 + step) / (10 + step))
-    for name, value in network.state_dict().items():
-        if value.is_floating_point():
-            average[name].lerp_(value, 1 - decay)
-        else:
-            average[name].copy_(value)
+class Clock:
+    """Training speed since the last row of the log; validations do not count."""
 
+    def __init__(self, step: int) -> None:
+        self.step, self.started = step, time.monotonic()
 
-def with_weights(
-    network: nn.Module, weights: dict[str, Tensor], validate: Validate
-) -> dict[str, float]:
-    """Validate under other weights, then put the network's own back."""
-    own = {name: value.clone() for name, value in network.state_dict().items()}
-    network.load_state_dict(weights)
-    network.eval()
-    figures = validate(network)
-    network.load_state_dict(own)
-    return figures
-
-
-class Log:
-    """Rows of JSON, one a line; rows after the step that is gone on from are dropped."""
-
-    def __init__(self, path: Path, first: int, writes: bool) -> None:
-        self.path, self.writes = path, writes
-        if not writes:
-            return
-        kept: list[dict[str, Any]] = []
-        if path.exists():
-            for line in path.read_text().splitlines():
-                try:
-                    row = json.loads(line)
-                except json.JSONDecodeError:
-                    continue  # cut short by a kill
-                if row["step"] <= first:
-                    kept.append(row)
-        path.write_text("".join(json.dumps(row) + "\n" for row in kept))
-
-    def write(self, row: dict[str, Any]) -> None:
-        if not self.writes:
-            return
-        with self.path.open("a") as file:
-            file.write(json.dumps(row) + "\n")
+    def steps_per_second(self, step: int) -> float:
+        speed = (step - self.step) / (time.monotonic() - self.started)
+        self.step, self.started = step, time.monotonic()
+        return speed

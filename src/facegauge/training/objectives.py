@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -10,17 +11,29 @@ from torch.nn import functional as F
 
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.nn.heatmap import resize_area
-from facegauge.nn.losses import ordered
+from facegauge.nn.losses import LOSSES, ordered, ranked
 from facegauge.nn.normalise import Normalise
 from facegauge.nn.regressor import Regressor
 from facegauge.training.inputs.views import Batch
+from facegauge.training.settings import LossConfig
 
 ScoreLoss = Callable[..., Tensor]  # (prediction, target, sample_weight=None), see losses.py
 
 
+def score_loss(config: LossConfig, label_rank_weight: float = 0.0) -> ScoreLoss:
+    """The loss between scores and labels, with `losses.ranked` beside it at the given weight."""
+    loss: ScoreLoss = partial(LOSSES[config.loss], weight=config.corr_weight)
+
+    def both(prediction: Tensor, target: Tensor, sample_weight: Tensor | None = None) -> Tensor:
+        closeness: Tensor = loss(prediction, target, sample_weight=sample_weight)
+        return closeness + label_rank_weight * ranked(prediction, target)
+
+    return both if label_rank_weight else loss
+
+
 def all_views(batch: Batch) -> Tensor:
-    """Every view of a batch, labelled, free, then ordered ones: (B, H, W, 3) uint8."""
-    parts = [batch[name] for name in ("labelled", "free", "ordered") if name in batch]
+    """Every view of a batch, labelled, distilled, then ordered ones: (B, H, W, 3) uint8."""
+    parts = [batch[name] for name in ("labelled", "distilled", "ordered") if name in batch]
     return torch.cat([part.reshape(-1, *part.shape[-3:]) for part in parts])
 
 
@@ -31,11 +44,11 @@ class Supervised(nn.Module):
     """
 
     def __init__(
-        self, spec: PreprocessSpec, loss: ScoreLoss, order_weight: float, margin: float
+        self, spec: PreprocessSpec, loss: ScoreLoss, severity_rank_weight: float, margin: float
     ) -> None:
         super().__init__()
         self.normalise = Normalise(spec)
-        self.loss, self.order_weight, self.margin = loss, order_weight, margin
+        self.loss, self.severity_rank_weight, self.margin = loss, severity_rank_weight, margin
 
     def forward(self, network: nn.Module, batch: Batch) -> dict[str, Tensor]:
         views, count = self.normalise(batch["labelled"]), len(batch["labelled"])
@@ -51,12 +64,12 @@ class Supervised(nn.Module):
         if "ordered" in batch:
             severity = batch["severity"]
             copies = scores[count:].view(severity.shape)
-            losses["order"] = self.order_weight * ordered(copies, severity, self.margin)
+            losses["order"] = self.severity_rank_weight * ordered(copies, severity, self.margin)
         return losses
 
 
 class Distilled(nn.Module):
-    """A teacher's scores and feature maps on a pool's views, beside the labels.
+    """A teacher's scores and feature maps on cached views, beside the labels.
 
     The student's maps go through 1x1 convolutions and must match the teacher's, standardised per
     channel, at the same strides; where padding makes their grids differ, the teacher's is remapped
@@ -68,7 +81,7 @@ class Distilled(nn.Module):
         pairs: (student tap, teacher tap), maps of equal stride.
         score_weight, feature_weight: of the two imitation terms.
         label_share: weight of the label against the teacher's score on labelled views.
-        order_weight, margin: of the order within degraded groups, when the batch has them.
+        severity_rank_weight, margin: of the order within degraded groups, when the batch has them.
     """
 
     def __init__(
@@ -82,7 +95,7 @@ class Distilled(nn.Module):
         score_weight: float,
         feature_weight: float,
         label_share: float,
-        order_weight: float,
+        severity_rank_weight: float,
         margin: float,
     ) -> None:
         super().__init__()
@@ -90,7 +103,11 @@ class Distilled(nn.Module):
         self.pairs = pairs if feature_weight else []  # adapters that learn nothing stop DDP
         self.loss = loss
         self.score_weight, self.feature_weight = score_weight, feature_weight
-        self.label_share, self.order_weight, self.margin = label_share, order_weight, margin
+        self.label_share, self.severity_rank_weight, self.margin = (
+            label_share,
+            severity_rank_weight,
+            margin,
+        )
         self.adapters = nn.ModuleList(
             nn.Conv2d(student.channels[s], channels[t], 1) for s, t in self.pairs
         )
@@ -104,7 +121,7 @@ class Distilled(nn.Module):
         with torch.autocast(views.device.type, enabled=False):  # bfloat16 knows steps of 0.002 only
             scores = network.score({name: map_.float() for name, map_ in maps.items()})
 
-        target = batch["goal"].clone()
+        target = batch["teacher_score"].clone()
         count = len(batch.get("labelled", ()))
         if count:
             mix = self.label_share
@@ -112,10 +129,10 @@ class Distilled(nn.Module):
         losses = {"score": self.score_weight * self.loss(scores, target)}
         if self.pairs:
             losses["features"] = self.feature_weight * self._imitation(maps, batch)
-        if "ordered" in batch and self.order_weight:
+        if "ordered" in batch and self.severity_rank_weight:
             severity = batch["severity"]
             copies = scores[-severity.numel() :].view(severity.shape)
-            losses["order"] = self.order_weight * ordered(copies, severity, self.margin)
+            losses["order"] = self.severity_rank_weight * ordered(copies, severity, self.margin)
         return losses
 
     def _imitation(self, maps: dict[str, Tensor], batch: Batch) -> Tensor:

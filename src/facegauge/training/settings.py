@@ -46,6 +46,13 @@ InitFrom = Annotated[
 Earlier = Annotated[str, Expected('"", a shipped scorer, or a scorer or run folder')]
 
 
+def is_pretrained(init_from: str) -> bool:
+    """Whether a network is taken whole, from a scorer or a run, not only a backbone's weights."""
+    if init_from in ("", IMAGENET):
+        return False
+    return init_from in zoo.names() or Path(init_from).is_dir()
+
+
 def check_sources(config: Any) -> None:
     """Refuse `init_from` settings that name nothing, before hours of training reach them.
 
@@ -220,13 +227,19 @@ class FitConfig:
 
 
 @table
-class ScoreLossConfig:
+class LossConfig:
     """The loss between scores and labels."""
 
     RENAMED: ClassVar[dict[str, str]] = {"rank_weight": "label_rank_weight"}
 
     loss: Loss = setting("Loss between score and label; see `nn/losses.py`")
     corr_weight: Weight = setting("Weight of the loss's correlation term", default=1.0)
+
+
+@table
+class ScoreLossConfig(LossConfig):
+    """The loss between scores and labels, and on the order of labels."""
+
     label_rank_weight: Weight = setting(
         "Weight of a loss on the order of every pair of labels", default=0.0
     )
@@ -247,12 +260,30 @@ class SeverityRankConfig:
 
 
 @table
-class NetworkConfig:
-    """A network with a backbone and a head."""
+class InitConfig:
+    """Where a network's first weights come from."""
 
     RENAMED: ClassVar[dict[str, str]] = {"start": "init_from", "weights": "init_from"}
 
+    init_from: InitFrom = setting(
+        'First weights: "" for random ones, "imagenet" to let the library fetch them, a .pth file '
+        "with backbone weights; or a shipped scorer, or a scorer or run folder, whose network is "
+        "taken whole",
+        default="",
+    )
+
+
+@table
+class BackboneConfig(InitConfig):
+    """A backbone and its first weights."""
+
     backbone: Backbone = setting("Network of torchvision or timm; see `nn/backbones.py`")
+
+
+@table
+class HeadConfig:
+    """How scores are made of a backbone's maps."""
+
     depths: Depths = setting(
         "Which of the backbone's maps are pooled: the last, all, or those at strides 4 to 32",
         default="last",
@@ -261,12 +292,11 @@ class NetworkConfig:
         "Head behind the pooling: one linear layer, or two without an activation between",
         default="linear",
     )
-    init_from: InitFrom = setting(
-        'First weights: "" for random ones, "imagenet" to let the library fetch them, a .pth file '
-        "with backbone weights, a shipped scorer, or a scorer or run folder, whose network is "
-        "taken whole",
-        default="",
-    )
+
+
+@table
+class NetworkConfig(BackboneConfig, HeadConfig):
+    """A network: backbone, head and first weights."""
 
 
 @table
@@ -332,3 +362,14 @@ def check_pairs(what: str, pairs: Pairs, student: str, teacher: str) -> None:
                 f"expected {what} of a map of {student} ({', '.join(TAPS[student])}) and one of "
                 f"{teacher} ({', '.join(TAPS[teacher])}), got {[ours, theirs]}"
             )
+
+
+@table
+class MethodConfig:
+    """What the settings of every method have."""
+
+    method: ClassVar[str]
+    RENAMED: ClassVar[dict[str, str]] = {"pool": "teacher_cache"}
+
+    workers: Count = setting("Processes that prepare batches", default=1)
+    views: ViewsConfig = setting("Training views", default=ViewsConfig())

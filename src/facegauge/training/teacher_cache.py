@@ -1,20 +1,16 @@
-"""Views with what a committee of teachers said of them, on disk: made once, learned from often.
+"""Views with the scores and feature maps of teachers, on disk: made once, learned from often.
 
-Making a view and showing it to its teachers costs more than a light student's step on it. A pool
-keeps the view, the committee's mean score and one teacher's feature maps, so that several students
+Making a view and scoring it with its teachers costs more than a light student's step on it. A cache
+keeps the view, the teachers' mean score and the first one's feature maps, so that several students
 and many passes share that cost; only the mirroring is done anew. It takes some 200 kB a view at
 178 x 218, as plain `.npy` files, and may be deleted once the students are trained.
 """
 
 from __future__ import annotations
 
-import json
-import math
-import shutil
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+import logging
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -27,112 +23,88 @@ from facegauge.errors import UsageError
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.nn.normalise import Normalise
 from facegauge.nn.regressor import Regressor
+from facegauge.training.cache_files import (
+    MAPS,
+    Layout,
+    Mapped,
+    TeacherCache,
+    batches_done,
+    create_files,
+    map_files,
+    read_rows,
+    save_progress,
+)
+from facegauge.training.config import to_dict
 from facegauge.training.devices import computes_bfloat16, this_process
-from facegauge.training.inputs.views import Batch, BatchPlan, ViewBatches, ViewMaker, loader, walk
+from facegauge.training.inputs.views import Batch, ViewBatches, ViewMaker, loader, walk
 from facegauge.training.objectives import all_views
+from facegauge.training.settings import TeacherCacheConfig
 
 SAVE_EVERY = 25  # batches of every process
-MAPS = "maps."  # the prefix of a feature map's array
 
-Mapped: TypeAlias = "np.memmap[Any, Any]"
-
-
-@dataclass(frozen=True, slots=True)
-class Pool:
-    """Arrays mapped from disk, a row a view.
-
-    Batch b of `plan` is rows b * plan.views to (b + 1) * plan.views: labelled views, then free
-    ones, then the copies of each ordered group.
-
-    Attributes:
-        arrays: `views` (N, H, W, 3) uint8; `goal` (N,) float32, the committee's mean score;
-            `maps.<tap>` (N, C, h, w) float16, of the first teacher; `score` and `severity` (N,)
-            float32, where a view has them, else NaN.
-    """
-
-    plan: BatchPlan
-    batches: int
-    arrays: dict[str, Mapped]
-
-    @property
-    def channels(self) -> dict[str, int]:
-        """Of every kept feature map, by tap."""
-        return {
-            name.removeprefix(MAPS): array.shape[1]
-            for name, array in self.arrays.items()
-            if name.startswith(MAPS)
-        }
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """For loader workers that are spawned: the files are mapped again, not sent."""
-        files = {name: _file(array) for name, array in self.arrays.items()}
-        return _open, (self.plan, self.batches, files)
+logger = logging.getLogger(__name__)
 
 
-def make_pool(
+def make_teacher_cache(
     folder: Path,
     maker: ViewMaker,
-    plan: BatchPlan,
+    config: TeacherCacheConfig,
     *,
-    batches: int,
-    seed: int,
     teachers: Sequence[Regressor],
     taps: Sequence[str],
-    size: PreprocessSpec | None = None,
+    teacher_spec: PreprocessSpec | None = None,
     workers: int = 1,
-    say: Callable[[str], None] = print,
-) -> Pool:
-    """Make a pool in `folder`, go on with one that was begun, or open a finished one.
+) -> TeacherCache:
+    """Make a teacher cache in `folder`, resume one that was begun, or open a finished one.
 
-    Every process of the run makes its share; the pool is the same however many there are.
+    Every process of the run makes its share; the cache is the same however many there are.
 
     Args:
-        teachers: the committee; their scores are averaged, the first one's maps are kept.
+        maker: makes the views.
+        teachers: their scores are averaged; the maps are the first one's.
         taps: which of the first teacher's feature maps.
-        size: of the views that the teachers look at; the maker's unless given.
+        teacher_spec: of the views that the teachers see; the maker's unless given.
+        workers: processes that prepare batches.
 
     Raises:
-        UsageError: the folder holds a pool of another plan, size or seed, or of other views; the
-            teachers have no such taps; or the disk is too full for it.
+        UsageError: the folder holds a cache of other settings or views; the first teacher has no
+            such taps; or the disk has no room.
     """
-    accelerator = this_process()
-    progress = folder / "pool.json"
-    size = size or maker.spec
-    described: dict[str, Any] = {
-        "plan": asdict(plan),
-        "views": {**asdict(maker.settings), "rising": list(maker.settings.rising)},
-        "batches": batches,
-        "seed": seed,
+    process = this_process()
+    teacher_spec = teacher_spec or maker.spec
+    described = {
+        "plan": to_dict(config.plan),
+        "views": to_dict(maker.config),
+        "batches": config.batches,
+        "seed": config.seed,
         "taps": list(taps),
         "size": [maker.spec.width, maker.spec.height],
-        "looked at": [size.width, size.height],
+        "teacher_size": [teacher_spec.width, teacher_spec.height],
     }
-    done = _done(progress, described)
-    layout = _layout(plan, batches, maker.spec, looked_at=size, teacher=teachers[0], taps=taps)
-    main, world = accelerator.is_main_process, accelerator.num_processes
+    batches, done = config.batches, batches_done(folder, described)
+    layout = _layout(config, maker.spec, teacher_spec, teacher=teachers[0], taps=taps)
+    main, world = process.is_main_process, process.num_processes
     if main and not done:
-        folder.mkdir(parents=True, exist_ok=True)
-        _check_room(folder, layout)
-        _create(folder, layout)
-    accelerator.wait_for_everyone()
-    pool = Pool(plan, batches, _map(folder, layout))
+        create_files(folder, layout)
+    process.wait_for_everyone()
+    cache = TeacherCache(config.plan, batches, map_files(folder, layout))
     if done == batches:
-        return pool
-    committee = Committee(size, teachers, taps).to(accelerator.device)
-    mine = range(done + accelerator.process_index, batches, world)
-    fresh = iter(loader(ViewBatches(maker, plan, steps=batches, seed=seed), mine, workers))
+        return cache
+    committee = Committee(teacher_spec, teachers, taps).to(process.device)
+    views = ViewBatches(maker, config.plan, steps=batches, seed=config.seed)
+    fresh = iter(loader(views, range(done + process.process_index, batches, world), workers))
     for start in range(done, batches, SAVE_EVERY * world):
         stop = min(start + SAVE_EVERY * world, batches)
-        for index in range(start + accelerator.process_index, stop, world):
+        for index in range(start + process.process_index, stop, world):
             batch = next(fresh)
-            _write(pool, index, batch, committee(batch))
-        for array in pool.arrays.values():
+            _write(cache, index, batch, committee(batch))
+        for array in cache.arrays.values():
             array.flush()
-        accelerator.wait_for_everyone()
+        process.wait_for_everyone()
         if main:
-            _save(progress, {**described, "done": stop})
-            say(f"pool: {stop}/{batches} batches")
-    return pool
+            save_progress(folder, described, stop)
+            logger.info("teacher cache: %d/%d batches", stop, batches)
+    return cache
 
 
 class Committee(torch.nn.Module):
@@ -160,38 +132,40 @@ class Committee(torch.nn.Module):
         low = torch.autocast(
             views.device.type, torch.bfloat16, enabled=computes_bfloat16(views.device)
         )
-        said, scores = {}, []
+        kept, scores = {}, []
         for number, teacher in enumerate(self.teachers):
             assert isinstance(teacher, Regressor)
             with low:
                 maps = teacher.features(views)
             scores.append(teacher.score({name: value.float() for name, value in maps.items()}))
             if number == 0:
-                said = {MAPS + tap: maps[tap].half().cpu() for tap in self.taps}
-        return {**said, "goal": torch.stack(scores).mean(0).cpu()}
+                kept = {MAPS + tap: maps[tap].half().cpu() for tap in self.taps}
+        return {**kept, "teacher_score": torch.stack(scores).mean(0).cpu()}
 
 
-class PoolBatches(Dataset[Batch]):
-    """Maps a step to a batch drawn from a pool, mirrored at random.
+class CacheBatches(Dataset[Batch]):
+    """Maps a step to a batch drawn from a teacher cache, mirrored at random.
 
-    As `views.ViewBatches`, with `goal` (B,) and `maps.<tap>` (B, C, h, w) for all B views in the
-    order labelled, free, ordered. Every row is drawn once before any is drawn again.
+    As `views.ViewBatches`, with `teacher_score` (B,) and `maps.<tap>` (B, C, h, w) for all B views
+    in the order labelled, distilled, ordered. Every row is drawn once before any is drawn again.
     """
 
-    def __init__(self, pool: Pool, *, steps: int, seed: int, rank: int = 0, world: int = 1) -> None:
-        self.pool, self.steps, self.seed, self.rank, self.world = pool, steps, seed, rank, world
+    def __init__(
+        self, cache: TeacherCache, *, steps: int, seed: int, rank: int = 0, world: int = 1
+    ) -> None:
+        self.cache, self.steps, self.seed, self.rank, self.world = cache, steps, seed, rank, world
 
     def __len__(self) -> int:
         return self.steps
 
     def __getitem__(self, step: int) -> Batch:
-        plan, arrays = self.pool.plan, self.pool.arrays
+        plan, arrays = self.cache.plan, self.cache.arrays
         labelled = self._drawn(step, plan.labelled, 1, first=0)
-        free = self._drawn(step, plan.free, 1, first=plan.labelled)
-        start = plan.labelled + plan.free
+        distilled = self._drawn(step, plan.distilled, 1, first=plan.labelled)
+        start = plan.labelled + plan.distilled
         groups = self._drawn(step, plan.groups, plan.copies, first=start)
         copies = (groups[:, None] + np.arange(plan.copies)).ravel()
-        rows = np.concatenate([labelled, free, copies])
+        rows = np.concatenate([labelled, distilled, copies])
 
         rng = np.random.default_rng([self.seed, step, self.rank])
         mirror = rng.random(len(rows)) < 0.5
@@ -202,12 +176,12 @@ class PoolBatches(Dataset[Batch]):
             for name, array in arrays.items()
             if name.startswith(MAPS)
         }
-        batch["goal"] = torch.from_numpy(arrays["goal"][rows])
+        batch["teacher_score"] = torch.from_numpy(arrays["teacher_score"][rows])
         if plan.labelled:
             batch["labelled"] = views[: plan.labelled]
             batch["score"] = torch.from_numpy(arrays["score"][labelled])
-        if plan.free:
-            batch["free"] = views[plan.labelled : start]
+        if plan.distilled:
+            batch["distilled"] = views[plan.labelled : start]
         if plan.groups:
             shape = (plan.groups, plan.copies)
             batch["ordered"] = views[start:].reshape(*shape, *views.shape[1:])
@@ -216,9 +190,10 @@ class PoolBatches(Dataset[Batch]):
 
     def _drawn(self, step: int, count: int, size: int, first: int) -> npt.NDArray[np.int64]:
         """First rows of the views or groups, of `size` rows, of one kind in one step."""
-        chosen = walk(self.pool.batches * count, count, step * self.world + self.rank, self.seed)
+        turn = step * self.world + self.rank
+        chosen = walk(self.cache.batches * count, count, turn, self.seed)
         batch, place = np.divmod(chosen, max(count, 1))
-        rows: npt.NDArray[np.int64] = batch * self.pool.plan.views + first + place * size
+        rows: npt.NDArray[np.int64] = batch * self.cache.plan.views + first + place * size
         return rows
 
 
@@ -230,102 +205,37 @@ def _taken(
     return torch.from_numpy(taken)
 
 
-def read_rows(array: Mapped, rows: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
-    """`array[rows]` of an array of rows mapped from a file, by plain reads of that file.
-
-    A map reads ahead of what it is asked for, megabytes for a row where a disk is set so: a pool
-    larger than memory then waits for the disk.
-    """
-    taken = np.empty((len(rows), *array.shape[1:]), array.dtype)
-    with _file(array).open("rb") as file:
-        for place, row in zip(taken, rows.tolist(), strict=True):
-            file.seek(array.offset + row * place.nbytes)
-            file.readinto(place)
-    return taken
-
-
-def _file(array: Mapped) -> Path:
-    assert array.filename is not None  # only copies and pickles have none
-    return Path(array.filename)
-
-
-def _open(plan: BatchPlan, batches: int, files: dict[str, Path]) -> Pool:
-    arrays = {name: np.lib.format.open_memmap(file, mode="r+") for name, file in files.items()}
-    return Pool(plan, batches, arrays)
-
-
 def _layout(
-    plan: BatchPlan,
-    batches: int,
+    config: TeacherCacheConfig,
     spec: PreprocessSpec,
+    teacher_spec: PreprocessSpec,
     *,
-    looked_at: PreprocessSpec,
     teacher: Regressor,
     taps: Sequence[str],
-) -> dict[str, tuple[type, tuple[int, ...]]]:
-    """Type and shape of every array."""
-    empty = torch.zeros(1, 3, looked_at.height, looked_at.width)
+) -> Layout:
+    empty = torch.zeros(1, 3, teacher_spec.height, teacher_spec.width)
     with torch.no_grad():
         maps = teacher.eval().features(empty.to(next(teacher.parameters()).device))
     for tap in taps:
         if tap not in maps:
             raise UsageError(f"{teacher.backbone} has no map {tap!r}: it has {', '.join(maps)}")
-    count = batches * plan.views
+    count = config.batches * config.plan.views
     return {
         "views": (np.uint8, (count, spec.height, spec.width, 3)),
         **{MAPS + tap: (np.float16, (count, *maps[tap].shape[1:])) for tap in taps},
-        **dict.fromkeys(("goal", "score", "severity"), (np.float32, (count,))),
+        **dict.fromkeys(("teacher_score", "score", "severity"), (np.float32, (count,))),
     }
 
 
-def _check_room(folder: Path, layout: dict[str, tuple[type, tuple[int, ...]]]) -> None:
-    """A pool's files are holes at first; a disk that fills up would end the run without a word."""
-    size = sum(math.prod(shape) * np.dtype(kind).itemsize for kind, shape in layout.values())
-    free = shutil.disk_usage(folder).free
-    if size > free:
-        raise UsageError(
-            f"{folder} needs {size / 1e9:.1f} GB on disk, and {free / 1e9:.1f} GB are free; lower "
-            "pool.batches, or make room and go on with --resume"
-        )
-
-
-def _create(folder: Path, layout: dict[str, tuple[type, tuple[int, ...]]]) -> None:
-    for name, (kind, shape) in layout.items():
-        np.lib.format.open_memmap(folder / f"{name}.npy", mode="w+", dtype=kind, shape=shape)
-
-
-def _map(folder: Path, layout: Iterable[str]) -> dict[str, Mapped]:
-    return {name: np.lib.format.open_memmap(folder / f"{name}.npy", mode="r+") for name in layout}
-
-
-def _write(pool: Pool, index: int, batch: Batch, said: dict[str, Tensor]) -> None:
-    plan, arrays = pool.plan, pool.arrays
+def _write(cache: TeacherCache, index: int, batch: Batch, taught: dict[str, Tensor]) -> None:
+    plan, arrays = cache.plan, cache.arrays
     rows = slice(index * plan.views, (index + 1) * plan.views)
     arrays["views"][rows] = all_views(batch).numpy()
-    for name, values in said.items():
+    for name, values in taught.items():
         arrays[name][rows] = values.numpy()
     arrays["score"][rows] = arrays["severity"][rows] = np.nan
     if plan.labelled:
         arrays["score"][rows][: plan.labelled] = batch["score"].numpy()
     if plan.groups:
-        arrays["severity"][rows][plan.labelled + plan.free :] = batch["severity"].numpy().ravel()
-
-
-def _done(progress: Path, described: dict[str, Any]) -> int:
-    """How many batches a pool that was begun holds."""
-    if not progress.exists():
-        return 0
-    found = json.loads(progress.read_text())
-    done = int(found.pop("done"))
-    if found != described:
-        raise UsageError(
-            f"{progress.parent} holds a pool of other settings: {found}, expected {described}; "
-            "delete it, or go back to its settings"
-        )
-    return done
-
-
-def _save(progress: Path, state: dict[str, Any]) -> None:
-    partial = progress.with_suffix(".partial")
-    partial.write_text(json.dumps(state))
-    partial.replace(progress)
+        severity = batch["severity"].numpy().ravel()
+        arrays["severity"][rows][plan.labelled + plan.distilled :] = severity

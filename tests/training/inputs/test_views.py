@@ -12,17 +12,18 @@ import torch
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.results import Box
 from facegauge.training.inputs.views import (
-    BatchPlan,
     Framed,
     ViewBatches,
     ViewMaker,
-    ViewSettings,
     loader,
     mixed,
 )
+from facegauge.training.settings import BatchPlan, ViewsConfig
 
 SPEC = PreprocessSpec(width=24, height=32)
-STILL = ViewSettings(shift=0, zoom=0, exact=1, degraded=0, twice=0)
+STILL = ViewsConfig(
+    shift=0, zoom=0, integer_shift_prob=1, degraded_fraction=0, second_degradation_prob=0
+)
 
 
 def pictures(labelled: int = 7, large: int = 2) -> list[Framed]:
@@ -35,19 +36,19 @@ def pictures(labelled: int = 7, large: int = 2) -> list[Framed]:
     return small + [Framed(big, Box(0, 0, 96, 128)) for _ in range(large)]
 
 
-def batches(plan: BatchPlan, settings: ViewSettings = STILL, **options: int) -> ViewBatches:
+def batches(plan: BatchPlan, settings: ViewsConfig = STILL, **options: int) -> ViewBatches:
     return ViewBatches(
         ViewMaker(pictures(), SPEC, settings), plan, **{"steps": 9, "seed": 3, **options}
     )
 
 
 def test_a_batch_depends_on_its_step_alone() -> None:
-    plan = BatchPlan(labelled=3, free=2, groups=2, copies=3)
-    one, two = (batches(plan, ViewSettings()) for _ in range(2))
+    plan = BatchPlan(labelled=3, distilled=2, groups=2, copies=3)
+    one, two = (batches(plan, ViewsConfig()) for _ in range(2))
     two[0], two[7]
     for name, value in one[5].items():
         assert torch.equal(value, two[5][name])
-    assert not torch.equal(one[5]["free"], one[6]["free"])
+    assert not torch.equal(one[5]["distilled"], one[6]["distilled"])
 
 
 def test_workers_and_restarts_keep_the_order() -> None:
@@ -79,7 +80,7 @@ def test_a_still_view_of_the_inputs_size_is_the_picture_or_its_mirror() -> None:
 
 
 def test_exact_jitter_moves_by_whole_pixels() -> None:
-    settings = ViewSettings(shift=0.2, exact=1, degraded=0)
+    settings = ViewsConfig(shift=0.2, integer_shift_prob=1, degraded_fraction=0)
     maker = ViewMaker(pictures(), SPEC, settings)
     view = maker.plain(maker.pictures[0], np.random.default_rng(5))
     values = {tuple(pixel) for pixel in maker.pictures[0].pixels.reshape(-1, 3).tolist()}
@@ -97,7 +98,7 @@ def test_ordered_groups_start_clean_and_get_worse() -> None:
 
 
 def test_severities_of_a_group_rise_within_their_range() -> None:
-    maker = ViewMaker(pictures(), SPEC, replace(STILL, rising=(0.2, 0.4)))
+    maker = ViewMaker(pictures(), SPEC, replace(STILL, severity_range=(0.2, 0.4)))
     for seed in range(5):
         _, severities, _ = maker.ordered(maker.pictures[0], 3, np.random.default_rng(seed))
         assert severities[0] == 0 and 0.2 <= severities[1] < severities[2] <= 0.4
@@ -123,30 +124,34 @@ def test_a_mixed_view_is_a_blend_or_holds_a_rectangle_of_the_other() -> None:
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0])
-def test_free_views_are_mixed_as_often_as_asked(share: float) -> None:
+def test_distilled_views_are_mixed_as_often_as_asked(share: float) -> None:
     flat = [Framed(np.full((32, 24, 3), 8 * n, np.uint8), Box(0, 0, 24, 32)) for n in range(30)]
-    maker = ViewMaker(flat, SPEC, replace(STILL, mixed=share))
-    free = ViewBatches(maker, BatchPlan(free=64), steps=1, seed=1)[0]["free"]
+    maker = ViewMaker(flat, SPEC, replace(STILL, mix_prob=share))
+    free = ViewBatches(maker, BatchPlan(distilled=64), steps=1, seed=1)[0]["distilled"]
     plain = [len(np.unique(view)) == 1 and int(view[0, 0, 0]) % 8 == 0 for view in free]
     assert all(plain) if not share else sum(plain) < 16
 
 
 def test_large_pictures_get_their_share() -> None:
-    made = batches(BatchPlan(free=1, portraits=1.0))
+    made = batches(BatchPlan(distilled=1, portrait_share=1.0))
     assert made.large == [7, 8]
     rng = np.random.default_rng(0)
     assert all(made._any(rng).pixels.shape[0] == 128 for _ in range(20))
 
 
 def test_the_best_quarter_gets_its_share_of_what_large_pictures_leave() -> None:
-    made = batches(BatchPlan(free=1, portraits=0.5, best=1.0))
-    assert [made.maker.pictures[place].score for place in made.best] == [0.6, 0.5]
+    made = batches(BatchPlan(distilled=1, portrait_share=0.5, top_quartile_share=1.0))
+    assert [made.maker.pictures[place].score for place in made.top_quartile] == [0.6, 0.5]
     rng = np.random.default_rng(0)
     drawn = Counter(made._any(rng).score for _ in range(200))
     assert set(drawn) == {None, 0.6, 0.5}
     assert 70 < drawn[None] < 130
 
 
-@pytest.mark.parametrize("name", ["labelled", "free", "ordered"])
+@pytest.mark.parametrize("name", ["labelled", "distilled", "ordered"])
 def test_what_the_plan_leaves_out_is_absent(name: str) -> None:
-    assert name not in batches(BatchPlan())[0]
+    others = {"labelled": 1, "distilled": 1, "groups": 1}
+    others["groups" if name == "ordered" else name] = 0
+    batch = batches(BatchPlan(**others))[0]
+    assert name not in batch
+    assert len({"labelled", "distilled", "ordered"} & set(batch)) == 2

@@ -24,11 +24,12 @@ from facegauge.faces.landmarks import landmark_vector, mirror_landmarks
 from facegauge.faces.sampling import sample
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.results import Box, Point
+from facegauge.training.settings import BatchPlan, ViewsConfig
 
 Batch = dict[str, torch.Tensor]
 
-# drawn from in this order: other kinds, or another order, would change every free view
-FREE_KINDS = (
+# drawn from in this order: other kinds, or another order, would change every distilled view
+DISTILLED_KINDS = (
     *("gaussian_blur", "downscale", "jpeg", "noise"),
     *("motion_blur", "dark", "bright", "low_contrast"),
 )
@@ -51,37 +52,14 @@ class Framed:
     points: tuple[Point, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ViewSettings:
-    """How far a view may depart from its picture.
-
-    Attributes:
-        shift, zoom: largest jitter of the frame, as a share of its size.
-        exact: share of views whose jitter is by whole pixels only, so that a picture of the
-            input's size is not resampled and keeps its hard pixel steps.
-        degraded: share of free views that are degraded.
-        twice: share of the degraded views that are degraded a second time.
-        mixed: share of free views that are mixed with another free view, see `mixed`.
-        rising: least and largest severity of the degraded copies in an ordered group.
-    """
-
-    shift: float = 0.05
-    zoom: float = 0.06
-    exact: float = 0.6
-    degraded: float = 0.5
-    twice: float = 0.3
-    mixed: float = 0.0
-    rising: tuple[float, float] = (0.5, 5.0)
-
-
-def jittered(frame: Box, settings: ViewSettings, rng: np.random.Generator) -> Box:
+def jittered(frame: Box, config: ViewsConfig, rng: np.random.Generator) -> Box:
     """The frame, moved and, now and then, scaled at random."""
     return framing.jittered(
         frame,
         rng,
-        shift=settings.shift,
-        zoom=settings.zoom,
-        integer_shift_prob=settings.exact,
+        shift=config.shift,
+        zoom=config.zoom,
+        integer_shift_prob=config.integer_shift_prob,
     )
 
 
@@ -113,9 +91,9 @@ class ViewMaker:
     """Makes the views that the objectives ask for, from labelled and unlabelled pictures."""
 
     def __init__(
-        self, pictures: Sequence[Framed], spec: PreprocessSpec, settings: ViewSettings
+        self, pictures: Sequence[Framed], spec: PreprocessSpec, config: ViewsConfig
     ) -> None:
-        self.pictures, self.spec, self.settings = pictures, spec, settings
+        self.pictures, self.spec, self.config = pictures, spec, config
 
     def plain(self, picture: Framed, rng: np.random.Generator) -> Pixels:
         """Jittered and mirrored only: the label still holds."""
@@ -123,20 +101,20 @@ class ViewMaker:
 
     def marked(self, picture: Framed, rng: np.random.Generator) -> tuple[Pixels, FloatArray]:
         """A plain view, and where the face's points lie in it; see `landmark_vector`."""
-        frame = jittered(picture.frame, self.settings, rng)
+        frame = jittered(picture.frame, self.config, rng)
         mirror = bool(rng.random() < 0.5)
         return view(picture.pixels, frame, mirror=mirror, spec=self.spec), _marks(
             picture, frame, mirror
         )
 
-    def free(self, picture: Framed, rng: np.random.Generator) -> Pixels:
+    def distilled(self, picture: Framed, rng: np.random.Generator) -> Pixels:
         """Degraded once or twice, or not at all: for a teacher to score."""
         pixels = picture.pixels
-        if rng.random() < self.settings.degraded:
-            for _ in range(1 + (rng.random() < self.settings.twice)):
-                kind = str(rng.choice(FREE_KINDS))
+        if rng.random() < self.config.degraded_fraction:
+            for _ in range(1 + (rng.random() < self.config.second_degradation_prob)):
+                kind = str(rng.choice(DISTILLED_KINDS))
                 pixels = degrade(pixels, kind, rng.uniform(0.3, 5), rng)
-        frame = jittered(picture.frame, self.settings, rng)
+        frame = jittered(picture.frame, self.config, rng)
         return view(pixels, frame, mirror=bool(rng.random() < 0.5), spec=self.spec)
 
     def ordered(
@@ -148,8 +126,8 @@ class ViewMaker:
             The views, their severities, and where the face's points lie in all of them.
         """
         kind = str(rng.choice(ORDERED_KINDS))
-        rest = np.sort(rng.uniform(*self.settings.rising, copies - 1))
-        frame = jittered(picture.frame, self.settings, rng)
+        rest = np.sort(rng.uniform(*self.config.severity_range, copies - 1))
+        frame = jittered(picture.frame, self.config, rng)
         mirror = bool(rng.random() < 0.5)
         severities = [0.0, *map(float, rest)]
         views = [
@@ -164,40 +142,13 @@ def _marks(picture: Framed, frame: Box, mirror: bool) -> FloatArray:
     return mirror_landmarks(marks) if mirror else marks
 
 
-@dataclass(frozen=True, slots=True)
-class BatchPlan:
-    """How many views of which kind a batch holds.
-
-    Attributes:
-        labelled: labelled views, drawn without replacement within a pass over the labels.
-        free: views for the teacher, from all pictures.
-        groups, copies: ordered groups and the copies in each, from all pictures.
-        portraits: share of free views and groups drawn from pictures that are larger than the
-            network's input; they are few and would otherwise hardly be seen.
-        best: share of the others drawn from the quarter of the labelled pictures, not large, whose
-            labels are the highest; those are rare too, and a correlation leans on them.
-    """
-
-    labelled: int = 0
-    free: int = 0
-    groups: int = 0
-    copies: int = 3
-    portraits: float = 0.25
-    best: float = 0.0
-
-    @property
-    def views(self) -> int:
-        """In a batch, of all kinds."""
-        return self.labelled + self.free + self.groups * self.copies
-
-
 class ViewBatches(Dataset[Batch]):
     """Maps a step to its batch.
 
-    A batch holds `labelled` (L, H, W, 3), `score` and `sample_weight` (L,); `free` (F, H, W, 3);
-    `ordered` (G, K, H, W, 3) and `severity` (G, K). Pictures are uint8; what the plan leaves out
-    is absent. Where pictures have points, `landmarks` (L + G K, 10) holds those of the labelled
-    views, then of the ordered ones.
+    A batch holds `labelled` (L, H, W, 3), `score` and `sample_weight` (L,); `distilled`
+    (D, H, W, 3); `ordered` (G, K, H, W, 3) and `severity` (G, K). Pictures are uint8; what the plan
+    leaves out is absent. Where pictures have points, `landmarks` (L + G K, 10) holds those of the
+    labelled views, then of the ordered ones.
     """
 
     def __init__(
@@ -218,7 +169,7 @@ class ViewBatches(Dataset[Batch]):
         self.large = [i for i, p in enumerate(pictures) if p.frame.width > large]
         self.small = [i for i, p in enumerate(pictures) if p.frame.width <= large]
         ranked = sorted(set(self.labels) & set(self.small), key=self._label, reverse=True)
-        self.best = ranked[: math.ceil(len(ranked) / 4)]
+        self.top_quartile = ranked[: math.ceil(len(ranked) / 4)]
         self.marked = any(p.points for p in pictures)
 
     def __len__(self) -> int:
@@ -239,8 +190,8 @@ class ViewBatches(Dataset[Batch]):
             batch["sample_weight"] = torch.tensor(
                 [p.sample_weight for p in chosen], dtype=torch.float32
             )
-        if plan.free:
-            batch["free"] = _stack([self._free(rng) for _ in range(plan.free)])
+        if plan.distilled:
+            batch["distilled"] = _stack([self._distilled(rng) for _ in range(plan.distilled)])
         if plan.groups:
             groups = [maker.ordered(self._any(rng), plan.copies, rng) for _ in range(plan.groups)]
             batch["ordered"] = torch.stack([_stack(views) for views, _, _ in groups])
@@ -250,18 +201,20 @@ class ViewBatches(Dataset[Batch]):
             batch["landmarks"] = torch.from_numpy(np.stack(marks))
         return batch
 
-    def _free(self, rng: np.random.Generator) -> Pixels:
-        view, share = self.maker.free(self._any(rng), rng), self.maker.settings.mixed
+    def _distilled(self, rng: np.random.Generator) -> Pixels:
+        view, share = self.maker.distilled(self._any(rng), rng), self.maker.config.mix_prob
         if share and rng.random() < share:
-            view = mixed(view, self.maker.free(self._any(rng), rng), rng)
+            view = mixed(view, self.maker.distilled(self._any(rng), rng), rng)
         return view
 
     def _any(self, rng: np.random.Generator) -> Framed:
-        pool = self.large if rng.random() < self.plan.portraits else self.small
-        if pool is self.small and self.plan.best and rng.random() < self.plan.best:
-            pool = self.best
-        pool = pool or self.small or self.large
-        return self.maker.pictures[pool[rng.integers(len(pool))]]
+        plan = self.plan
+        rows = self.large if rng.random() < plan.portrait_share else self.small
+        share = plan.top_quartile_share
+        if rows is self.small and share and rng.random() < share:
+            rows = self.top_quartile
+        rows = rows or self.small or self.large
+        return self.maker.pictures[rows[rng.integers(len(rows))]]
 
     def _label(self, picture: int) -> float:
         return self.maker.pictures[picture].score or 0.0

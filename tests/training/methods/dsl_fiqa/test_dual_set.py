@@ -16,8 +16,8 @@ from facegauge.data.degradations import DEGRADATIONS
 from facegauge.errors import UsageError
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.results import Box
-from facegauge.training.fit import FitSettings, fit
-from facegauge.training.inputs.views import Framed, ViewMaker, ViewSettings
+from facegauge.training.fit import fit
+from facegauge.training.inputs.views import Framed, ViewMaker
 from facegauge.training.methods.dsl_fiqa import dual_set
 from facegauge.training.methods.dsl_fiqa.dual_set import (
     KINDS,
@@ -30,9 +30,12 @@ from facegauge.training.methods.dsl_fiqa.dual_set import (
 )
 from facegauge.training.methods.dsl_fiqa.encoder import DegradationEncoder
 from facegauge.training.methods.dsl_fiqa.patch_contrast import PatchContrast, patch_loss
+from facegauge.training.settings import FitConfig, ViewsConfig
 
 SPEC = PreprocessSpec(width=24, height=32)
-STILL = ViewSettings(shift=0, zoom=0, exact=1, degraded=0, twice=0)
+STILL = ViewsConfig(
+    shift=0, zoom=0, integer_shift_prob=1, degraded_fraction=0, second_degradation_prob=0
+)
 
 
 def slow(s: list[list[float]], r: list[list[float]], temperature: float, mean: bool):
@@ -340,15 +343,15 @@ def test_the_loop_trains_it(
     network = encoder()
     before = {name: value.clone() for name, value in network.named_parameters()}
     made = batches(PLAN)
-    settings = FitSettings(2, 1e-3, warmup=1, validate_every=2, log_every=1, workers=0)
+    config = FitConfig(steps=2, lr=1e-3, warmup=1, validate_every=2, log_every=1)
     fit(
         network,
         objective,
         partial(DualSetBatches, made.clean, made.real, PLAN),
-        validate=lambda network: {"criterion": 0.0},
+        validate=lambda network: {"val_score": 0.0},
         folder=tmp_path,
-        settings=settings,
-        say=lambda line: None,
+        config=config,
+        workers=0,
     )
     row = json.loads((tmp_path / "log.jsonl").read_text().splitlines()[0])
     assert {name: row[name] for name in first} == pytest.approx(first, rel=0.01)

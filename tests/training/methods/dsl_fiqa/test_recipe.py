@@ -18,8 +18,8 @@ from facegauge.nn.checkpoints import load_run, save_run
 from facegauge.nn.regressor import Regressor
 from facegauge.results import Box, Face
 from facegauge.training import fit as fitting
-from facegauge.training.context import open_job
 from facegauge.training.legacy_config import apply_overrides, load_preset
+from facegauge.training.legacy_job import open_job
 from facegauge.training.methods.dsl_fiqa import recipe as dsl
 from facegauge.training.methods.dsl_fiqa.network import DslFiqa
 from toys import first_losses, grain
@@ -119,7 +119,7 @@ def test_an_encoder_begins_with_a_scorers_layers(
 def test_both_stages_leave_their_part(data: Manifest, sets: Sets, tmp_path: Path) -> None:
     out = tmp_path / "run"
     figures = dsl.run(settings(), data, *sets, out)
-    assert list(figures) == ["map", "criterion"] and 0 < figures["map"] <= 1
+    assert list(figures) == ["map", "val_score"] and 0 < figures["map"] <= 1
     encoder, run = load_run(out / "encoder"), load_run(out)
     assert encoder.system == "dsl encoder" and run.system == "dsl"
     assert isinstance(run.network, DslFiqa) and run.network.core.guide is not None
@@ -243,7 +243,7 @@ def test_killed_and_resumed_ends_the_same(
 ) -> None:
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     dsl.run(settings(), data, *sets, whole)
-    update, calls = fitting.update_average, {"left": 0}
+    update, calls = fitting.update_ema, {"left": 0}
 
     def dying(*args: object) -> None:
         calls["left"] -= 1
@@ -251,12 +251,12 @@ def test_killed_and_resumed_ends_the_same(
             raise KeyboardInterrupt
         update(*args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(fitting, "update_average", dying)
+    monkeypatch.setattr(fitting, "update_ema", dying)
     for left in (2, 4):  # the encoder takes 4 in all: one kill in each stage
         calls["left"] = left
         with pytest.raises(KeyboardInterrupt):
             dsl.run(settings(), data, *sets, cut, resume=True)
-    monkeypatch.setattr(fitting, "update_average", update)
+    monkeypatch.setattr(fitting, "update_ema", update)
     dsl.run(settings(), data, *sets, cut, resume=True)
     expected, got = (load_run(folder).network.state_dict() for folder in (whole, cut))
     for name, value in expected.items():

@@ -221,7 +221,7 @@ def test_an_encoder_is_judged_by_its_cells() -> None:
         embed(network, made.views, SPEC, part="all")
     figures = retrieval_validation(made, SPEC)(network)
     expected = average_precisions(cells, made.kinds, made.identities).mean()
-    assert figures["criterion"] == figures["map"] == pytest.approx(expected)
+    assert figures["val_score"] == figures["map"] == pytest.approx(expected)
 
 
 def test_the_sharpest_picture_of_each_person_is_taken(tmp_path: Path) -> None:

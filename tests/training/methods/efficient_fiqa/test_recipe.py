@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,9 @@ from facegauge.labelling.label_table import load_labels
 from facegauge.nn.checkpoints import load_run
 from facegauge.training import context as jobs
 from facegauge.training import fit as fitting
-from facegauge.training.legacy_config import apply_overrides, load_preset
+from facegauge.training.config import apply_overrides, load_preset
 from facegauge.training.methods.efficient_fiqa import recipe as efficient
+from facegauge.training.methods.efficient_fiqa.config import EfficientFiqaConfig
 from toys import first_losses, grain
 
 FITS = ("teachers.first", "teachers.second", "teacher_plus", "student")
@@ -31,12 +33,12 @@ SMALL = [
     "teacher.input.height=64",
     "workers=0",
     "label.views=2",
-    "label.weighted=true",
-    "pool.batches=3",
+    "label.sample_weight=true",
+    "teacher_cache.batches=3",
     *(f"{table}.fit.{key}={value}" for table in FITS for key, value in SHORT.items()),
-    *(f"{table}.plan.labelled=6" for table in ("teacher", "teacher_plus", "pool")),
-    *(f"{table}.plan.groups=1" for table in ("teacher", "teacher_plus", "pool")),
-    "pool.plan.free=2",
+    *(f"{table}.plan.labelled=6" for table in ("teacher", "teacher_plus", "teacher_cache")),
+    *(f"{table}.plan.groups=1" for table in ("teacher", "teacher_plus", "teacher_cache")),
+    "teacher_cache.plan.distilled=2",
     "student.plan.labelled=6",
 ]
 
@@ -67,7 +69,7 @@ def sets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Manifest, Man
     return made[0], made[1]
 
 
-def settings() -> efficient.Settings:
+def settings() -> EfficientFiqaConfig:
     return apply_overrides(load_preset("efficient_fiqa", "cpu"), SMALL)
 
 
@@ -100,10 +102,10 @@ def test_every_step_leaves_its_part(
         scores = [member(torch.zeros(1, 3, 64, 48)).item() for member in members.values()]
         assert list(members) == ["first", "second"] and len(set(scores)) == 2
         assert score == pytest.approx(np.mean(scores), abs=1e-6)
-    pool = np.load(out / "pool" / "score.npy")
+    cached = np.load(out / "teacher_cache" / "score.npy")
     known = {*data.where(split="train").labels(), *labels_a.labels()}
     known |= set(load_labels(out / "labels_b.csv")[0].labels())
-    assert {round(float(s), 4) for s in pool[np.isfinite(pool)]} <= {round(s, 4) for s in known}
+    assert {round(float(s), 4) for s in cached[np.isfinite(cached)]} <= {round(s, 4) for s in known}
 
     assert first_losses(out / "teacher" / "first") == pytest.approx(
         {"labels": 1.8449, "order": 0.7273}, rel=0.02
@@ -113,17 +115,20 @@ def test_every_step_leaves_its_part(
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ("student.fit.optimiser=sgd", "adamw or muon, got 'sgd'"),
-        ("student.fit.log_every=0", "log_every to be 1 or more, got 0"),
-        ("student.loss=mse", "loss to be one of mse_corr, .*, got 'mse'"),
-        ("student.learns=c", "student.learns to be labels or a or b, got 'c'"),
+        ("student.fit.optimiser=sgd", "student.fit.optimiser: expected adamw or muon, got 'sgd'"),
+        ("student.fit.log_every=0", "student.fit.log_every: expected .* 1 or more, got 0"),
+        ("student.loss=mse", "student.loss: expected mse_corr, .*, got 'mse'"),
+        ("student.learns=c", "student.learns: expected labels, a or b, got 'c'"),
         ('teacher.members=["thrid"]', r"teacher.members to name some of first, second, got"),
         (
             "student.backbone=mobilenet_v3_small",
             r"mobilenet_v3_small \(features.1, .* got",
         ),
-        ('student.pairs=[["stages.1"]]', r"one of mobilenet_v2 \(.*, got \['stages.1'\]"),
-        ("pool.batches=0", "a pool of 1 batch or more, got 0"),
+        (
+            'student.pairs=[["stages.1"]]',
+            r"student.pairs: expected a list of lists of 2 texts, got \[\['stages.1'\]\]",
+        ),
+        ("teacher_cache.batches=0", "teacher_cache.batches: expected .* 1 or more, got 0"),
     ],
 )
 def test_what_the_last_step_cannot_do_is_refused_before_the_first(
@@ -138,7 +143,7 @@ def test_the_retrained_teacher_is_built_like_the_first(
     data: Manifest, sets: tuple[Manifest, Manifest], tmp_path: Path
 ) -> None:
     """Also where that goes on from a network with another head, on labels with another mean."""
-    other = ["teachers.first.backbone=edgenext_xx_small", "teachers.first.start=efficient"]
+    other = ["teachers.first.backbone=edgenext_xx_small", "teachers.first.init_from=efficient"]
     numbers = apply_overrides(settings(), [*other, "student.learns=labels"])  # pairs fit no more
     efficient.run(numbers, data, *sets, tmp_path / "run")
     first, plus = (
@@ -152,11 +157,9 @@ def test_labels_alone_without_a_pool(
     data: Manifest, sets: tuple[Manifest, Manifest], tmp_path: Path
 ) -> None:
     """The paper's way: the student learns scores only, and the teacher has an input of its own."""
-    numbers = settings()
-    del numbers["pool"]
-    numbers["teacher"]["input"] = {"width": 64, "height": 80}
-    numbers["student"]["plan"]["groups"] = 0
-    efficient.run(numbers, data, *sets, tmp_path / "run")
+    larger = ["teacher.input.width=64", "teacher.input.height=80", "student.plan.groups=0"]
+    config = replace(apply_overrides(settings(), larger), teacher_cache=None)
+    efficient.run(config, data, *sets, tmp_path / "run")
     assert load_run(tmp_path / "run" / "teacher").spec.width == 64
     assert load_run(tmp_path / "run").spec.width == 48
     assert set(first_losses(tmp_path / "run")) == {"labels"}
@@ -168,8 +171,8 @@ def test_the_student_can_stop_at_the_labels_or_at_a(
     """Teachers that are there already are taken as they are."""
     efficient.run(settings(), data, *sets, tmp_path / "run")
     taken = [
-        f"teachers.first.start={tmp_path / 'run' / 'teacher'}",
-        f"teacher_plus.start={tmp_path / 'run' / 'teacher_plus'}",
+        f"teachers.first.init_from={tmp_path / 'run' / 'teacher'}",
+        f"teacher_plus.init_from={tmp_path / 'run' / 'teacher_plus'}",
         "teachers.first.fit.steps=0",
         "teacher_plus.fit.steps=0",
     ]
@@ -185,8 +188,8 @@ def test_the_student_can_stop_at_the_labels_or_at_a(
         assert np.allclose(labels, again, atol=0.01)
     known = {round(score, 4) for score in data.where(split="train").labels()}
     known |= {round(score, 4) for score in load_labels(out / "labels_a.csv")[0].labels()}
-    pool = np.load(out / "pool" / "score.npy")
-    assert {round(float(score), 4) for score in pool[np.isfinite(pool)]} <= known
+    cached = np.load(out / "teacher_cache" / "score.npy")
+    assert {round(float(score), 4) for score in cached[np.isfinite(cached)]} <= known
 
 
 def test_killed_and_resumed_ends_the_same(
@@ -197,7 +200,7 @@ def test_killed_and_resumed_ends_the_same(
 ) -> None:
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     efficient.run(settings(), data, *sets, whole)
-    update, label_into = fitting.update_average, jobs.label_into
+    update, label_into = fitting.update_ema, jobs.label_into
     calls = {"left": 6}  # the teacher takes 4: the kill falls into T+
 
     def dying(*args: object) -> None:
@@ -209,10 +212,10 @@ def test_killed_and_resumed_ends_the_same(
     def dying_label(*args: object, **kwargs: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(fitting, "update_average", dying)
+    monkeypatch.setattr(fitting, "update_ema", dying)
     with pytest.raises(KeyboardInterrupt):
         efficient.run(settings(), data, *sets, cut)
-    monkeypatch.setattr(fitting, "update_average", update)
+    monkeypatch.setattr(fitting, "update_ema", update)
     monkeypatch.setattr(jobs, "label_into", dying_label)
     with pytest.raises(KeyboardInterrupt):
         efficient.run(settings(), data, *sets, cut, resume=True)
@@ -226,35 +229,40 @@ def test_killed_and_resumed_ends_the_same(
 
 def test_the_paper_preset_has_the_papers_numbers() -> None:
     paper = load_preset("efficient_fiqa", "paper")
-    assert paper["teacher"]["members"] == ["swin_b"] and "pool" not in paper
-    teacher = paper["teachers"]["swin_b"]
-    for numbers in (teacher, paper["teacher_plus"], paper["student"]):
-        assert (numbers["fit"]["lr"], numbers["fit"]["weight_decay"]) == (1e-4, 1e-6)
-    for name in ("teacher", "teacher_plus", "student"):
-        assert paper[name]["plan"]["labelled"] == 32
-    assert teacher["fit"]["steps"] == pytest.approx(30 * 27_686 / 32, rel=0.01)
+    assert paper.teacher.members == ("swin_b",) and paper.teacher_cache is None
+    teacher = paper.teachers["swin_b"]
+    for part in (teacher, paper.teacher_plus, paper.student):
+        assert (part.fit.lr, part.fit.weight_decay) == (1e-4, 1e-6)
+    for part in (paper.teacher, paper.teacher_plus, paper.student):
+        assert part.plan.labelled == 32
+    assert teacher.fit.steps == pytest.approx(30 * 27_686 / 32, rel=0.01)
 
 
 PROCESS = """
+import logging
 import sys
 from pathlib import Path
 from facegauge.data.manifests import load_manifest
 from facegauge.training.methods.efficient_fiqa import recipe as efficient
-from facegauge.training.legacy_config import apply_overrides, load_preset
+from facegauge.training.methods.efficient_fiqa.config import EfficientFiqaConfig
+from facegauge.training.config import apply_overrides, load_preset
 
 efficient.FACES = "whole"
 folder, last = Path(sys.argv[1]), sys.argv[2]
-numbers = apply_overrides(load_preset("efficient_fiqa", "cpu"), sys.argv[3:])
+config = apply_overrides(load_preset("efficient_fiqa", "cpu"), sys.argv[3:])
 manifests = [load_manifest(folder / name) for name in ("labels.csv", "a", "b")]
 
 
-def say(line):
-    print(line, flush=True)
-    if line.startswith(last):
-        raise KeyboardInterrupt
+class Lines(logging.Handler):
+    def emit(self, record):
+        print(record.getMessage(), flush=True)
+        if record.getMessage().startswith(last):
+            raise KeyboardInterrupt
 
 
-efficient.run(numbers, *manifests, folder / "run", resume=(folder / "run").exists(), say=say)
+logging.getLogger("facegauge").setLevel(logging.INFO)
+logging.getLogger("facegauge").addHandler(Lines())
+efficient.run(config, *manifests, folder / "run", resume=(folder / "run").exists())
 """
 
 
@@ -287,7 +295,7 @@ def test_two_processes_share_a_run(
     assert all(codes) and "run: step 2/4" in said
     codes, (said, silence) = two_processes(tmp_path, last="never said")
     assert codes == [0, 0], said
-    assert "run: going on from step 1" in said
+    assert "run: resumed at step 1" in said
     assert "student: (SRCC + PLCC) / 2 on val" in said and silence == ""
     assert len(load_labels(tmp_path / "run" / "labels_b.csv")[0].labels()) == 7
     assert load_run(tmp_path / "run").system == "efficient"

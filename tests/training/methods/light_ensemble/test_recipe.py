@@ -20,9 +20,10 @@ from facegauge.nn.normalise import Normalise
 from facegauge.nn.regressor import Regressor
 from facegauge.results import Box, Face
 from facegauge.training import fit as fitting
-from facegauge.training.context import earlier, open_job
-from facegauge.training.legacy_config import apply_overrides, load_preset
+from facegauge.training.config import apply_overrides, load_preset
+from facegauge.training.context import begin_run
 from facegauge.training.methods.light_ensemble import recipe as ensemble
+from facegauge.training.methods.light_ensemble.config import LightEnsembleConfig
 
 TEACHERS = ("teachers.mobilenet_v2", "teachers.efficientnet_lite0")
 MEMBERS = ("members.mobilenet_v3_small", "members.shufflenet_v2_x1_0")
@@ -31,8 +32,8 @@ SMALL = [
     "input.width=48",
     "input.height=64",
     "workers=0",
-    "pool.batches=4",
-    'pool.teachers=["mobilenet_v2", "efficientnet_lite0"]',
+    "teacher_cache.batches=4",
+    'teacher_cache.teachers=["mobilenet_v2", "efficientnet_lite0"]',
     *(
         f"{table}.fit.{key}={value}"
         for table in (*TEACHERS, *MEMBERS)
@@ -46,10 +47,10 @@ SMALL = [
     ),
     *(
         f"{table}.plan.{key}={value}"
-        for table in (*TEACHERS, "pool")
+        for table in (*TEACHERS, "teacher_cache")
         for key, value in {"labelled": 6, "groups": 1}.items()
     ),
-    "pool.plan.free=4",
+    "teacher_cache.plan.distilled=4",
 ]
 
 
@@ -69,7 +70,7 @@ def data(tmp_path: Path) -> Manifest:
     return load_manifest(tmp_path / "labels.csv")
 
 
-def settings() -> ensemble.Settings:
+def settings() -> LightEnsembleConfig:
     return apply_overrides(load_preset("light_ensemble", "cpu"), SMALL)
 
 
@@ -100,8 +101,8 @@ def test_the_run_has_every_part(data: Manifest, tmp_path: Path) -> None:
     ("wrong", "message"),
     [
         (
-            "pool.teachers=[]",
-            r"pool.teachers to name some of mobilenet_v2, .*, got",
+            "teacher_cache.teachers=[]",
+            r"teacher_cache.teachers to name some of mobilenet_v2, .*, got",
         ),
         ('members.shufflenet_v2_x1_0.pairs=[["stage9", "features.6"]]', "a map of shufflenet"),
     ],
@@ -120,20 +121,9 @@ def test_scores_of_unlabelled_pictures_are_left_aside(
     face = Face(Box(12, 20, 36, 54), 0.9, ((20, 30),) * 5)
     monkeypatch.setattr(detection_cache, "CenterFace", lambda: lambda pixels: [face])
     scored = replace(data.where(split="val"), splits=None)
-    job = open_job(settings(), data, [scored], tmp_path / "run", resume=False, say=print)
-    assert [p.score is None for p in job.maker.pictures] == [False] * 16 + [True] * 8
-
-
-def test_going_on_from_an_earlier_ensemble(toy_run: Path) -> None:
-    member = earlier(str(toy_run), "mobilenet_v3_small")
-    expected = load_run(toy_run).network.members["mobilenet_v3_small"].state_dict()
-    assert all(torch.equal(value, expected[name]) for name, value in member.state_dict().items())
-    with pytest.raises(UsageError, match=r"holds mobilenet_v3_small and shufflenet.*, not vgg"):
-        earlier(str(toy_run), "vgg")
-
-
-def test_going_on_from_a_shipped_scorer() -> None:
-    assert earlier("mobile", "mobilenet_v2").backbone == "mobilenet_v2"
+    out, spec = tmp_path / "run", settings().input.spec
+    context = begin_run(settings(), data, [scored], out, spec=spec, allow_leakage=True)
+    assert [p.score is None for p in context.maker.pictures] == [False] * 16 + [True] * 8
 
 
 def test_a_finished_teacher_is_taken_as_it_is(data: Manifest, tmp_path: Path) -> None:
@@ -147,16 +137,18 @@ def test_a_finished_teacher_is_taken_as_it_is(data: Manifest, tmp_path: Path) ->
         spec=PreprocessSpec(width=48, height=64),
         settings={},
     )
-    numbers = {**settings(), "pool": {**settings()["pool"], "teachers": ["mobilenet_v2"]}}
-    numbers["teachers"]["mobilenet_v2"]["start"] = str(tmp_path / "teacher")
-    numbers["teachers"]["mobilenet_v2"]["fit"]["steps"] = 0
-    ensemble.run(numbers, data, [], tmp_path / "run")
+    taken = [
+        'teacher_cache.teachers=["mobilenet_v2"]',
+        f"teachers.mobilenet_v2.init_from={tmp_path / 'teacher'}",
+        "teachers.mobilenet_v2.fit.steps=0",
+    ]
+    ensemble.run(apply_overrides(settings(), taken), data, [], tmp_path / "run")
     assert not (tmp_path / "run" / "teachers").exists()
-    pool = tmp_path / "run" / "pool"
-    views, goals = np.load(pool / "views.npy")[:3], np.load(pool / "goal.npy")[:3]
+    cache = tmp_path / "run" / "teacher_cache"
+    views, scores = np.load(cache / "views.npy")[:3], np.load(cache / "teacher_score.npy")[:3]
     x = Normalise(PreprocessSpec(width=48, height=64))(torch.from_numpy(views))
     with torch.no_grad():
-        assert np.allclose(teacher.eval()(x).numpy(), goals, atol=0.02)  # bfloat16
+        assert np.allclose(teacher.eval()(x).numpy(), scores, atol=0.02)  # bfloat16
 
 
 def test_expected_losses(data: Manifest, tmp_path: Path) -> None:
@@ -188,7 +180,7 @@ def test_killed_and_resumed_ends_the_same(
     ensemble.run(settings(), data, [], whole)
 
     calls = {"left": 15}  # teachers: 12 updates; the kill falls into the first member
-    update = fitting.update_average
+    update = fitting.update_ema
 
     def dying(*args: object) -> None:
         calls["left"] -= 1
@@ -196,10 +188,10 @@ def test_killed_and_resumed_ends_the_same(
             raise KeyboardInterrupt
         update(*args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(fitting, "update_average", dying)
+    monkeypatch.setattr(fitting, "update_ema", dying)
     with pytest.raises(KeyboardInterrupt):
         ensemble.run(settings(), data, [], cut)
-    monkeypatch.setattr(fitting, "update_average", update)
+    monkeypatch.setattr(fitting, "update_ema", update)
     ensemble.run(settings(), data, [], cut, resume=True)
 
     expected, got = (load_run(folder).network.state_dict() for folder in (whole, cut))

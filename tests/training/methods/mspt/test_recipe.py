@@ -30,11 +30,12 @@ from facegauge.nn.checkpoints import load_run
 from facegauge.nn.regressor import Regressor
 from facegauge.results import Box, Face
 from facegauge.training import fit as fitting
-from facegauge.training.inputs.views import BatchPlan, Framed, ViewMaker, ViewSettings
+from facegauge.training.inputs.views import Framed, ViewMaker
 from facegauge.training.legacy_config import apply_overrides, load_preset
 from facegauge.training.methods.mspt import recipe as mspt
 from facegauge.training.methods.mspt.portraits import CopySettings, cut_portraits
 from facegauge.training.methods.mspt.sources import Together, parted
+from facegauge.training.settings import BatchPlan, ViewsConfig
 from toys import ToyPredictor
 
 BENCHMARKS = Path(__file__).parents[4] / "benchmarks"
@@ -167,12 +168,12 @@ def test_a_stage_starts_from_the_last_ones_best_weights(toy: Toy) -> None:
 
 def test_weights_are_chosen_by_every_source_of_the_stage(toy: Toy) -> None:
     for stage, sources in zip(STAGES, (1, 2, 3), strict=True):
-        figures = [row for row in logged(toy.out / stage) if "criterion" in row]
+        figures = [row for row in logged(toy.out / stage) if "val_score" in row]
         assert [row["step"] for row in figures] == [2, 3]
         for row in figures:
             parts = [row[name] for name in mspt.SOURCES if name in row]
             assert len(parts) == sources
-            assert row["criterion"] == pytest.approx(np.mean(parts))
+            assert row["val_score"] == pytest.approx(np.mean(parts))
 
 
 def test_figures_after_a_stage_are_those_of_its_network_on_what_is_held_out(toy: Toy) -> None:
@@ -209,7 +210,7 @@ def test_portraits_are_labelled_by_the_teacher_in_its_own_way(toy: Toy) -> None:
 def test_killed_in_the_second_stage_and_resumed_ends_the_same(
     toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    update, left = fitting.update_average, [5]  # the first stage takes 3
+    update, left = fitting.update_ema, [5]  # the first stage takes 3
 
     def dying(*args: object) -> None:
         left[0] -= 1
@@ -218,11 +219,11 @@ def test_killed_in_the_second_stage_and_resumed_ends_the_same(
         update(*args)  # type: ignore[arg-type]
 
     cut = tmp_path / "cut"
-    monkeypatch.setattr(fitting, "update_average", dying)
+    monkeypatch.setattr(fitting, "update_ema", dying)
     with pytest.raises(KeyboardInterrupt):
         toy.run(cut)
     assert (cut / "two" / "state.pt").exists() and not (cut / "three").exists()
-    monkeypatch.setattr(fitting, "update_average", update)
+    monkeypatch.setattr(fitting, "update_ema", update)
     with pytest.raises(UsageError, match="--resume"):
         toy.run(cut)
     after = toy.run(cut, resume=True)
@@ -329,7 +330,10 @@ def test_a_source_must_hold_some_pictures_out(toy: Toy, tmp_path: Path) -> None:
 
 
 def test_views_of_several_sources_lie_end_to_end() -> None:
-    spec, how = PreprocessSpec(width=8, height=10), ViewSettings(shift=0, zoom=0, exact=1)
+    spec, how = (
+        PreprocessSpec(width=8, height=10),
+        ViewsConfig(shift=0, zoom=0, integer_shift_prob=1),
+    )
 
     def maker(level: int) -> ViewMaker:
         pixels = np.full((10, 8, 3), level, np.uint8)

@@ -27,9 +27,17 @@ from facegauge.data.manifests import Manifest
 from facegauge.errors import UsageError
 from facegauge.faces.landmarks import LANDMARK_SIZE
 from facegauge.nn.checkpoints import load_run
-from facegauge.training.context import Job, Settings, describe, earlier, open_job, score_loss
+from facegauge.training.context import describe
 from facegauge.training.devices import log_from_main_process
-from facegauge.training.inputs.views import BatchPlan, Framed, ViewBatches, ViewMaker
+from facegauge.training.inputs.views import Framed, ViewBatches, ViewMaker
+from facegauge.training.legacy_job import (
+    Job,
+    Settings,
+    batch_plan,
+    earlier,
+    open_job,
+    score_loss,
+)
 from facegauge.training.methods.dsl_fiqa.dual_set import WAYS, DualSet, DualSetBatches, DualSetPlan
 from facegauge.training.methods.dsl_fiqa.encoder import DegradationEncoder
 from facegauge.training.methods.dsl_fiqa.network import Core, CoreSettings, DslFiqa
@@ -67,7 +75,7 @@ def run(
 
     Returns:
         `map`, the encoder's mean average precision of retrieval on people of val, if it has an
-        encoder, and `criterion`, (SRCC + PLCC) / 2 of the whole system on val.
+        encoder, and `val_score`, (SRCC + PLCC) / 2 of the whole system on val.
 
     Raises:
         UsageError: leaks between the splits, no train or val rows, `out` is in use and `resume` is
@@ -105,7 +113,7 @@ def run(
         encoder = encoder or train_encoder(replace(job, validate=judge), unlabelled, sharp)
         figures["map"] = judge(encoder)["map"]
     network = train_core(job, encoder, sharp)
-    figures["criterion"] = job.validate(network)["criterion"]
+    figures["val_score"] = job.validate(network)["val_score"]
     for name, value in figures.items():
         job.say(f"{name} on val {value:.4f}")
     return figures
@@ -122,7 +130,7 @@ def train_encoder(
         encoder.start_from(earlier(numbers["body"], numbers["backbone"]))
     if numbers["fit"]["steps"]:
         real = [*job.maker.pictures, *_faces(job, unlabelled)]
-        maker = partial(ViewMaker, spec=job.maker.spec, settings=job.maker.settings)
+        maker = partial(ViewMaker, spec=job.maker.spec, config=job.maker.config)
         plan = DualSetPlan(**numbers["plan"])
         sets = partial(DualSetBatches, maker(clean), maker(real), plan)
         system = f"{SYSTEM} encoder"
@@ -164,8 +172,8 @@ def train_core(job: Job, encoder: DegradationEncoder | None, clean: list[Framed]
         start_tokens(core, numbers["start"])
     network = DslFiqa(encoder, core)
     objective = Supervised(spec, score_loss(numbers), numbers["order_weight"], numbers["margin"])
-    maker = ViewMaker([*job.maker.pictures, *clean], spec, job.maker.settings)
-    batches = partial(ViewBatches, maker, BatchPlan(**numbers["plan"]))
+    maker = ViewMaker([*job.maker.pictures, *clean], spec, job.maker.config)
+    batches = partial(ViewBatches, maker, batch_plan(numbers["plan"]))
     job.fit("", network, objective, batches, system=SYSTEM, numbers=numbers["fit"])
     return network.eval()
 

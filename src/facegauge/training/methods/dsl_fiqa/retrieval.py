@@ -152,7 +152,7 @@ def retrieval_validation(
     def validate(network: nn.Module) -> dict[str, float]:
         found = embed(network, faces.views, spec, part=part, batch=batch)
         precision = float(np.nanmean(average_precisions(found, faces.kinds, faces.identities)))
-        return {"map": precision, "criterion": precision}
+        return {"map": precision, "val_score": precision}
 
     return validate
 

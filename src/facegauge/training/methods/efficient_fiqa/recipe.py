@@ -3,20 +3,21 @@
 Source: arXiv 2507.15709. The paper's steps, in order:
 1. the teacher T learns the labelled faces;
 2. T labels set A, unlabelled faces;
-3. the teacher goes on, now as T+, on the labelled faces and A;
+3. the teacher is trained on, now as T+, on the labelled faces and A;
 4. T+ labels set B, other unlabelled faces;
 5. the student learns the labelled faces, A with T's scores and B with T+'s.
 
-Each step is a folder or a table in the run folder, and a killed run goes on where it was. The
+Each step is a folder or a table in the run folder, and a killed run resumes where it was. The
 paper's teacher is one network; ours is a committee of one or more that learn apart, and its score
-is their mean. The paper's student learns scores alone. With a [pool] table, as in the `cpu` preset,
-ours also learns from what T+ says of degraded views, and imitates the feature maps of T+'s first
-member: our choice, for a student without ImageNet weights. For comparison, `student.learns` can
-stop short of B or of both sets.
+is their mean. The paper's student learns scores alone. With a [teacher_cache] table, as in the
+`cpu` preset, ours also learns from T+'s scores of degraded views, and imitates the feature maps of
+T+'s first member: our choice, for a student without ImageNet weights. For comparison,
+`student.learns` can stop short of B or of both sets.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
@@ -26,157 +27,207 @@ from pathlib import Path
 from torch import nn
 from torch.utils.data import Dataset
 
+from facegauge.data.leakage import without_leaks
 from facegauge.data.manifests import Manifest
-from facegauge.errors import UsageError
 from facegauge.nn.ensemble import Ensemble
 from facegauge.nn.predictor import TorchPredictor
 from facegauge.nn.regressor import Regressor
-from facegauge.training.context import Job, Settings, describe, open_job, score_loss
-from facegauge.training.distillation import check_names, check_pairs, distilled, fill_pool
-from facegauge.training.inputs.views import Batch, BatchPlan, Framed, ViewBatches
-from facegauge.training.objectives import Supervised
-from facegauge.training.teacher_cache import PoolBatches
+from facegauge.training.context import TrainingContext, begin_run, describe
+from facegauge.training.distillation import cache_teachers, distillation_loss
+from facegauge.training.inputs.views import Batch, Framed, ViewBatches
+from facegauge.training.methods.efficient_fiqa.config import EfficientFiqaConfig
+from facegauge.training.objectives import Supervised, score_loss
+from facegauge.training.settings import BatchPlan, FitConfig, NetworkConfig
+from facegauge.training.teacher_cache import CacheBatches
 
 SYSTEM = "efficient"
 FACES = "auto"  # in sets A and B: the largest face is searched
-LESSONS = ("labels", "a", "b")  # what a student can stop at
+
+logger = logging.getLogger(__name__)
 
 
 def run(
-    settings: Settings,
+    config: EfficientFiqaConfig,
     data: Manifest,
-    a: Manifest,
-    b: Manifest,
+    unlabelled_a: Manifest,
+    unlabelled_b: Manifest,
     out: Path,
     *,
     resume: bool = False,
-    say: Callable[[str], None] = print,
+    allow_leakage: bool = False,
 ) -> dict[str, float]:
     """Train teacher, teacher+ and student into the run folder `out`; it becomes the student's.
 
     Args:
-        settings: a preset of `efficient.toml`, with overrides.
+        config: a preset, with overrides; see `training.config.load_preset`.
         data: labelled pictures, framed as the labels saw them, with splits train and val. The
             curve from score to label is fitted on val.
-        a, b: unlabelled faces, without a picture in common with each other or with val.
-        resume: go on with what `out` holds.
+        unlabelled_a: unlabelled faces that T labels, set A.
+        unlabelled_b: unlabelled faces that T+ labels, set B.
+        resume: continue with what `out` holds.
+        allow_leakage: train although splits share pictures or people, on pictures of A that are
+            labelled too, and on pictures of B that are labelled or in A. Otherwise the first are
+            refused and the others left out.
 
     Returns:
         (SRCC + PLCC) / 2 on val of T, T+ and the student.
 
     Raises:
-        UsageError: no train or val rows, `out` is in use and `resume` is off, or a number is not
-            what it can be.
+        UsageError: leaks between the splits, no train or val rows, `out` is in use and `resume` is
+            off, or a network to start from is not there.
     """
-    _check(settings)
-    job = open_job(settings, data, [], out, resume=resume, say=say)
-    job = replace(
-        job, settings={**job.settings, "data": describe([data.where(split="train"), a, b])}
+    context = begin_run(
+        config, data, [], out, spec=config.input.spec, resume=resume, allow_leakage=allow_leakage
     )
-    labelled = list(job.maker.pictures)
+    a, b = unlabelled_a, unlabelled_b
+    if not allow_leakage:
+        a = without_leaks(a, [data])
+        b = without_leaks(b, [data, a])
+    context = context.recorded(data=describe([data.where(split="train"), a, b]))
+    labelled = list(context.maker.pictures)
 
-    teacher = train_teacher(job, "teacher", labelled, None)
-    set_a = pseudo_label(job, "a", teacher, a)
-    plus = train_teacher(job, "teacher_plus", [*labelled, *set_a], teacher)
-    set_b = pseudo_label(job, "b", plus, b)
+    teacher = train_teacher(context, config, labelled)
+    set_a = pseudo_label(context, config, "a", teacher, a)
+    plus = retrain_teacher(context, config, [*labelled, *set_a], teacher)
+    set_b = pseudo_label(context, config, "b", plus, b)
     lessons = {
         "labels": (labelled, None),
         "a": ([*labelled, *set_a], teacher),
         "b": ([*labelled, *set_a, *set_b], plus),
     }
-    student = train_student(job, *lessons[settings["student"]["learns"]])
+    student = train_student(context, config, *lessons[config.student.learns])
 
+    validate = context.for_network(config.teacher_input.spec).validate
     figures = {
-        "teacher": job.at("teacher").validate(teacher)["criterion"],
-        "teacher_plus": job.at("teacher").validate(plus)["criterion"],
-        "student": job.validate(student)["criterion"],
+        "teacher": validate(teacher)["val_score"],
+        "teacher_plus": validate(plus)["val_score"],
+        "student": context.validate(student)["val_score"],
     }
     for name, value in figures.items():
-        job.say(f"{name}: (SRCC + PLCC) / 2 on val {value:.4f}")
+        logger.info("%s: (SRCC + PLCC) / 2 on val %.4f", name, value)
     return figures
 
 
-def train_teacher(job: Job, name: str, pictures: list[Framed], before: Ensemble | None) -> Ensemble:
-    """Steps 1 and 3: every member by itself, from the one `before`; their mean is the teacher."""
-    job = job.at("teacher", pictures)
-    names = job.settings["teacher"]["members"]
-    members = {member: train_member(job, name, member, before) for member in names}
-    teacher = Ensemble(dict(members)).eval()
-    configs = {member: network.config for member, network in members.items()}
-    config = {"kind": "ensemble", "members": configs, "flip": False}
-    job.save(name, f"{SYSTEM} {name.replace('_', ' ')}", teacher, config)
-    return teacher
+def train_teacher(
+    context: TrainingContext, config: EfficientFiqaConfig, pictures: list[Framed]
+) -> Ensemble:
+    """Step 1: every member learns by itself; their mean is the teacher."""
+    context = context.for_network(config.teacher_input.spec, pictures)
+    members = {}
+    for name in config.teacher.members:
+        member = config.teachers[name]
+        start = _network(config, name, member.init_from)
+        network = context.build_network(start, seed=member.fit.seed, member=name)
+        part = ("teacher", name)
+        fit_member(context, config, part, network, plan=config.teacher.plan, fit=member.fit)
+        members[name] = network
+    return _saved(context, "teacher", members)
 
 
-def train_member(job: Job, name: str, member: str, before: Ensemble | None) -> Regressor:
-    """Labels, and, where the plan asks for groups, the order of degraded copies."""
-    settings = job.settings
-    numbers = {**settings["teacher"], **settings["teachers"][member]}
-    if before is not None:
-        place = settings["teacher"]["members"].index(member)
-        numbers |= {**settings[name], "weights": ""}
-        numbers["fit"] = {**numbers["fit"], "seed": numbers["fit"]["seed"] + place}
-    if before is None or numbers["start"]:
-        network = job.begun(numbers, member)
-    else:
-        network = deepcopy(_members(before)[place])
-    batches = partial(ViewBatches, job.maker, BatchPlan(**numbers["plan"]))
-    job.fit(
-        f"{name}/{member}",
+def retrain_teacher(
+    context: TrainingContext, config: EfficientFiqaConfig, pictures: list[Framed], teacher: Ensemble
+) -> Ensemble:
+    """Step 3: every member is trained on, from T or from an earlier T+."""
+    context = context.for_network(config.teacher_input.spec, pictures)
+    plus, members = config.teacher_plus, {}
+    for place, (name, before) in enumerate(_members(teacher).items()):
+        fit = replace(plus.fit, seed=plus.fit.seed + place)
+        if plus.init_from:
+            start = _network(config, name, plus.init_from)
+            network = context.build_network(start, seed=fit.seed, member=name)
+        else:
+            network = deepcopy(before)
+        fit_member(context, config, ("teacher_plus", name), network, plan=plus.plan, fit=fit)
+        members[name] = network
+    return _saved(context, "teacher_plus", members)
+
+
+def fit_member(
+    context: TrainingContext,
+    config: EfficientFiqaConfig,
+    part: tuple[str, str],
+    network: Regressor,
+    *,
+    plan: BatchPlan,
+    fit: FitConfig,
+) -> None:
+    """Labels, and, where the plan asks for groups, the order of degraded copies.
+
+    Args:
+        part: "teacher" or "teacher_plus", and the member's name.
+    """
+    which, name = part
+    teacher, member = config.teacher, config.teachers[name]
+    loss = score_loss(teacher, member.label_rank_weight)
+    context.fit(
+        f"{which}/{name}",
         network,
-        _labels(job, numbers),
-        batches,
-        system=f"{SYSTEM} {name.replace('_', ' ')} member",
-        numbers=numbers["fit"],
+        Supervised(context.maker.spec, loss, teacher.severity_rank_weight, teacher.margin),
+        partial(ViewBatches, context.maker, plan),
+        fit,
+        system=f"{SYSTEM} {which.replace('_', ' ')} member",
     )
-    return network.eval()
+    network.eval()
 
 
-def pseudo_label(job: Job, name: str, teacher: Ensemble, pictures: Manifest) -> list[Framed]:
+def pseudo_label(
+    context: TrainingContext,
+    config: EfficientFiqaConfig,
+    name: str,
+    teacher: Ensemble,
+    pictures: Manifest,
+) -> list[Framed]:
     """Steps 2 and 4: the table `labels_<name>.csv`, and its pictures with their new labels."""
-    spec = job.at("teacher").maker.spec
-    predictor = TorchPredictor(f"teacher of {name}", teacher, spec)
-    found, _ = job.pseudo_labelled(job.out / f"labels_{name}.csv", predictor, pictures, FACES)
+    predictor = TorchPredictor(f"teacher of {name}", teacher, config.teacher_input.spec)
+    table = context.out / f"labels_{name}.csv"
+    found, _ = context.pseudo_labelled(table, predictor, pictures, FACES, config.label)
     return found
 
 
-def train_student(job: Job, pictures: list[Framed], guide: Ensemble | None) -> Regressor:
-    """Step 5: labels and pseudo-labels; with a pool and a guide, also what that says of views."""
-    numbers = job.settings["student"]
-    job = job.at("student", pictures)
-    pool = None
-    if guide is not None and "pool" in job.settings:
-        pool = fill_pool(job, _members(guide), [numbers], job.spec("teacher"))
-    student = job.begun(numbers)  # which seeds what follows, so the pool is filled before
+def train_student(
+    context: TrainingContext,
+    config: EfficientFiqaConfig,
+    pictures: list[Framed],
+    teacher: Ensemble | None,
+) -> Regressor:
+    """Step 5: labels and pseudo-labels; with a cache and a teacher, also its scores of views."""
+    numbers, spec = config.student, config.input.spec
+    context = context.for_network(spec, pictures)
+    cache = None
+    if teacher is not None and config.teacher_cache:
+        teachers = list(_members(teacher).values())
+        cache = cache_teachers(
+            context, config.teacher_cache, teachers, numbers.pairs, config.teacher_input.spec
+        )
+    # which seeds what follows, so the cache is made before
+    student = context.build_network(numbers, seed=numbers.fit.seed)
     objective: nn.Module
     batches: Callable[..., Dataset[Batch]]
-    if pool is None:
-        objective = _labels(job, numbers)
-        batches = partial(ViewBatches, job.maker, BatchPlan(**numbers["plan"]))
+    if cache is None:
+        loss = score_loss(numbers, numbers.label_rank_weight)
+        objective = Supervised(spec, loss, numbers.severity_rank_weight, numbers.margin)
+        batches = partial(ViewBatches, context.maker, numbers.plan)
     else:
-        objective = distilled(job, pool, student, numbers)
-        batches = partial(PoolBatches, pool)
-    job.fit("", student, objective, batches, system=SYSTEM, numbers=numbers["fit"])
+        objective = distillation_loss(spec, cache, student, numbers, numbers.pairs)
+        batches = partial(CacheBatches, cache)
+    context.fit("", student, objective, batches, numbers.fit, system=SYSTEM)
     return student.eval()
 
 
-def _check(settings: Settings) -> None:
-    """Refuse now what would be found out after the teachers."""
-    student, members = settings["student"], settings["teacher"]["members"]
-    if student["learns"] not in LESSONS:
-        raise UsageError(
-            f"expected student.learns to be {' or '.join(LESSONS)}, got {student['learns']!r}"
-        )
-    check_names("teacher.members", members, settings["teachers"])
-    if "pool" in settings and student["learns"] != "labels":
-        check_pairs(student, settings["teachers"][members[0]]["backbone"])
-
-
-def _members(committee: Ensemble) -> list[Regressor]:
-    return [member for member in committee.members.values() if isinstance(member, Regressor)]
-
-
-def _labels(job: Job, numbers: Settings) -> Supervised:
-    return Supervised(
-        job.maker.spec, score_loss(numbers), numbers["order_weight"], numbers["margin"]
+def _network(config: EfficientFiqaConfig, name: str, init_from: str) -> NetworkConfig:
+    """A member of the teacher, with these first weights."""
+    teacher, backbone = config.teacher, config.teachers[name].backbone
+    return NetworkConfig(
+        backbone=backbone, depths=teacher.depths, head=teacher.head, init_from=init_from
     )
+
+
+def _saved(context: TrainingContext, part: str, members: dict[str, Regressor]) -> Ensemble:
+    teacher = Ensemble(dict(members)).eval()
+    context.save(part, f"{SYSTEM} {part.replace('_', ' ')}", teacher)
+    return teacher
+
+
+def _members(teacher: Ensemble) -> dict[str, Regressor]:
+    members = teacher.members.items()
+    return {name: member for name, member in members if isinstance(member, Regressor)}

@@ -6,15 +6,16 @@ stands in for ImageNet weights that the two light networks do not have offline.
 
 In order:
 1. teachers (ImageNet start) learn the labels, and that a degraded copy scores lower;
-2. a pool of views is made, with the teachers' mean score and the first one's feature maps;
-3. each light network learns from the pool, from the labels and from the order of degraded copies;
+2. views are cached with the teachers' mean score and the first one's feature maps;
+3. each light network learns from the cache, from the labels and from the order of degraded copies;
 4. the two are averaged.
 Without teachers, as in the `paper` preset, steps 1 and 2 are left out and step 3 is labels alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -24,98 +25,117 @@ from torch.utils.data import Dataset
 from facegauge.data.manifests import Manifest
 from facegauge.nn.ensemble import Ensemble
 from facegauge.nn.regressor import Regressor
-from facegauge.training.context import Job, Settings, open_job, score_loss
-from facegauge.training.distillation import check_names, check_pairs, distilled, fill_pool
-from facegauge.training.inputs.views import Batch, BatchPlan, ViewBatches
-from facegauge.training.objectives import Supervised
-from facegauge.training.teacher_cache import Pool, PoolBatches
+from facegauge.training.cache_files import TeacherCache
+from facegauge.training.context import TrainingContext, begin_run
+from facegauge.training.distillation import cache_teachers, distillation_loss
+from facegauge.training.inputs.views import Batch, ViewBatches
+from facegauge.training.methods.light_ensemble.config import (
+    LightEnsembleConfig,
+    MemberConfig,
+    StudentConfig,
+    TeacherConfig,
+)
+from facegauge.training.objectives import Supervised, score_loss
+from facegauge.training.settings import NetworkConfig
+from facegauge.training.teacher_cache import CacheBatches
 
 SYSTEM = "ensemble"
 
+logger = logging.getLogger(__name__)
+
 
 def run(
-    settings: Settings,
+    config: LightEnsembleConfig,
     data: Manifest,
-    unlabelled: list[Manifest],
+    unlabelled: Sequence[Manifest],
     out: Path,
     *,
     resume: bool = False,
-    say: Callable[[str], None] = print,
+    allow_leakage: bool = False,
 ) -> dict[str, float]:
     """Train the ensemble into the run folder `out`.
 
     Args:
-        settings: a preset of `ensemble.toml`, with overrides.
+        config: a preset, with overrides; see `training.config.load_preset`.
         data: labelled pictures, framed as the labels saw them, with splits train and val.
         unlabelled: more faces, for the teacher to score; with a split column, only its train rows.
-        resume: go on with what `out` holds.
+        resume: continue with what `out` holds.
+        allow_leakage: train although splits share pictures or people, and on unlabelled pictures
+            that val has too. Otherwise the first are refused and the second left out.
 
     Returns:
         (SRCC + PLCC) / 2 on val of every member and of the average.
 
     Raises:
-        UsageError: no train or val rows, or `out` is in use and `resume` is off.
+        UsageError: leaks between the splits, no train or val rows, `out` is in use and `resume` is
+            off, or a network to start from is not there.
     """
-    _check(settings)
-    job = open_job(settings, data, unlabelled, out, resume=resume, say=say)
-    pool = None
-    if "teachers" in settings:
-        teachers = [train_teacher(job, name) for name in settings["pool"]["teachers"]]
-        pool = fill_pool(job, teachers, list(settings["members"].values()))
-    members = {name: train_member(job, name, pool) for name in settings["members"]}
-    figures = {name: job.validate(member)["criterion"] for name, member in members.items()}
-    network = Ensemble(dict(members), flip=settings["flip"]).eval()
-    configs = {name: member.config for name, member in members.items()}
-    job.save(
-        "", SYSTEM, network, {"kind": "ensemble", "members": configs, "flip": settings["flip"]}
+    context = begin_run(
+        config,
+        data,
+        unlabelled,
+        out,
+        spec=config.input.spec,
+        resume=resume,
+        allow_leakage=allow_leakage,
     )
-    figures["ensemble"] = job.validate(network)["criterion"]
+    cache = None
+    if config.teacher_cache:
+        names = config.teacher_cache.teachers
+        teachers = [train_teacher(context, name, config.teachers[name]) for name in names]
+        pairs = tuple(pair for member in config.members.values() for pair in member.pairs)
+        cache = cache_teachers(context, config.teacher_cache, teachers, pairs)
+    members = {
+        name: train_member(context, name, config.student, member, cache)
+        for name, member in config.members.items()
+    }
+    network = Ensemble(dict(members), flip=config.flip).eval()
+    context.save("", SYSTEM, network)
+    figures = {
+        name: context.validate(one)["val_score"]
+        for name, one in {**members, "ensemble": network}.items()
+    }
     for name, value in figures.items():
-        job.say(f"{name}: (SRCC + PLCC) / 2 on val {value:.4f}")
+        logger.info("%s: (SRCC + PLCC) / 2 on val %.4f", name, value)
     return figures
 
 
-def _check(settings: Settings) -> None:
-    """Refuse now what would be found out after the teachers."""
-    if "teachers" not in settings:
-        return
-    names = settings["pool"]["teachers"]
-    check_names("pool.teachers", names, settings["teachers"])
-    for backbone, member in settings["members"].items():
-        numbers = {"backbone": backbone, **settings["student"], **member}
-        check_pairs(numbers, settings["teachers"][names[0]]["backbone"])
-
-
-def train_teacher(job: Job, name: str) -> Regressor:
+def train_teacher(context: TrainingContext, name: str, config: TeacherConfig) -> Regressor:
     """Step 1: labels, and the order of degraded copies; with 0 steps, a finished teacher as is."""
-    numbers = job.settings["teachers"][name]
-    teacher = job.begun(numbers)
+    teacher = context.build_network(config, seed=config.fit.seed)
     objective = Supervised(
-        job.maker.spec, score_loss(numbers), numbers["order_weight"], numbers["margin"]
+        context.maker.spec,
+        score_loss(config, config.label_rank_weight),
+        config.severity_rank_weight,
+        config.margin,
     )
-    batches = partial(ViewBatches, job.maker, BatchPlan(**numbers["plan"]))
-    job.fit(
-        f"teachers/{name}",
-        teacher,
-        objective,
-        batches,
-        system="ensemble teacher",
-        numbers=numbers["fit"],
+    batches = partial(ViewBatches, context.maker, config.plan)
+    context.fit(
+        f"teachers/{name}", teacher, objective, batches, config.fit, system="ensemble teacher"
     )
     return teacher
 
 
-def train_member(job: Job, name: str, pool: Pool | None) -> Regressor:
-    """Step 3: one light network, from the pool, or from labels alone."""
-    numbers = {"backbone": name, **job.settings["student"], **job.settings["members"][name]}
-    student = job.begun(numbers)
+def train_member(
+    context: TrainingContext,
+    name: str,
+    config: StudentConfig,
+    member: MemberConfig,
+    cache: TeacherCache | None,
+) -> Regressor:
+    """Step 3: one light network, from the cache, or from labels alone."""
+    start = NetworkConfig(
+        backbone=name, depths=config.depths, head=config.head, init_from=config.init_from
+    )
+    student = context.build_network(start, seed=member.fit.seed)
     objective: nn.Module
     batches: Callable[..., Dataset[Batch]]
-    if pool is None:
-        objective = Supervised(job.maker.spec, score_loss(numbers), order_weight=0, margin=0)
-        batches = partial(ViewBatches, job.maker, BatchPlan(**numbers["plan"]))
+    if cache is None:
+        loss = score_loss(config, config.label_rank_weight)
+        objective = Supervised(context.maker.spec, loss, severity_rank_weight=0, margin=0)
+        batches = partial(ViewBatches, context.maker, config.plan)
     else:
-        objective = distilled(job, pool, student, numbers)
-        batches = partial(PoolBatches, pool)
-    job.fit(name, student, objective, batches, system="ensemble member", numbers=numbers["fit"])
+        objective = distillation_loss(context.maker.spec, cache, student, config, member.pairs)
+        batches = partial(CacheBatches, cache)
+    context.fit(name, student, objective, batches, member.fit, system="ensemble member")
     return student.eval()

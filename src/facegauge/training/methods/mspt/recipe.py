@@ -28,12 +28,14 @@ from facegauge.errors import UsageError
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.nn.regressor import Regressor
 from facegauge.predictors import Predictor
-from facegauge.training.context import Job, Settings, describe, open_job, score_loss
+from facegauge.training.context import describe
 from facegauge.training.devices import log_from_main_process, this_process
-from facegauge.training.inputs.views import BatchPlan, Framed, ViewMaker
+from facegauge.training.inputs.views import Framed, ViewMaker
+from facegauge.training.legacy_job import Job, Settings, open_job, score_loss
 from facegauge.training.methods.mspt.portraits import CLEAN, CopySettings, cut_portraits
 from facegauge.training.methods.mspt.sources import Source, Together, parted, thinned, watch
 from facegauge.training.objectives import Supervised
+from facegauge.training.settings import BatchPlan
 
 SYSTEM = "mspt"
 SOURCES = ("labelled", "unlabelled", "portraits")
@@ -155,7 +157,7 @@ def forgotten(after: After) -> dict[str, float]:
 
 def at_size(job: Job, size: Settings) -> Job:
     """The same job, for views of another size."""
-    maker = ViewMaker(job.maker.pictures, PreprocessSpec(**size), job.maker.settings)
+    maker = ViewMaker(job.maker.pictures, PreprocessSpec(**size), job.maker.config)
     return replace(job, maker=maker)
 
 
@@ -210,14 +212,14 @@ def gather(
 def train_stage(job: Job, name: str, network: Regressor, sources: Mapping[str, Source]) -> None:
     """One stage: labels and pseudo-labels, and the order of degraded copies."""
     stage, numbers = job.settings["stages"][name], job.settings["objective"]
-    spec, how = job.maker.spec, job.maker.settings
+    spec, how = job.maker.spec, job.maker.config
     kinds: list[tuple[ViewMaker, BatchPlan]] = []
     for source, count in stage["views"].items():
         maker = ViewMaker(sources[source].learn, spec, how)
         kinds += [(maker, BatchPlan(labelled=count))] if count else []
     for source, count in stage["groups"].items():
         maker = ViewMaker(sources[source].clean, spec, how)
-        plan = BatchPlan(groups=count, copies=numbers["copies"], portraits=numbers["large"])
+        plan = BatchPlan(groups=count, copies=numbers["copies"], portrait_share=numbers["large"])
         kinds += [(maker, plan)] if count else []
     held = {source: sources[source].held for source, count in stage["views"].items() if count}
     objective = Supervised(spec, score_loss(numbers), numbers["order_weight"], numbers["margin"])

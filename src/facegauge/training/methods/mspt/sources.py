@@ -17,10 +17,11 @@ from facegauge.data.manifests import Manifest, join_unlabelled
 from facegauge.evaluation.metrics import challenge
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.nn.normalise import Normalise
-from facegauge.training.context import predict
 from facegauge.training.fit import Validate
 from facegauge.training.inputs.pictures import sampled
-from facegauge.training.inputs.views import Batch, BatchPlan, Framed, ViewBatches, ViewMaker
+from facegauge.training.inputs.views import Batch, Framed, ViewBatches, ViewMaker
+from facegauge.training.legacy_job import predict
+from facegauge.training.settings import BatchPlan
 
 BATCH = 64  # held-out pictures that are judged at a time
 
@@ -116,7 +117,7 @@ def watch(held: Mapping[str, list[Framed]], spec: PreprocessSpec) -> Validate:
             ]
             labels = np.array([one.score for one in pictures], np.float64)
             figures[name] = challenge(np.concatenate(scores), labels)
-        return {**figures, "criterion": fmean(figures.values())}
+        return {**figures, "val_score": fmean(figures.values())}
 
     return validate
 
