@@ -58,7 +58,7 @@ def test_an_input_is_a_spec() -> None:
         (ViewsConfig, {"severity_range": (3.0, 2.0)}, "from 3.0 down to 2.0; expected it to rise"),
         (ViewsConfig, {"severity_range": (0.0, 6.0)}, "a list of 2 numbers from 0 to 5, got"),
         (FitConfig, {"steps": -1, "lr": 0.1}, "steps: expected a whole number, 0 or more, got -1"),
-        (FitConfig, {"steps": 9, "lr": 0.0}, "lr: expected a number, above 0, got 0.0"),
+        (FitConfig, {"steps": 9, "lr": -0.1}, "lr: expected a number, 0 or more, got -0.1"),
         (FitConfig, {"steps": 9, "lr": 0.1, "warmup": 10}, "the 9 steps, got warmup 10"),
         (FitConfig, {"steps": 0, "lr": 0.1, "average": 0.5}, "it is now 'ema_decay'"),
         (FitConfig, {"steps": 0, "lr": 0.1, "precision": "no"}, "precision: 'no' is now 'fp32'"),

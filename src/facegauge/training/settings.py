@@ -197,7 +197,7 @@ class FitConfig:
     RENAMED_VALUES: ClassVar[dict[str, dict[str, str]]] = {"precision": {"no": "fp32"}}
 
     steps: Count = setting("Optimiser steps, one batch each; 0 leaves the network as it is")
-    lr: AboveZero = setting("Peak learning rate; it falls as a cosine to a hundredth of it")
+    lr: Weight = setting("Peak learning rate; it falls as a cosine to a hundredth of it")
     weight_decay: Weight = setting("Weight decay of matrices and convolutions", default=0.01)
     warmup: Count = setting("Steps over which the learning rate rises from 0", default=100)
     optimiser: Literal["adamw", "muon"] = setting(

@@ -24,7 +24,7 @@ from facegauge.training.methods.dsl_fiqa import recipe as dsl
 from facegauge.training.methods.dsl_fiqa.network import DslFiqa
 from toys import first_losses, grain
 
-SHORT = {"steps": 4, "warmup": 2, "validate_every": 2, "save_every": 1, "log_every": 1}
+SHORT = {"steps": 4, "warmup": 1, "validate_every": 2, "save_every": 1, "log_every": 1}
 SMALL = [
     "input.width=48",
     "input.height=64",

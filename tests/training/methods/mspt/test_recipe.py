@@ -208,8 +208,9 @@ def test_portraits_are_labelled_by_the_teacher_in_its_own_way(toy: Toy) -> None:
 
 
 def test_killed_in_the_second_stage_and_resumed_ends_the_same(
-    toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO", "facegauge")
     update, left = fitting.update_ema, [5]  # the first stage takes 3
 
     def dying(*args: object) -> None:
@@ -227,7 +228,7 @@ def test_killed_in_the_second_stage_and_resumed_ends_the_same(
     with pytest.raises(UsageError, match="--resume"):
         toy.run(cut)
     after = toy.run(cut, resume=True)
-    assert "two: going on from step 2" in toy.said
+    assert "two: resumed at step 2" in caplog.messages
     for name, value in weights(toy.out).items():
         assert torch.allclose(value.float(), weights(cut)[name].float(), atol=1e-4), name
     for stage, figures in toy.after.items():
@@ -471,7 +472,7 @@ def test_the_table_of_forgetting(toy: Toy, tmp_path: Path, monkeypatch: pytest.M
     cell = page_rows(page, "Forgotten")[2][1]
     assert float(cell.split()[0]) == pytest.approx(lost["labelled"], abs=2e-3)
     cost = sum(3 * views * w * h for views, (w, h) in zip((9, 13, 13), SIZES, strict=True)) / 1e9
-    assert page_rows(page, "What was trained")[2][2] == f"{cost:.2f}"
+    assert page_rows(page, "Training cost")[2][2] == f"{cost:.2f}"
     for run, message in (("nothing", "NAME=PATH"), (f"x={tmp_path}", "is not a finished run")):
         with pytest.raises(UsageError, match=message):
             forgetting.main([*map(str, words[2:]), "--run", run])
@@ -520,12 +521,12 @@ def test_forgetting_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     assert forgetting.forgotten(labels, scores * 0, STAGES, forgetting.FIGURES["srcc"]) == "-"
     lost = np.where(np.arange(4) == 2, np.nan, scores)
     runs = {
-        "a": forgetting.Judged({"one": "8 x 8", "two": "9 x 9"}, 1.0, {"s": scores[[2, 1]]}),
-        "b": forgetting.Judged({"single": "9 x 9"}, 1.0, {"s": scores[2:]}),
+        "a": forgetting.RunScores({"one": "8 x 8", "two": "9 x 9"}, 1.0, {"s": scores[[2, 1]]}),
+        "b": forgetting.RunScores({"single": "9 x 9"}, 1.0, {"s": scores[2:]}),
     }
     (row,) = forgetting.baseline_table(runs, {"s": labels}, forgetting.FIGURES["srcc"], "").rows
-    assert row[0] == "a less b" and row[1].startswith("+0.600 [")
-    runs["c"] = forgetting.Judged({"one": "8 x 8"}, 1.0, {"s": lost})
+    assert row[0] == "a - b" and row[1].startswith("+0.600 [")
+    runs["c"] = forgetting.RunScores({"one": "8 x 8"}, 1.0, {"s": lost})
     kept = forgetting.in_all(runs)
     assert kept["s"].tolist() == [True, True, False, True]
     assert forgetting.heading(("s", kept["s"])) == "s, n = 3 (1 without a score)"
