@@ -25,7 +25,7 @@ from facegauge.data.manifests import load_manifest
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.nn.build import build
 from facegauge.nn.checkpoints import Run, load_run
-from facegauge.training.context import earlier
+from facegauge.training.context import load_pretrained
 from facegauge.training.methods.dsl_fiqa.encoder import DegradationEncoder
 from facegauge.training.methods.dsl_fiqa.probe import linear_probe
 from facegauge.training.methods.dsl_fiqa.recipe import earlier_encoder
@@ -93,7 +93,7 @@ def before_training(run: Run, encoder: DegradationEncoder) -> dict[str, Degradat
     body = run.settings.get("encoder", {}).get("body")
     if not body:
         return {"random weights": blank}
-    begun.start_from(earlier(body, encoder.config["backbone"]))
+    begun.start_from(load_pretrained(body, encoder.config["backbone"]))
     return {"random weights": blank, f"as initialised ({body})": begun}
 
 

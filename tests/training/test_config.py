@@ -93,7 +93,7 @@ def test_overrides_are_toml_and_fit_the_fields_type() -> None:
         ("share=7", "share: expected a number from 0 to 1, got 7"),
         ("share=nan", "share: expected a number from 0 to 1, got nan"),
         ("share=a third", "share: expected a number from 0 to 1, got 'a third'"),
-        ("fit.lr=0", "fit.lr: expected a number, above 0, got 0"),
+        ("fit.lr=0", "fit.lr: expected a number above 0, got 0"),
         ("fit.steps=-3", "fit.steps: expected a whole number, 0 or more, got -3"),
         ("parts.one.ema_decay=1", "parts.one.ema_decay: expected a number, 0 .* below 1, got 1"),
         ("fit.precision=3", "fit.precision: expected fp32 or bf16, got '3'"),
@@ -102,7 +102,7 @@ def test_overrides_are_toml_and_fit_the_fields_type() -> None:
         ("pairs=a", "pairs: expected a list of lists of 2 texts, got 'a'"),
         ('pairs=[["a"]]', r"pairs: expected a list of lists of 2 texts, got \[\['a'\]\]"),
         ("size=[1, 2, 3]", r"size: expected a list of 2 whole numbers, got \[1, 2, 3\]"),
-        ("extra.steps=3", "extra.lr is missing; expected a number, above 0"),
+        ("extra.steps=3", "extra.lr is missing; expected a number above 0"),
     ],
 )
 def test_wrong_overrides_say_in_one_line_what_to_write(pair: str, message: str) -> None:
@@ -115,10 +115,10 @@ def test_wrong_overrides_say_in_one_line_what_to_write(pair: str, message: str) 
     [
         ({"seed": 2, "sede": 3}, "unknown setting 'sede'; the closest is seed"),
         ({"fit": {"stesp": 3}}, "unknown setting 'fit.stesp'; the closest is fit.steps"),
-        ({"fit": {}}, "fit.lr is missing; expected a number, above 0"),
+        ({"fit": {}}, "fit.lr is missing; expected a number above 0"),
         ({"fit": 3}, "fit: expected a table, got 3"),
         ({"parts": 3}, "parts: expected a table, got 3"),
-        ({"parts": {"one": {"lr": "x"}}}, "parts.one.lr: expected a number, above 0, got 'x'"),
+        ({"parts": {"one": {"lr": "x"}}}, "parts.one.lr: expected a number above 0, got 'x'"),
     ],
 )
 def test_wrong_tables_say_the_same(wrong: dict[str, Any], message: str) -> None:

@@ -26,7 +26,7 @@ from facegauge.nn.predictor import TorchPredictor, open_run_predictor  # noqa: E
 from facegauge.nn.regressor import Regressor  # noqa: E402
 from facegauge.scorer import Scorer  # noqa: E402
 from facegauge.training import export  # noqa: E402
-from facegauge.training.context import earlier  # noqa: E402
+from facegauge.training.context import load_pretrained  # noqa: E402
 from facegauge.training.export import export_run  # noqa: E402
 from facegauge.training.onnx_export import (  # noqa: E402
     TOLERANCE,
@@ -123,7 +123,7 @@ def test_weights_stay_float32_where_half_precision_moves_a_score(
 
 def test_a_scorers_member_can_be_trained_further(scorer_folder, toy_run):
     ours, theirs = (
-        earlier(str(folder), "mobilenet_v3_small") for folder in (scorer_folder, toy_run)
+        load_pretrained(str(folder), "mobilenet_v3_small") for folder in (scorer_folder, toy_run)
     )
     image = torch.randn(2, 3, 80, 64)
     with torch.inference_mode():

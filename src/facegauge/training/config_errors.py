@@ -46,7 +46,7 @@ def one_line(error: ValidationError, cls: type[Any], data: Mapping[str, Any]) ->
         said = str(first["ctx"]["error"])
         if field is None:  # of the whole
             return said
-        got = "" if _is_table(field.annotation) else f", got {_got(data, names)}"
+        got = "" if is_table(field.annotation) else f", got {_got(data, names)}"
         return f"{name}: {said}{got}"
     if field is None:
         return f"expected tables of settings, got {data!r}"
@@ -90,15 +90,15 @@ def find(
     inner: Any = data
     for name in path:
         inner = inner.get(name) if isinstance(inner, Mapping) else None
-        if _is_table(kind):
+        if is_table(kind):
             field = kind.__pydantic_fields__.get(name)
-            kind = _bare(field.annotation) if field else None
+            kind = bare(field.annotation) if field else None
         elif get_origin(kind) is dict and inner is not None:
-            kind = _bare(get_args(kind)[1])
+            kind = bare(get_args(kind)[1])
             field = FieldInfo.from_annotation(kind)
         else:
             return None
-    if field is None or (not tables and (_is_table(kind) or get_origin(kind) is dict)):
+    if field is None or (not tables and (is_table(kind) or get_origin(kind) is dict)):
         return None
     return field
 
@@ -106,14 +106,14 @@ def find(
 def known(cls: type[Any], data: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
     """The name of every setting; in tables of tables, of those that `data` has."""
     for name, field in cls.__pydantic_fields__.items():
-        kind, inner = _bare(field.annotation), data.get(name)
+        kind, inner = bare(field.annotation), data.get(name)
         inside = inner if isinstance(inner, Mapping) else {}
-        if _is_table(kind):
+        if is_table(kind):
             yield from known(kind, inside, f"{prefix}{name}.")
         elif get_origin(kind) is dict:
             for key, each in inside.items():
                 each_ = each if isinstance(each, Mapping) else {}
-                yield from known(_bare(get_args(kind)[1]), each_, f"{prefix}{name}.{key}.")
+                yield from known(bare(get_args(kind)[1]), each_, f"{prefix}{name}.{key}.")
         else:
             yield prefix + name
 
@@ -129,7 +129,7 @@ def leaves(data: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
 
 def takes_text(annotation: Any) -> bool:
     """Whether a setting's value is text."""
-    kind = _bare(annotation)
+    kind = bare(annotation)
     return kind is str or (
         get_origin(kind) is Literal and all(isinstance(each, str) for each in get_args(kind))
     )
@@ -163,6 +163,8 @@ def _range(notes: Sequence[Any]) -> str:
     high = next((note for note in notes if isinstance(note, Le | Lt)), None)
     if isinstance(low, Ge) and isinstance(high, Le):
         return f" from {low.ge} to {high.le}"
+    if isinstance(low, Gt) and high is None:
+        return f" above {low.gt}"
     bounds = []
     if low is not None:
         bounds += [f"{low.ge} or more"] if isinstance(low, Ge) else [f"above {low.gt}"]
@@ -196,12 +198,12 @@ def _unwrapped(annotation: Any) -> tuple[Any, list[Any]]:
     return annotation, []
 
 
-def _bare(annotation: Any) -> Any:
+def bare(annotation: Any) -> Any:
     return _unwrapped(annotation)[0]
 
 
-def _is_table(annotation: Any) -> bool:
-    return hasattr(_bare(annotation), "__pydantic_fields__")
+def is_table(annotation: Any) -> bool:
+    return hasattr(bare(annotation), "__pydantic_fields__")
 
 
 def _value(data: Any, path: Sequence[str]) -> Any:
@@ -219,16 +221,16 @@ def _renamed(cls: type[Any], path: Sequence[str]) -> str | None:
     kind: Any = cls
     new: list[str] = []
     for name in path:
-        if _is_table(kind):
+        if is_table(kind):
             now = _noted(kind, "RENAMED").get(name, name)
             field = kind.__pydantic_fields__.get(now)
             if field is None:
                 return None
             new.append(now)
-            kind = _bare(field.annotation)
+            kind = bare(field.annotation)
         elif get_origin(kind) is dict:
             new.append(name)
-            kind = _bare(get_args(kind)[1])
+            kind = bare(get_args(kind)[1])
         else:
             return None
     return ".".join(new) if new != list(path) else None
@@ -238,8 +240,8 @@ def _renamed_value(
     cls: type[Any], path: Sequence[str], value: Any, data: Mapping[str, Any]
 ) -> str | None:
     field = find(cls, path[:-1], data, tables=True) if path[:-1] else None
-    owner = _bare(field.annotation) if field else cls
-    if not _is_table(owner) or not isinstance(value, str):
+    owner = bare(field.annotation) if field else cls
+    if not is_table(owner) or not isinstance(value, str):
         return None
     values: dict[str, str] = _noted(owner, "RENAMED_VALUES").get(path[-1], {})
     return values.get(value)

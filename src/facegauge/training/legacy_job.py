@@ -35,13 +35,11 @@ from facegauge.training.devices import log_from_main_process, this_process
 from facegauge.training.fit import Validate, fit
 from facegauge.training.inputs.pictures import load_framed, sampled
 from facegauge.training.inputs.views import Batch, Framed, ViewMaker
-from facegauge.training.methods.dsl_fiqa.encoder import DegradationEncoder
-from facegauge.training.methods.dsl_fiqa.network import DslFiqa
 from facegauge.training.objectives import ScoreLoss
 from facegauge.training.settings import BatchPlan, FitConfig, ViewsConfig
 
 Settings = dict[str, Any]
-Trainable = Regressor | DegradationEncoder | DslFiqa
+Trainable = Any
 
 
 @dataclass(frozen=True, slots=True)

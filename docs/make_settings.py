@@ -1,0 +1,124 @@
+"""Writes docs/settings.md from the code: every setting of every method, its range and presets.
+
+    python docs/make_settings.py
+
+The test `tests/test_docs.py` fails when the page is not what this script writes.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+from pydantic_core import PydanticUndefined
+
+from facegauge.training.config import METHODS, config_class, load_preset, to_dict
+from facegauge.training.config_errors import bare, expected, is_table, leaves
+
+PAGE = Path(__file__).parent / "settings.md"
+COMMANDS = {"light_ensemble": "ensemble", "efficient_fiqa": "efficient", "dsl_fiqa": "dsl"}
+HEAD = """\
+# Settings
+
+This page is written by `python docs/make_settings.py` from the code. Do not edit it by hand.
+
+Every method has a preset `cpu`, which two cores suffice for, and a preset `paper`, with the paper's
+networks and its known numbers, for a GPU. `--set table.key=value` replaces a setting, `--config
+FILE` takes a file of them; see [training.md](training.md#settings). `<name>` stands for a name that
+a preset or a file gives to a table. *Default* is the value of a setting that a file without a
+preset leaves out; without one, the setting must be there.
+"""
+
+
+def page() -> str:
+    """The text of docs/settings.md."""
+    return "\n".join([HEAD, *(_method(name) for name in methods())])
+
+
+def methods() -> list[str]:
+    """The shipped methods."""
+    folders = resources.files(METHODS).iterdir()
+    return sorted(one.name for one in folders if (one / "config.py").is_file())
+
+
+def presets(method: str) -> list[str]:
+    """The presets of a method, as its TOML file has them."""
+    file = resources.files(METHODS) / method / f"{method}.toml"
+    return list(tomllib.loads(file.read_text(encoding="utf-8")))
+
+
+def settings(cls: type[Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every setting: its name, with `<name>` for the names in tables of tables, and its field."""
+    for name, field in cls.__pydantic_fields__.items():
+        kind = bare(field.annotation)
+        if is_table(kind):
+            yield from settings(kind, f"{prefix}{name}.")
+        elif get_origin(kind) is dict:
+            yield from settings(bare(get_args(kind)[1]), f"{prefix}{name}.<name>.")
+        else:
+            yield prefix + name, field
+
+
+def _method(method: str) -> str:
+    cls = config_class(method)
+    values = {
+        preset: dict(leaves(to_dict(load_preset(method, preset)))) for preset in presets(method)
+    }
+    command = COMMANDS.get(method, method)
+    parts = [f"## {method}", f"{_sentence(cls)} `facegauge train {command}`."]
+    rows = list(settings(cls))
+    tables = dict.fromkeys(name.split(".")[0] if "." in name else "" for name, _ in rows)
+    for top in sorted(tables, key=lambda name: name != ""):
+        own = [row for row in rows if (row[0].split(".")[0] if "." in row[0] else "") == top]
+        if top:
+            parts.append(f"### {method}: {top}\n\n{cls.__pydantic_fields__[top].description}.")
+        columns = ["setting", "expects", "default", *values, "what"]
+        lines = [columns, ["---"] * len(columns)]
+        lines += [_row(name, field, values) for name, field in own]
+        parts.append("\n".join(f"| {' | '.join(line)} |" for line in lines))
+    return "\n\n".join(parts) + "\n"
+
+
+def _row(name: str, field: Any, values: dict[str, dict[str, Any]]) -> list[str]:
+    given = [_given(name, preset) for preset in values.values()]
+    default = "" if field.default is PydanticUndefined else _shown(field.default)
+    wanted = expected(field.annotation, field.metadata)
+    return [f"`{name}`", wanted, default, *given, str(field.description)]
+
+
+def _given(name: str, preset: dict[str, Any]) -> str:
+    """The value in a preset; in tables of tables by name, where it differs."""
+    places = name.split(".")
+    found = {}
+    for key, value in preset.items():
+        parts = key.split(".")
+        if len(parts) == len(places) and all(
+            place in ("<name>", part) for part, place in zip(parts, places, strict=True)
+        ):
+            names = (part for part, place in zip(parts, places, strict=True) if place == "<name>")
+            found[".".join(names)] = _shown(value)
+    if len(set(found.values())) <= 1:
+        return next(iter(found.values()), "")
+    return ", ".join(f"{one}: {value}" for one, value in found.items())
+
+
+def _shown(value: Any) -> str:
+    """A value as TOML has it."""
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if isinstance(value, str):
+        return f'`"{value}"`'
+    if isinstance(value, tuple | list):
+        return f"`[{', '.join(_shown(each).replace('`', '') for each in value)}]`"
+    return f"`{value}`" if value is not None else ""
+
+
+def _sentence(cls: type[Any]) -> str:
+    return " ".join(str(cls.__doc__).split())
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
