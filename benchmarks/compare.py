@@ -20,9 +20,10 @@ from rows import named, shown
 
 from facegauge.data.manifests import Manifest, load_manifest
 from facegauge.errors import UsageError
-from facegauge.evaluation.evaluate import COMPARED, Predictions, is_run, predict, report
+from facegauge.evaluation.evaluate import COMPARED, Predictions, predict, report
 from facegauge.evaluation.profile import profile_scorer
 from facegauge.nn.profile import profile_run
+from facegauge.predictors import is_run
 
 SHOWN = {"srcc": "SRCC", "plcc": "PLCC, raw", "challenge": "(SRCC + PLCC) / 2"}
 

@@ -31,7 +31,7 @@ from facegauge.arrays import Pixels
 from facegauge.data.degradations import DEGRADATIONS, degrade
 from facegauge.data.manifests import Manifest, load_manifest
 from facegauge.errors import UsageError
-from facegauge.faces.extraction import MODES
+from facegauge.faces.extraction import FACES
 from facegauge.images.loading import open_picture
 
 KINDS = ("gaussian_blur", "downscale", "jpeg", "noise")
@@ -89,7 +89,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--n", type=int, default=0, help="pictures, evenly spaced; 0 for all (default: 0)")
     add("--scorer", nargs="+", required=True, help="shipped names or folders; the first one is "
         "compared with the others")  # fmt: skip
-    add("--faces", default="auto", choices=MODES, help="which faces (default: auto)")
+    add("--faces", default="auto", choices=FACES, help="which faces (default: auto)")
     add("--kinds", nargs="+", default=KINDS, choices=DEGRADATIONS, metavar="KIND",
         help=f"of {', '.join(DEGRADATIONS)} (default: {' '.join(KINDS)})")  # fmt: skip
     add("--seed", type=int, default=0, help="random seed of the noise (default: 0)")

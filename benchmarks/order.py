@@ -29,7 +29,7 @@ from facegauge.arrays import Pixels
 from facegauge.data.degradations import DEGRADATIONS, degrade
 from facegauge.data.manifests import Manifest, load_manifest
 from facegauge.evaluation.metrics import srcc
-from facegauge.faces.extraction import MODES
+from facegauge.faces.extraction import FACES
 from facegauge.images.loading import open_picture
 
 KINDS = ("gaussian_blur", "downscale", "jpeg", "noise")
@@ -61,7 +61,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--split", default="val", help="split to degrade; 'all' for every picture (default: val)")
     add("--n", type=int, default=30, help="pictures, evenly spaced; 0 for all (default: 30)")
     add("--scorer", default=zoo.DEFAULT, help="shipped name or folder (default: %(default)s)")
-    add("--faces", default="auto", choices=MODES, help="which faces (default: auto)")
+    add("--faces", default="auto", choices=FACES, help="which faces (default: auto)")
     add("--kinds", nargs="+", default=KINDS, choices=DEGRADATIONS, metavar="KIND",
         help=f"of {', '.join(DEGRADATIONS)} (default: {' '.join(KINDS)})")  # fmt: skip
     add("--seed", type=int, default=0, help="random seed of the noise (default: 0)")
