@@ -12,11 +12,11 @@ from facegauge.nn.losses import (
     charbonnier,
     mse_corr,
     mse_plcc,
-    ordered,
     pearson,
     plcc_loss,
-    ranked,
+    ranking_loss,
     robust_corr,
+    severity_ranking_loss,
 )
 
 LABEL = torch.tensor([0.1, 0.2, 0.3, 0.5])
@@ -35,7 +35,7 @@ def test_pearson_is_numpys() -> None:
     assert got == pytest.approx(np.corrcoef(a, b)[0, 1], abs=1e-5)
 
 
-@pytest.mark.parametrize("loss", [*LOSSES.values(), plcc_loss, ranked])
+@pytest.mark.parametrize("loss", [*LOSSES.values(), plcc_loss, ranking_loss])
 @pytest.mark.parametrize("count", [1, 5])
 def test_no_spread_gives_finite_gradients(loss: object, count: int) -> None:
     prediction = torch.full((count,), 0.4, requires_grad=True)
@@ -111,11 +111,11 @@ def test_ranked_is_the_slow_loop() -> None:
         for j in range(12)
         if labels[i] > labels[j]
     ]
-    got = ranked(torch.tensor(scores), torch.tensor(labels), scale=0.3).item()
+    got = ranking_loss(torch.tensor(scores), torch.tensor(labels), scale=0.3).item()
     assert got == pytest.approx(np.mean(terms), abs=1e-9)
-    stretched = ranked(torch.tensor(3 * scores + 1), torch.tensor(labels), scale=0.3).item()
+    stretched = ranking_loss(torch.tensor(3 * scores + 1), torch.tensor(labels), scale=0.3).item()
     assert stretched == pytest.approx(got, abs=1e-6)
-    assert ranked(torch.tensor(scores), torch.full((12,), 0.3)) == 0
+    assert ranking_loss(torch.tensor(scores), torch.full((12,), 0.3)) == 0
 
 
 def slow_ordered(scores: np.ndarray, severities: np.ndarray, margin: float) -> float:
@@ -132,11 +132,11 @@ def slow_ordered(scores: np.ndarray, severities: np.ndarray, margin: float) -> f
 def test_ordered_is_the_slow_loop() -> None:
     rng = np.random.default_rng(0)
     scores, severities = rng.random((6, 4)), rng.choice([0.0, 1.0, 2.5, 4.0], (6, 4))
-    got = ordered(torch.tensor(scores), torch.tensor(severities), 0.05).item()
+    got = severity_ranking_loss(torch.tensor(scores), torch.tensor(severities), 0.05).item()
     assert got == pytest.approx(slow_ordered(scores, severities, 0.05), abs=1e-9)
 
 
 def test_ordered_is_zero_in_order_and_positive_after_a_swap() -> None:
     severity = torch.tensor([[0.0, 1.0, 2.0]])
-    assert ordered(torch.tensor([[0.6, 0.5, 0.4]]), severity, 0.0) == 0
-    assert ordered(torch.tensor([[0.6, 0.4, 0.5]]), severity, 0.0) > 0
+    assert severity_ranking_loss(torch.tensor([[0.6, 0.5, 0.4]]), severity, 0.0) == 0
+    assert severity_ranking_loss(torch.tensor([[0.6, 0.4, 0.5]]), severity, 0.0) > 0

@@ -115,7 +115,7 @@ def mse_plcc(
     return mse + weight * plcc_loss(prediction, target)
 
 
-def ranked(prediction: Tensor, target: Tensor, scale: float = 0.5) -> Tensor:
+def ranking_loss(prediction: Tensor, target: Tensor, scale: float = 0.5) -> Tensor:
     """Pairwise ranking loss (RankNet, Burges et al. 2005) on standardised scores.
 
     The mean of log(1 + exp(-difference / scale)) over all pairs with unequal targets, where the
@@ -146,7 +146,7 @@ def _standardised(scores: Tensor) -> Tensor:
     return centred / (centred.square().mean() + EPSILON).sqrt()
 
 
-def ordered(scores: Tensor, severities: Tensor, margin: float) -> Tensor:
+def severity_ranking_loss(scores: Tensor, severities: Tensor, margin: float) -> Tensor:
     """Pairwise margin ranking loss on degraded copies: a more severe copy must score lower.
 
     Args:

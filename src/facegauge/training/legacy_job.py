@@ -25,7 +25,7 @@ from facegauge.faces.spec import PreprocessSpec
 from facegauge.labelling.label import label_into
 from facegauge.labelling.label_table import load_labels
 from facegauge.nn.checkpoints import provenance, save_run
-from facegauge.nn.losses import LOSSES, ranked
+from facegauge.nn.losses import LOSSES, ranking_loss
 from facegauge.nn.normalise import Normalise
 from facegauge.nn.regressor import Regressor
 from facegauge.predictors import Predictor
@@ -266,13 +266,13 @@ def _renamed(cls: Any, old: Settings) -> Settings:
 
 
 def score_loss(numbers: Settings) -> ScoreLoss:
-    """The settings' `loss`, with `rank_weight` of `losses.ranked` beside it."""
+    """The settings' `loss`, with `rank_weight` of `losses.ranking_loss` beside it."""
     loss: ScoreLoss = partial(LOSSES[numbers["loss"]], weight=numbers["corr_weight"])
     weight: float = numbers["rank_weight"]
 
     def both(prediction: Tensor, target: Tensor, sample_weight: Tensor | None = None) -> Tensor:
         closeness: Tensor = loss(prediction, target, sample_weight=sample_weight)
-        return closeness + weight * ranked(prediction, target)
+        return closeness + weight * ranking_loss(prediction, target)
 
     return both if weight else loss
 

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.nn.heatmap import resize_area
-from facegauge.nn.losses import LOSSES, ordered, ranked
+from facegauge.nn.losses import LOSSES, ranking_loss, severity_ranking_loss
 from facegauge.nn.normalise import Normalise
 from facegauge.nn.regressor import Regressor
 from facegauge.training.inputs.views import Batch
@@ -21,12 +21,12 @@ ScoreLoss = Callable[..., Tensor]  # (prediction, target, sample_weight=None), s
 
 
 def score_loss(config: LossConfig, label_rank_weight: float = 0.0) -> ScoreLoss:
-    """The loss between scores and labels, with `losses.ranked` beside it at the given weight."""
+    """The loss between scores and labels, plus `ranking_loss` with the given weight."""
     loss: ScoreLoss = partial(LOSSES[config.loss], weight=config.corr_weight)
 
     def both(prediction: Tensor, target: Tensor, sample_weight: Tensor | None = None) -> Tensor:
         closeness: Tensor = loss(prediction, target, sample_weight=sample_weight)
-        return closeness + label_rank_weight * ranked(prediction, target)
+        return closeness + label_rank_weight * ranking_loss(prediction, target)
 
     return both if label_rank_weight else loss
 
@@ -64,7 +64,9 @@ class Supervised(nn.Module):
         if "ordered" in batch:
             severity = batch["severity"]
             copies = scores[count:].view(severity.shape)
-            losses["order"] = self.severity_rank_weight * ordered(copies, severity, self.margin)
+            losses["order"] = self.severity_rank_weight * severity_ranking_loss(
+                copies, severity, self.margin
+            )
         return losses
 
 
@@ -132,7 +134,9 @@ class Distilled(nn.Module):
         if "ordered" in batch and self.severity_rank_weight:
             severity = batch["severity"]
             copies = scores[-severity.numel() :].view(severity.shape)
-            losses["order"] = self.severity_rank_weight * ordered(copies, severity, self.margin)
+            losses["order"] = self.severity_rank_weight * severity_ranking_loss(
+                copies, severity, self.margin
+            )
         return losses
 
     def _imitation(self, maps: dict[str, Tensor], batch: Batch) -> Tensor:
