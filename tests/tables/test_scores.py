@@ -8,9 +8,10 @@ import pytest
 
 from facegauge.errors import MissingExtra, UsageError
 from facegauge.results import COLUMNS, Box, Face, FaceScore, ImageScore, Status
-from facegauge.schema import Column
+from facegauge.schema import Column, Schema
 from facegauge.tables import parquet as parquet_files
 from facegauge.tables import scores as tables
+from facegauge.tables.files import write_table
 from facegauge.tables.scores import open_table, read_rows, read_schema
 
 LINES = [".csv", ".jsonl"]
@@ -85,6 +86,20 @@ def test_columns_of_factors_come_back_with_type_and_doc(tmp_path: Path, suffix: 
         ("count", "int"),
         ("code", "int" if suffix == ".csv" else "str"),
     ]
+
+
+@pytest.mark.parametrize("suffix", ALL)
+def test_columns_of_other_tools_are_kept(tmp_path: Path, suffix: str) -> None:
+    file = tmp_path / f"t{suffix}"
+    with open_table(file) as table:
+        table.write(result("a.jpg"))
+        table.write(result("b.jpg", 0))
+    rows = [row | {"my note": 7 + place} for place, row in enumerate(read_rows(file))]
+    assert len(rows) == 2
+    more = Schema([*COLUMNS, Column("my note", "int", "")])
+    write_table(file, more, rows)
+    assert list(read_rows(file)) == rows
+    assert [(one.name, one.type) for one in read_schema(file)][-1] == ("my note", "int")
 
 
 def test_csv_is_plain_for_other_tools(tmp_path: Path) -> None:

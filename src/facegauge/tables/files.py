@@ -86,13 +86,16 @@ def table_rows(path: Path, schema: Schema) -> Iterator[Row]:
         with path.open("rb") as file:
             yield from (row for row, _ in csv_lines(schema).decode(file) if row is not None)
     else:
-        texts = {column.name for column in schema if column.type == "str"}
+        names = schema.names
+        # columns without a doc are those of other tools, whose values may be of any type
+        texts = [one.name for one in schema if one.type == "str" and not one.doc]
         with path.open("rb") as file:
-            for row, _ in json_objects(file):
-                yield {
-                    name: _text(row.get(name)) if name in texts else row.get(name)
-                    for name in schema.names
-                }
+            for found, _ in json_objects(file):
+                row = {name: found.get(name) for name in names}
+                for name in texts:
+                    if not isinstance(cell := row[name], str) and cell is not None:
+                        row[name] = json.dumps(cell)
+                yield row
 
 
 def write_table(
@@ -181,7 +184,3 @@ def _wider(one: ColumnType | None, other: ColumnType | None) -> ColumnType | Non
     """The narrower of the types that hold both."""
     order: list[ColumnType | None] = [None, "int", "float", "str"]
     return max(one, other, key=order.index)
-
-
-def _text(value: object) -> str | None:
-    return value if value is None or isinstance(value, str) else json.dumps(value)

@@ -8,7 +8,6 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from operator import itemgetter
 from typing import IO, Any
 
 from facegauge.schema import Column, Schema
@@ -40,24 +39,24 @@ class Lines:
 def csv_lines(schema: Schema) -> Lines:
     """CSV with a header; in UTF-8, but paths of other bytes keep them."""
     line = csv.writer(_Encoder(), lineterminator="\r\n").writerow
-    cells = _rounded_cells(schema)
+    names = schema.names
     converters = [(column.name, _converter(column)) for column in schema]
 
     def encode(rows: Iterable[Row]) -> bytes:
-        return b"".join([line(cells(row)) for row in rows])
+        return b"".join([line(_rounded(row, names).values()) for row in rows])
 
     def decode(file: IO[bytes]) -> Iterator[tuple[Row | None, int]]:
         records = csv_records(file)
         for header, end in records:
-            if tuple(header) != schema.names:
-                raise ValueError(f"expected the header {','.join(schema.names)}")
+            if tuple(header) != names:
+                raise ValueError(f"expected the header {','.join(names)}")
             yield None, end
             break
         for texts, end in records:
             pairs = zip(converters, texts, strict=True)
             yield {name: convert(text) for (name, convert), text in pairs}, end
 
-    return Lines(line(schema.names), encode, decode)
+    return Lines(line(names), encode, decode)
 
 
 def csv_records(file: IO[bytes]) -> Iterator[tuple[list[str], int]]:
@@ -89,13 +88,10 @@ def csv_records(file: IO[bytes]) -> Iterator[tuple[list[str], int]]:
 def jsonl_lines(schema: Schema) -> Lines:
     """A JSON object a line, in ASCII."""
     names = schema.names
-    dumps = json.JSONEncoder().encode
-    cells = _rounded_cells(schema)
+    dumps = json.JSONEncoder(check_circular=False).encode  # rows are flat
 
     def encode(rows: Iterable[Row]) -> bytes:
-        return b"".join(
-            [dumps(dict(zip(names, cells(row), strict=True))).encode() + b"\n" for row in rows]
-        )
+        return b"".join([dumps(_rounded(row, names)).encode() + b"\n" for row in rows])
 
     def decode(file: IO[bytes]) -> Iterator[tuple[Row | None, int]]:
         for row, end in json_objects(file):
@@ -134,19 +130,12 @@ class _Encoder:
         return line[:-2].encode("utf-8", KEEP_BYTES) + b"\n"
 
 
-def _rounded_cells(schema: Schema) -> Callable[[Row], list[Any]]:
-    """A function that takes a row's cells in the order of a schema, its floats rounded."""
-    if len(schema) == 1:
-        (name,) = schema.names
-        return lambda row: [_rounded(row[name])]
-    pick = itemgetter(*schema.names)
-    return lambda row: [
-        round(cell, DECIMALS) if isinstance(cell, float) else cell for cell in pick(row)
-    ]
-
-
-def _rounded(cell: Any) -> Any:
-    return round(cell, DECIMALS) if isinstance(cell, float) else cell
+def _rounded(row: Row, names: tuple[str, ...]) -> Row:
+    """The cells of the named columns, in their order, floats at `DECIMALS`."""
+    return {
+        name: round(cell, DECIMALS) if isinstance(cell := row[name], float) else cell
+        for name in names
+    }
 
 
 def _converter(column: Column) -> Callable[[str], Any]:

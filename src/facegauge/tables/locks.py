@@ -1,4 +1,4 @@
-"""One writer at a time: a file that is being written is held until it is closed."""
+"""One writer at a time: a file that is being written is locked until it is closed."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ FAR = 1 << 62  # Windows locks bytes, and may lock some that no file has
 
 
 def hold(file: BinaryIO, table: Path) -> None:
-    """Hold an open file for this process; the system lets go of it when it is closed or killed.
+    """Lock an open file for this process; the system unlocks it when it is closed or killed.
 
-    Where the file system knows no locks, as some network ones, nothing is held.
+    Where the file system has no locks, as some network file systems, nothing is locked.
 
     Args:
         file: open for writing.
-        table: what it belongs to, for the message.
+        table: the table that it belongs to, for the message.
 
     Raises:
-        UsageError: another process, or this one through another handle, holds it.
+        UsageError: another process, or this one through another handle, has locked it.
     """
     try:
         _lock(file)

@@ -19,7 +19,7 @@ from facegauge.schema import Schema
 from facegauge.tables.files import suffix_of, table_rows, table_schema
 from facegauge.tables.formats import Row, without_bytes
 from facegauge.tables.journal import Journal
-from facegauge.tables.notes import read_notes
+from facegauge.tables.notes import Notes, read_notes
 
 RESTART = "start anew with --overwrite"
 
@@ -83,12 +83,15 @@ def read_schema(path: str | os.PathLike[str]) -> Schema:
         MissingExtra: Parquet without pyarrow.
     """
     path = Path(path)
-    suffix_of(path)
+    suffix = suffix_of(path)
     try:
-        stored = read_notes(path).schema or ()
+        notes = read_notes(path)
     except UsageError:  # a table that was moved without its notes is a table nevertheless
-        stored = ()
+        notes = Notes({})
+    stored = notes.schema or COLUMNS
     try:
+        if suffix == ".jsonl" and path.stat().st_size == notes.whole:
+            return stored  # as it was written: no need to read all its rows for their keys
         return table_schema(path, COLUMNS, stored)
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror or error}") from error
