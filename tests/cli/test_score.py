@@ -19,8 +19,7 @@ from typer.testing import Result
 
 from commands import MAIN, run
 from facegauge import scorer
-from facegauge.cli import best, terminal
-from facegauge.cli import score as score_verb
+from facegauge.cli import best, sinks, terminal
 from facegauge.errors import UsageError
 from facegauge.faces import extraction
 from facegauge.factors import FACTORS
@@ -217,7 +216,7 @@ def test_a_killed_run_is_resumed_without_gap_or_double(
 def test_a_terminal_gets_rows_as_they_come_without_tricks(
     score: Any, grey: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(score_verb, "_Piped", score_verb._Shown)
+    monkeypatch.setattr(sinks, "_Piped", sinks._Shown)
     nasty = grey("[red]x[/red]\x1b[2J\n.png", 80)
     result = score(nasty, nasty.parent / "gone.png")
     assert "[red]x[/red]\\x1b[2J\\n.png" in result.stdout
@@ -232,7 +231,7 @@ def test_rows_are_shown_one_by_one(
     capsys: pytest.CaptureFixture[str], toy_scorer: Path, tmp_path: Path
 ) -> None:
     result = scorer.Scorer(toy_scorer).score(tmp_path / "no.png")
-    with score_verb._Shown(COLUMNS) as shown:
+    with sinks._Shown(COLUMNS) as shown:
         shown.write(result)
         assert "no.png" in capsys.readouterr().out
         shown.write(result)
@@ -370,7 +369,7 @@ def test_factors_in_a_pipe_and_on_a_terminal(
     first, second = csv.DictReader(io.StringIO(result.stdout, newline=""))
     assert list(first)[-4:] == names
     assert (first["upscale"], second["upscale"]) == ("0.342857", "")
-    monkeypatch.setattr(score_verb, "_Piped", score_verb._Shown)
+    monkeypatch.setattr(sinks, "_Piped", sinks._Shown)
     result = score(picture, missing, "--factor", "resolution")
     header, first_line, second_line = result.stdout.splitlines()
     assert header.split()[5:] == [*names, "picture"]

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Protocol, Self
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from facegauge.cli.sinks import open_sink
 from facegauge.cli.terminal import (
-    printable,
     read_paths,
     require_pictures,
     say,
@@ -23,7 +21,6 @@ from facegauge.errors import UsageError
 
 if TYPE_CHECKING:
     from facegauge.results import ImageScore
-    from facegauge.schema import Schema, Value
     from facegauge.scorer import Scorer
 
 EPILOG = (
@@ -32,7 +29,6 @@ EPILOG = (
     "no pictures found; 1 unexpected error; 130 stopped by Ctrl-C."
 )
 SOME_FAILED = 3
-FACTOR_WIDTH = 7  # characters of a factor's column on the terminal, or more if its name is longer
 SORTS = ("path", "score", "-score")
 
 Paths = Annotated[
@@ -147,7 +143,7 @@ def score(
         factors=factor or (),
     )
     tally = Tally()
-    with _open_sink(output, engine, resume=resume, overwrite=overwrite) as sink:
+    with open_sink(output, engine, resume=resume, overwrite=overwrite) as sink:
 
         def remaining() -> Iterator[str]:
             return (path for path in find() if not sink.is_done(path))
@@ -215,102 +211,6 @@ class Tally:
             f"{pictures}{' more' if resumed else ''}, {faces}, "
             f"{self.faceless} without a face, {self.failed} failed"
         )
-
-
-class Sink(Protocol):
-    """Where results go."""
-
-    def write(self, result: ImageScore) -> None: ...
-    def is_done(self, path: str) -> bool: ...
-
-
-def _open_sink(
-    output: Path | None, scorer: Scorer, *, resume: bool, overwrite: bool
-) -> AbstractContextManager[Sink]:
-    if output is None:
-        return (_Shown if sys.stdout.isatty() else _Piped)(scorer.schema)
-    return scorer.open_table(output, resume=resume, overwrite=overwrite)
-
-
-class _Fresh:
-    """A sink that starts empty."""
-
-    def __init__(self, schema: Schema) -> None:
-        self._schema = schema
-
-    def __enter__(self) -> Self:
-        return self
-
-    def is_done(self, path: str) -> bool:
-        return False
-
-
-class _Piped(_Fresh):
-    """CSV on stdout, as it comes."""
-
-    def __enter__(self) -> Self:
-        from facegauge.tables.formats import csv_lines
-
-        self._lines = csv_lines(self._schema)
-        self._put(self._lines.header)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        sys.stdout.flush()
-
-    def write(self, result: ImageScore) -> None:
-        self._put(self._lines.encode(result.rows(self._schema)))
-
-    def _put(self, data: bytes) -> None:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
-
-
-class _Shown(_Fresh):
-    """Rows on the terminal, as they come; the picture, which has no fixed width, stands last."""
-
-    HEADER = ("score", "low-high", "percentile", "band", "face")
-    LINE = "{:>5}  {:>9}  {:>10}  {:<10}  {:>4}"
-
-    def __enter__(self) -> Self:
-        from facegauge.results import COLUMNS
-
-        self._begun = False
-        self._factors = [name for name in self._schema.names if name not in COLUMNS]
-        widths = (max(len(name), FACTOR_WIDTH) for name in self._factors)
-        self._line = "  ".join([self.LINE, *(f"{{:>{width}}}" for width in widths), "{}"])
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        sys.stdout.flush()
-
-    def write(self, result: ImageScore) -> None:
-        if not self._begun:
-            print(self._line.format(*self.HEADER, *self._factors, "picture"))
-            self._begun = True
-        for face, numbers in enumerate(result.faces):
-            self._row(
-                result,
-                f"{numbers.score:.3f}",
-                f"{numbers.low:.2f}-{numbers.high:.2f}",
-                f"{numbers.percentile:.0f}",
-                numbers.band,
-                str(face),
-                *(_shown(numbers.factors.get(name)) for name in self._factors),
-            )
-        if not result.faces:
-            self._row(result, "", "", "", result.status.value, "", *("" for _ in self._factors))
-
-    def _row(self, result: ImageScore, *cells: str) -> None:
-        note = f"  ({printable(result.message)})" if result.message else ""
-        print(self._line.format(*cells, printable(result.path)) + note)
-
-
-def _shown(value: Value) -> str:
-    """A factor's value for the terminal, numbers with four digits."""
-    if value is None:
-        return ""
-    return f"{value:.4g}" if isinstance(value, float) else printable(str(value))
 
 
 def _sorted(results: Iterator[ImageScore], sort: str | None) -> Iterator[ImageScore]:

@@ -1,0 +1,114 @@
+"""Where `facegauge score` writes its results: a table, the terminal, or CSV to a pipe."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, Self
+
+from facegauge.cli.terminal import printable
+
+if TYPE_CHECKING:
+    from facegauge.results import ImageScore
+    from facegauge.schema import Schema, Value
+    from facegauge.scorer import Scorer
+
+FACTOR_WIDTH = 7  # characters of a factor's column on the terminal, or more if its name is longer
+
+
+class Sink(Protocol):
+    """Where results go."""
+
+    def write(self, result: ImageScore) -> None: ...
+    def is_done(self, path: str) -> bool: ...
+
+
+def open_sink(
+    output: Path | None, scorer: Scorer, *, resume: bool, overwrite: bool
+) -> AbstractContextManager[Sink]:
+    """The table of the option --output; without it the terminal, or CSV to a pipe."""
+    if output is None:
+        return (_Shown if sys.stdout.isatty() else _Piped)(scorer.schema)
+    return scorer.open_table(output, resume=resume, overwrite=overwrite)
+
+
+class _Stream:
+    """Something on stdout, which starts empty."""
+
+    def __init__(self, schema: Schema) -> None:
+        self._schema = schema
+
+    def __enter__(self) -> Self:
+        return self
+
+    def is_done(self, path: str) -> bool:
+        return False
+
+
+class _Piped(_Stream):
+    """CSV on stdout, as it comes."""
+
+    def __enter__(self) -> Self:
+        from facegauge.tables.formats import csv_lines
+
+        self._lines = csv_lines(self._schema)
+        self._put(self._lines.header)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        sys.stdout.flush()
+
+    def write(self, result: ImageScore) -> None:
+        self._put(self._lines.encode(result.rows(self._schema)))
+
+    def _put(self, data: bytes) -> None:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+
+
+class _Shown(_Stream):
+    """Rows on the terminal, as they come; the picture, which has no fixed width, stands last."""
+
+    HEADER = ("score", "low-high", "percentile", "band", "face")
+    LINE = "{:>5}  {:>9}  {:>10}  {:<10}  {:>4}"
+
+    def __enter__(self) -> Self:
+        from facegauge.results import COLUMNS
+
+        self._begun = False
+        self._factors = [name for name in self._schema.names if name not in COLUMNS]
+        widths = (max(len(name), FACTOR_WIDTH) for name in self._factors)
+        self._line = "  ".join([self.LINE, *(f"{{:>{width}}}" for width in widths), "{}"])
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        sys.stdout.flush()
+
+    def write(self, result: ImageScore) -> None:
+        if not self._begun:
+            print(self._line.format(*self.HEADER, *self._factors, "picture"))
+            self._begun = True
+        for face, numbers in enumerate(result.faces):
+            self._row(
+                result,
+                f"{numbers.score:.3f}",
+                f"{numbers.low:.2f}-{numbers.high:.2f}",
+                f"{numbers.percentile:.0f}",
+                numbers.band,
+                str(face),
+                *(_shown(numbers.factors.get(name)) for name in self._factors),
+            )
+        if not result.faces:
+            self._row(result, "", "", "", result.status.value, "", *("" for _ in self._factors))
+
+    def _row(self, result: ImageScore, *cells: str) -> None:
+        note = f"  ({printable(result.message)})" if result.message else ""
+        print(self._line.format(*cells, printable(result.path)) + note)
+
+
+def _shown(value: Value) -> str:
+    """A factor's value for the terminal, numbers with four digits."""
+    if value is None:
+        return ""
+    return f"{value:.4g}" if isinstance(value, float) else printable(str(value))
