@@ -7,55 +7,37 @@ from typing import Annotated, Any
 
 import typer
 
-train = typer.Typer(no_args_is_help=True, help="Train a scorer by one of the published methods.")
+from facegauge.cli.recipe_file import MethodGroup
+from facegauge.cli.train_options import (
+    AllowLeakage,
+    ConfigFile,
+    Data,
+    Output,
+    Pairs,
+    Preset,
+    Resume,
+    settings_of,
+)
 
-Data = Annotated[
-    Path,
-    typer.Option(
-        help="Labelled pictures: CSV or Parquet with image, score (0..1) and split (train, val)"
-    ),
-]
-Output = Annotated[Path, typer.Option("--output", "-o", help="Run folder to write")]
-Preset = Annotated[
-    str | None,
-    typer.Option(
-        help="Shipped settings. cpu: two cores suffice; paper: the paper's networks and known "
-        "numbers, for a GPU  [default: cpu]"
-    ),
-]
-ConfigFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--config",
-        metavar="FILE",
-        help="TOML file of settings in place of --preset: complete, such as a run's config.toml, "
-        'or only what differs from the preset that its line preset = "cpu" names',
-    ),
-]
-Pairs = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set", metavar="KEY=VALUE", help="Replace a setting, as fit.steps=100; may be repeated"
-    ),
-]
-Resume = Annotated[
-    bool,
-    typer.Option(
-        "--resume",
-        help="Continue with what the run folder holds, by its own settings unless others are given",
-    ),
-]
-AllowLeakage = Annotated[
-    bool,
-    typer.Option(
-        "--allow-leakage", help="Train although pictures or people are in more than one split"
-    ),
-]
+train = typer.Typer(
+    cls=MethodGroup,
+    no_args_is_help=True,
+    help="Train a scorer by one of the published methods, or by a recipe of your own.",
+)
 
 
 @train.callback()
-def methods() -> None:
-    """Train a scorer by one of the published methods."""
+def methods(
+    recipe: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="In place of a method: a Python file with a function run, such as an edited copy "
+            "of a shipped recipe.py; its options come after it, --help among them",
+        ),
+    ] = None,
+) -> None:
+    """Train a scorer by one of the published methods, or by a recipe of your own."""
 
 
 @train.command()
@@ -76,8 +58,9 @@ def ensemble(
     """Two light networks, trained apart and averaged (arXiv 2509.10114)."""
     from facegauge.data.manifests import load_manifest
 
-    resumed = output if resume else None
-    settings = _config("light_ensemble", preset, config, set_, resumed)
+    settings = settings_of(
+        "light_ensemble", preset=preset, file=config, pairs=set_, resumed=output if resume else None
+    )
     from facegauge.training.methods.light_ensemble import recipe
 
     more = [load_manifest(path) for path in unlabelled or []]
@@ -107,8 +90,9 @@ def efficient(
     """A teacher, self-training and distillation into a small student (arXiv 2507.15709)."""
     from facegauge.data.manifests import join_unlabelled, load_manifest
 
-    resumed = output if resume else None
-    settings = _config("efficient_fiqa", preset, config, set_, resumed)
+    settings = settings_of(
+        "efficient_fiqa", preset=preset, file=config, pairs=set_, resumed=output if resume else None
+    )
     from facegauge.training.methods.efficient_fiqa import recipe
 
     a, b = (
@@ -190,26 +174,6 @@ def dsl(
     labelled = load_manifest(data)
     faces, sharp = ([load_manifest(path) for path in side] for side in (unlabelled or [], clean))
     recipe.run(settings, labelled, faces, sharp, output, resume=resume, allow_leakage=allow_leakage)
-
-
-def _config(
-    method: str,
-    preset: str | None,
-    file: Path | None,
-    pairs: list[str] | None,
-    resumed: Path | None,
-) -> Any:
-    """The settings that the options ask for."""
-    from importlib.util import find_spec
-
-    from facegauge.errors import MissingExtra
-
-    if find_spec("torch") is None or find_spec("pydantic") is None:
-        raise MissingExtra("training", "train")
-    from facegauge.training.config import config_class, resolve
-
-    cls = config_class(method)
-    return resolve(cls, preset=preset, file=file, overrides=pairs or [], resumed=resumed)
 
 
 def _settings(recipe: str, preset: str | None, pairs: list[str] | None) -> dict[str, Any]:

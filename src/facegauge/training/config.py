@@ -105,6 +105,11 @@ def preset_table(cls: type[Config], preset: str, file: Path | None = None) -> di
         file: with other presets than those that ship with the method.
     """
     shipped = resources.files(METHODS) / cls.method / f"{cls.method}.toml"
+    if file is None and not shipped.is_file():
+        raise UsageError(
+            f"no presets of the method {cls.method} ship; give a complete file with --config, or "
+            "write presets into a file beside the recipe, of its name and the ending .toml"
+        )
     presets = tomllib.loads((file or shipped).read_text(encoding="utf-8"))
     if preset not in presets:
         raise UsageError(

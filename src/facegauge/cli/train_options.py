@@ -1,0 +1,89 @@
+"""The options that all recipes have in common."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+Data = Annotated[
+    Path,
+    typer.Option(
+        help="Labelled pictures: CSV or Parquet with image, score (0..1) and split (train, val)"
+    ),
+]
+Output = Annotated[Path, typer.Option("--output", "-o", help="Run folder to write")]
+Preset = Annotated[
+    str | None,
+    typer.Option(
+        help="Shipped settings. cpu: two cores suffice; paper: the paper's networks and known "
+        "numbers, for a GPU  [default: cpu]"
+    ),
+]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        help="TOML file of settings in place of --preset: complete, such as a run's config.toml, "
+        'or only what differs from the preset that its line preset = "cpu" names',
+    ),
+]
+Pairs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Replace a setting, as fit.steps=100; may be repeated"
+    ),
+]
+Resume = Annotated[
+    bool,
+    typer.Option(
+        "--resume",
+        help="Continue with what the run folder holds, by its own settings unless others are given",
+    ),
+]
+AllowLeakage = Annotated[
+    bool,
+    typer.Option(
+        "--allow-leakage", help="Train although pictures or people are in more than one split"
+    ),
+]
+
+
+def settings_of(
+    method: str | type[Any],
+    *,
+    preset: str | None,
+    file: Path | None,
+    pairs: list[str] | None,
+    resumed: Path | None,
+    presets: Path | None = None,
+) -> Any:
+    """The settings that the options ask for.
+
+    Args:
+        method: a shipped method's name, or the class of a method's settings.
+        resumed: the run folder, if it is resumed.
+        presets: a file with other presets than those that ship with the method.
+
+    Raises:
+        MissingExtra: torch or pydantic is not installed.
+        UsageError: a setting is wrong.
+    """
+    from importlib.util import find_spec
+
+    from facegauge.errors import MissingExtra
+
+    if find_spec("torch") is None or find_spec("pydantic") is None:
+        raise MissingExtra("training", "train")
+    from facegauge.training.config import config_class, resolve
+
+    return resolve(
+        config_class(method) if isinstance(method, str) else method,
+        preset=preset,
+        file=file,
+        overrides=pairs or [],
+        resumed=resumed,
+        presets=presets,
+    )
