@@ -59,7 +59,10 @@ def _section(path: tuple[str, ...], command: Any) -> str:
     parts = [f"## facegauge {' '.join(path)}", _prose(command.help)]
     if hasattr(command, "commands"):
         verbs = ", ".join(f"`{verb}`" for verb in command.commands)
-        return "\n\n".join([*parts, f"Its verbs: {verbs}.\n"])
+        parts.append(f"Its verbs: {verbs}.")
+        if options(command):
+            parts.append(f"In place of a verb:\n\n{_listed(options(command))}")
+        return "\n\n".join(parts) + "\n"
     required = [f"{min(p.opts, key=len)} {_value(p)}" for p in options(command) if p.required]
     places = [_value(p) for p in arguments(command)]
     optional = "[OPTIONS]" if len(required) < len(options(command)) else ""

@@ -23,12 +23,14 @@ import pytest
 
 from facegauge import zoo
 from facegauge.calibration import BAND_EDGES, BANDS
+from facegauge.cli.recipe_file import recipe_command
 from facegauge.results import COLUMNS, Status
 from facegauge.training.config import config_class, load_config, resolve
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([ROOT / "README.md", ROOT / "examples" / "README.md", *ROOT.glob("docs/**/*.md")])
 SOURCES = ROOT / "src" / "facegauge"
+METHOD = SOURCES / "training" / "methods" / "light_ensemble"
 
 needs_scorer = pytest.mark.skipif(
     zoo.DEFAULT not in zoo.names(), reason=f"the scorer {zoo.DEFAULT} is not shipped yet"
@@ -114,6 +116,12 @@ def test_every_command_line_of_the_pages_parses(words: list[str]) -> None:
         assert rest and all(word in ("--help", "--version", "--debug") for word in rest)
     elif all(word.startswith("-") for word in rest):  # a verb that is spoken of, or one option
         assert set(rest) <= {name for p in COMMANDS[verb].params for name in p.opts}
+    elif verb == ("train",):  # a copy of the light ensemble's recipe
+        option, file, *others = rest
+        assert option == "--recipe" and file.endswith(".py")
+        command = recipe_command(METHOD / "recipe.py")
+        if others != ["--help"]:
+            check_settings("light_ensemble", command.make_context(file, others).params)
     elif "COLUMN" in rest:
         assert "--by" in rest
     else:
