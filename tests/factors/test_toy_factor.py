@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -50,6 +51,17 @@ def test_its_values_are_in_the_result(scorer: Scorer, grey: Callable[..., Path])
     plain = json.loads(json.dumps(result.to_dict()))
     assert plain["faces"][1]["factors"] == second.factors
     assert result.rows(scorer.schema)[1]["brightness"] == 51.0
+
+
+def test_prepared_pictures_carry_the_values_to_another_process(
+    scorer: Scorer, toy_scorer: Path, grey: Callable[..., Path]
+) -> None:
+    prepared = scorer.prepare(grey("a.png", 51, (96, 128)))
+    (result,) = scorer.score_prepared([pickle.loads(pickle.dumps(prepared))])
+    assert result == scorer.score(grey("a.png", 51, (96, 128)))
+    assert result.faces[0].factors["light"] == "dark"
+    plain = Scorer(toy_scorer, faces="all", detector=halves)
+    assert plain.score_prepared([prepared])[0].faces[1].factors == result.faces[1].factors
 
 
 @pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])

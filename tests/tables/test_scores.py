@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 import os
 from pathlib import Path
@@ -215,7 +216,44 @@ def test_a_full_disk_is_said_to_be_one(
     assert paths(file)[-1] == "b.jpg"
 
 
-def test_a_killed_parquet_run_goes_on_from_its_journal(tmp_path: Path) -> None:
+@pytest.mark.parametrize("suffix", ALL)
+def test_a_disk_that_fills_up_amid_a_picture_leaves_whole_pictures(
+    tmp_path: Path, suffix: str
+) -> None:
+    class Full:
+        """A file that takes half of what it is given, and then no more."""
+
+        def __init__(self, file: io.FileIO) -> None:
+            self.file, self.full = file, False
+
+        def write(self, data: memoryview) -> int:
+            if self.full:
+                raise OSError(28, "No space left on device")
+            self.full = True
+            return self.file.write(data[: len(data) // 2])
+
+        def truncate(self, size: int) -> None:
+            self.file.truncate(size)
+
+        def __enter__(self) -> None:
+            self.file.__enter__()
+
+        def __exit__(self, *error: object) -> None:
+            self.file.close()
+
+    file = tmp_path / f"t{suffix}"
+    message = r"No space left.*the rows so far are kept, resume with --resume"
+    with pytest.raises(UsageError, match=message), open_table(file) as table:
+        table.write(result("a.jpg", 2))
+        table._journal._file = Full(table._journal._file)  # type: ignore[assignment]
+        table.write(result("b.jpg", 3))
+    with open_table(file, resume=True) as table:
+        assert table.is_done("a.jpg") and not table.is_done("b.jpg")
+        table.write(result("b.jpg", 3))
+    assert paths(file) == [*["a.jpg"] * 2, *["b.jpg"] * 3]
+
+
+def test_a_killed_parquet_run_is_resumed_from_its_journal(tmp_path: Path) -> None:
     file = tmp_path / "t.parquet"
     with open_table(file) as table:
         table.write(result("a.jpg"))
