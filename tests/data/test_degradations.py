@@ -82,7 +82,7 @@ def test_there_are_fifteen_and_trained_recipes_keep_theirs() -> None:
     assert len(DEGRADATIONS) == 15
     trained = ["gaussian_blur", "downscale", "jpeg", "noise", "motion_blur", "dark", "bright",
                "low_contrast"]  # fmt: skip
-    assert list(views.FREE_KINDS) == trained == list(DEGRADATIONS)[:8]
+    assert list(views.DISTILLED_KINDS) == trained == list(DEGRADATIONS)[:8]
 
 
 @pytest.mark.parametrize("kind", ["box_blur", "defocus", "zoom_blur"])
