@@ -12,6 +12,7 @@ from facegauge.nn.losses import mse_corr
 from facegauge.nn.normalise import Normalise
 from facegauge.nn.regressor import Regressor
 from facegauge.training.objectives import Distilled, Supervised, all_views
+from facegauge.training.settings import DistillationConfig
 
 SPEC = PreprocessSpec(width=48, height=64)
 
@@ -33,12 +34,12 @@ def batch() -> dict[str, torch.Tensor]:
 
 def distilled(student: Regressor, **options: float) -> Distilled:
     numbers = {
-        "score_weight": 1.0, "feature_weight": 1.0, "label_share": 0.5, "severity_rank_weight": 1.0,
-        "margin": 0.01,
+        "corr_weight": 1.5, "score_weight": 1.0, "feature_weight": 1.0, "label_share": 0.5,
+        "severity_rank_weight": 1.0, "margin": 0.01,
     }  # fmt: skip
-    channels = {"early": 3, "late": 5}
-    pairs = [("features.3", "early"), ("features.12", "late")]
-    return Distilled(SPEC, channels, student, pairs=pairs, loss=mse_corr, **{**numbers, **options})
+    config = DistillationConfig(loss="mse_corr", **{**numbers, **options})
+    pairs = (("features.3", "early"), ("features.12", "late"))
+    return Distilled(SPEC, {"early": 3, "late": 5}, student, config, pairs)
 
 
 def taught() -> dict[str, torch.Tensor]:

@@ -1,4 +1,4 @@
-"""What a run computes on: its processes, their device, and what that computes in."""
+"""The processes of a run, their devices, and the precision that those compute in."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from datetime import timedelta
 import torch
 from accelerate import Accelerator, InitProcessGroupKwargs
 
-PATIENCE = timedelta(days=7)
-IMITATING = ("DEFAULT", "AVX2")  # what torch calls CPUs without instructions for bfloat16
+TIMEOUT = timedelta(days=7)
+EMULATING = ("DEFAULT", "AVX2")  # torch's names for CPUs without instructions for bfloat16
 
 
 def this_process() -> Accelerator:
     """This process among those of the run.
 
-    The others wait while the main one labels or makes a pool, for hours if need be; torch would
-    end them after half an hour or less.
+    The others wait while the main one labels, for hours if need be; torch would stop them after
+    half an hour or less.
     """
-    return Accelerator(kwargs_handlers=[InitProcessGroupKwargs(timeout=PATIENCE)])
+    return Accelerator(kwargs_handlers=[InitProcessGroupKwargs(timeout=TIMEOUT)])
 
 
 def log_from_main_process() -> None:
@@ -28,5 +28,5 @@ def log_from_main_process() -> None:
 
 
 def computes_bfloat16(device: torch.device) -> bool:
-    """Whether bfloat16 is no slower than float32 there; GPUs are taken to be able to."""
-    return device.type != "cpu" or torch.backends.cpu.get_cpu_capability() not in IMITATING
+    """Whether a device computes in bfloat16 and does not only emulate it; GPUs are assumed to."""
+    return device.type != "cpu" or torch.backends.cpu.get_cpu_capability() not in EMULATING

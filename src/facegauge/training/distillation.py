@@ -1,4 +1,4 @@
-"""From teachers to a light student by way of a teacher cache, as several recipes do."""
+"""The teacher cache of a run: what recipes with a student have in common."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from facegauge.faces.spec import PreprocessSpec
 from facegauge.nn.regressor import Regressor
 from facegauge.training.cache_files import TeacherCache
 from facegauge.training.context import TrainingContext
-from facegauge.training.objectives import Distilled, score_loss
-from facegauge.training.settings import DistillationConfig, Pairs, TeacherCacheConfig
+from facegauge.training.settings import Pairs, TeacherCacheConfig
 from facegauge.training.teacher_cache import make_teacher_cache
 
 
@@ -35,26 +34,4 @@ def cache_teachers(
         taps=sorted({theirs for _, theirs in pairs}),
         teacher_spec=teacher_spec,
         workers=context.config.workers,
-    )
-
-
-def distillation_loss(
-    spec: PreprocessSpec,
-    cache: TeacherCache,
-    student: Regressor,
-    config: DistillationConfig,
-    pairs: Pairs,
-) -> Distilled:
-    """What a student learns from a teacher cache."""
-    return Distilled(
-        spec,
-        cache.channels,
-        student,
-        pairs=list(pairs),
-        loss=score_loss(config, config.label_rank_weight),
-        score_weight=config.score_weight,
-        feature_weight=config.feature_weight,
-        label_share=config.label_share,
-        severity_rank_weight=config.severity_rank_weight,
-        margin=config.margin,
     )

@@ -1,4 +1,4 @@
-"""What a network is trained for: each objective turns a network and a batch into named losses."""
+"""Objectives: each turns a network and a batch into named losses, which the loop adds up."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from facegauge.nn.losses import LOSSES, ranking_loss, severity_ranking_loss
 from facegauge.nn.normalise import Normalise
 from facegauge.nn.regressor import Regressor
 from facegauge.training.inputs.views import Batch
-from facegauge.training.settings import LossConfig
+from facegauge.training.settings import DistillationConfig, LossConfig, Pairs
 
 ScoreLoss = Callable[..., Tensor]  # (prediction, target, sample_weight=None), see losses.py
 
@@ -38,9 +38,15 @@ def all_views(batch: Batch) -> Tensor:
 
 
 class Supervised(nn.Module):
-    """Labels on plain views and, when the batch has them, order within degraded groups.
+    """Labels on plain views and, if the batch has them, the order of degraded copies.
 
-    Where the batch has landmarks, the network gets them beside the views.
+    If the batch has landmarks, the network gets them beside the views.
+
+    Args:
+        spec: normalisation of the network's input.
+        loss: between scores and labels, see `score_loss`.
+        severity_rank_weight: weight of `severity_ranking_loss` on groups of degraded copies.
+        margin: of that loss, per unit of severity.
     """
 
     def __init__(
@@ -71,19 +77,18 @@ class Supervised(nn.Module):
 
 
 class Distilled(nn.Module):
-    """A teacher's scores and feature maps on cached views, beside the labels.
+    """Distillation: the teachers' scores and feature maps on cached views, beside the labels.
 
     The student's maps go through 1x1 convolutions and must match the teacher's, standardised per
-    channel, at the same strides; where padding makes their grids differ, the teacher's is remapped
-    by shared areas. On labelled views the target is a mix of label and teacher.
+    channel, at the same strides; where padding makes their grids differ, the teacher's is resized
+    by area. On labelled views the target is a mix of the label and the teachers' score.
 
     Args:
+        spec: normalisation of the student's input.
         channels: of the teacher's maps in the batches, by tap.
-        student: the Regressor to be trained; only its channel counts are read.
+        student: the network to be trained; only its channel counts are read.
+        config: the weights of the terms.
         pairs: (student tap, teacher tap), maps of equal stride.
-        score_weight, feature_weight: of the two imitation terms.
-        label_share: weight of the label against the teacher's score on labelled views.
-        severity_rank_weight, margin: of the order within degraded groups, when the batch has them.
     """
 
     def __init__(
@@ -91,25 +96,13 @@ class Distilled(nn.Module):
         spec: PreprocessSpec,
         channels: dict[str, int],
         student: Regressor,
-        *,
-        pairs: list[tuple[str, str]],
-        loss: ScoreLoss,
-        score_weight: float,
-        feature_weight: float,
-        label_share: float,
-        severity_rank_weight: float,
-        margin: float,
+        config: DistillationConfig,
+        pairs: Pairs,
     ) -> None:
         super().__init__()
-        self.normalise = Normalise(spec)
-        self.pairs = pairs if feature_weight else []  # adapters that learn nothing stop DDP
-        self.loss = loss
-        self.score_weight, self.feature_weight = score_weight, feature_weight
-        self.label_share, self.severity_rank_weight, self.margin = (
-            label_share,
-            severity_rank_weight,
-            margin,
-        )
+        self.normalise, self.config = Normalise(spec), config
+        self.loss = score_loss(config, config.label_rank_weight)
+        self.pairs = pairs if config.feature_weight else ()  # DDP refuses unused adapters
         self.adapters = nn.ModuleList(
             nn.Conv2d(student.channels[s], channels[t], 1) for s, t in self.pairs
         )
@@ -120,23 +113,23 @@ class Distilled(nn.Module):
     def forward(self, network: Regressor, batch: Batch) -> dict[str, Tensor]:
         views = self.normalise(all_views(batch)).contiguous(memory_format=torch.channels_last)
         maps = network.features(views)
-        with torch.autocast(views.device.type, enabled=False):  # bfloat16 knows steps of 0.002 only
+        with torch.autocast(views.device.type, enabled=False):  # bfloat16 has steps of 0.002
             scores = network.score({name: map_.float() for name, map_ in maps.items()})
 
         target = batch["teacher_score"].clone()
         count = len(batch.get("labelled", ()))
         if count:
-            mix = self.label_share
+            mix = self.config.label_share
             target[:count] = mix * batch["score"] + (1 - mix) * target[:count]
-        losses = {"score": self.score_weight * self.loss(scores, target)}
+        losses = {"score": self.config.score_weight * self.loss(scores, target)}
         if self.pairs:
-            losses["features"] = self.feature_weight * self._imitation(maps, batch)
-        if "ordered" in batch and self.severity_rank_weight:
+            losses["features"] = self.config.feature_weight * self._imitation(maps, batch)
+        weight = self.config.severity_rank_weight
+        if "ordered" in batch and weight:
             severity = batch["severity"]
             copies = scores[-severity.numel() :].view(severity.shape)
-            losses["order"] = self.severity_rank_weight * severity_ranking_loss(
-                copies, severity, self.margin
-            )
+            order = severity_ranking_loss(copies, severity, self.config.margin)
+            losses["order"] = weight * order
         return losses
 
     def _imitation(self, maps: dict[str, Tensor], batch: Batch) -> Tensor:
@@ -145,6 +138,6 @@ class Distilled(nn.Module):
             self.pairs, self.adapters, self.standardise, strict=True
         ):
             map_ = adapter(maps[ours]).float()
-            goal = standardise(batch[f"maps.{theirs}"].float())
-            terms.append(F.mse_loss(map_, resize_area(goal, map_.shape[-2:])))
+            target = standardise(batch[f"maps.{theirs}"].float())
+            terms.append(F.mse_loss(map_, resize_area(target, map_.shape[-2:])))
         return torch.stack(terms).mean()

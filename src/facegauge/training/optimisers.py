@@ -1,4 +1,4 @@
-"""What moves the weights: AdamW, or Muon for the matrices and AdamW for the rest."""
+"""Optimisers: AdamW; or Muon for the matrices of linear layers and AdamW for the rest."""
 
 from __future__ import annotations
 
@@ -14,7 +14,14 @@ from facegauge.errors import UsageError
 def adamw(
     network: nn.Module, weights: list[nn.Parameter], lr: float, weight_decay: float
 ) -> list[Optimizer]:
-    """AdamW for all `weights`, of the network or not; single values and vectors do not decay."""
+    """AdamW for all weights; scalars and vectors have no weight decay.
+
+    Args:
+        network: not read; `muon` needs it.
+        weights: of the network and of the objective.
+        lr: peak learning rate.
+        weight_decay: of weights with two or more dimensions.
+    """
     groups = [
         {"params": [p for p in weights if p.ndim > 1], "weight_decay": weight_decay},
         {"params": [p for p in weights if p.ndim <= 1], "weight_decay": 0.0},
@@ -27,12 +34,18 @@ def muon(
 ) -> list[Optimizer]:
     """Muon for the matrices of the network's linear layers, AdamW for all other `weights`.
 
-    Muon (K. Jordan, 2024) makes every update of a matrix near orthogonal, here at the size that
-    AdamW's would have, so that one rate serves both. A last layer of a single row and convolutions
-    are left to AdamW.
+    Muon (K. Jordan, 2024) makes every update of a matrix nearly orthogonal, here with the size of
+    AdamW's update, so that both share a learning rate. A last layer with a single row and
+    convolutions are left to AdamW.
+
+    Args:
+        network: whose matrices Muon takes.
+        weights: of the network and of the objective.
+        lr: peak learning rate.
+        weight_decay: of weights with two or more dimensions.
 
     Raises:
-        UsageError: torch is older than 2.9 and has no Muon, or the network has no such matrix.
+        UsageError: torch is older than 2.9, or the network has no such matrix.
     """
     if not hasattr(torch.optim, "Muon"):
         raise UsageError(f"muon needs torch 2.9 or later, this is {torch.__version__}")

@@ -1,8 +1,7 @@
-"""From framed pictures to training batches: degraded, jittered, mirrored views, made on the fly.
+"""Training batches: degraded, shifted, mirrored views of framed pictures, made on the fly.
 
-Every batch is a function of (seed, step, rank, world) alone, so a resumed run of as many processes
-sees exactly the batches that an uninterrupted one would have seen, whatever the number of loader
-workers.
+Every batch is a function of (seed, step, rank, world) alone: a resumed run sees the batches that an
+uninterrupted one would have seen, if it has as many processes, whatever the number of workers.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from facegauge.training.settings import BatchPlan, ViewsConfig
 
 Batch = dict[str, torch.Tensor]
 
-# drawn from in this order: other kinds, or another order, would change every distilled view
+# the order matters: with other kinds, or another order, every distilled view would change
 DISTILLED_KINDS = (
     *("gaussian_blur", "downscale", "jpeg", "noise"),
     *("motion_blur", "dark", "bright", "low_contrast"),
@@ -38,11 +37,14 @@ ORDERED_KINDS = ("gaussian_blur", "downscale", "jpeg", "noise", "dark", "bright"
 
 @dataclass(frozen=True, slots=True)
 class Framed:
-    """A picture in memory with the frame of its face and, when it has one, its label.
+    """A picture in memory with the frame of its face and, if it has one, its label.
 
     Attributes:
+        pixels: (H, W, 3) uint8, the frame and a margin.
+        frame: in the pixels' coordinates.
+        score: the label, 0..1; None without one.
         sample_weight: of the label in the loss; 1 for all but weighted pseudo-labels.
-        points: the face's five points in the pixels' coordinates, where they are asked for.
+        points: the face's five points in the pixels' coordinates, if they were asked for.
     """
 
     pixels: Pixels
@@ -53,7 +55,7 @@ class Framed:
 
 
 def jittered(frame: Box, config: ViewsConfig, rng: np.random.Generator) -> Box:
-    """The frame, moved and, now and then, scaled at random."""
+    """The frame, moved and scaled at random; see `framing.jittered`."""
     return framing.jittered(
         frame,
         rng,
@@ -70,10 +72,15 @@ def view(pixels: Pixels, frame: Box, *, mirror: bool, spec: PreprocessSpec) -> P
 
 
 def mixed(view: Pixels, other: Pixels, rng: np.random.Generator) -> Pixels:
-    """Two views of one size as one: blended (mixup), or a rectangle of the other put in (CutMix).
+    """Two views of one size as one: blended (mixup), or with a rectangle of the other (CutMix).
 
-    A teacher that looks at the mix tells what it is worth, so few pictures make many lessons: our
-    choice, after Beyer et al. 2022 (arXiv 2106.05237), who have mixup alone.
+    The teacher scores the mixed view, so that few pictures give many training views: our choice,
+    after Beyer et al. 2022 (arXiv 2106.05237), who use mixup alone.
+
+    Args:
+        view: (H, W, 3) uint8.
+        other: of the same size.
+        rng: draws which of the two, the share of the blend, or the rectangle.
     """
     if rng.random() < 0.5:
         share = np.float32(rng.uniform(0.2, 0.8))
@@ -88,7 +95,13 @@ def mixed(view: Pixels, other: Pixels, rng: np.random.Generator) -> Pixels:
 
 
 class ViewMaker:
-    """Makes the views that the objectives ask for, from labelled and unlabelled pictures."""
+    """Makes training views of labelled and unlabelled pictures.
+
+    Args:
+        pictures: framed, in memory.
+        spec: size and sampling of the views.
+        config: how far a view may depart from its picture.
+    """
 
     def __init__(
         self, pictures: Sequence[Framed], spec: PreprocessSpec, config: ViewsConfig
@@ -96,19 +109,20 @@ class ViewMaker:
         self.pictures, self.spec, self.config = pictures, spec, config
 
     def plain(self, picture: Framed, rng: np.random.Generator) -> Pixels:
-        """Jittered and mirrored only: the label still holds."""
-        return self.marked(picture, rng)[0]
+        """Shifted, scaled and mirrored only, so that the label still holds."""
+        return self.plain_with_landmarks(picture, rng)[0]
 
-    def marked(self, picture: Framed, rng: np.random.Generator) -> tuple[Pixels, FloatArray]:
+    def plain_with_landmarks(
+        self, picture: Framed, rng: np.random.Generator
+    ) -> tuple[Pixels, FloatArray]:
         """A plain view, and where the face's points lie in it; see `landmark_vector`."""
         frame = jittered(picture.frame, self.config, rng)
         mirror = bool(rng.random() < 0.5)
-        return view(picture.pixels, frame, mirror=mirror, spec=self.spec), _marks(
-            picture, frame, mirror
-        )
+        pixels = view(picture.pixels, frame, mirror=mirror, spec=self.spec)
+        return pixels, _landmarks(picture, frame, mirror)
 
     def distilled(self, picture: Framed, rng: np.random.Generator) -> Pixels:
-        """Degraded once or twice, or not at all: for a teacher to score."""
+        """Degraded once, twice or not at all, for a teacher to score."""
         pixels = picture.pixels
         if rng.random() < self.config.degraded_fraction:
             for _ in range(1 + (rng.random() < self.config.second_degradation_prob)):
@@ -120,7 +134,12 @@ class ViewMaker:
     def ordered(
         self, picture: Framed, copies: int, rng: np.random.Generator
     ) -> tuple[list[Pixels], list[float], FloatArray]:
-        """Copies of one view under rising severity of one degradation; the first is clean.
+        """Copies of one view with rising severity of one degradation; the first is clean.
+
+        Args:
+            picture: any.
+            copies: 2 or more.
+            rng: draws kind, severities, noise, frame and mirroring.
 
         Returns:
             The views, their severities, and where the face's points lie in all of them.
@@ -134,21 +153,29 @@ class ViewMaker:
             view(degrade(picture.pixels, kind, severity, rng), frame, mirror=mirror, spec=self.spec)
             for severity in severities
         ]
-        return views, severities, _marks(picture, frame, mirror)
+        return views, severities, _landmarks(picture, frame, mirror)
 
 
-def _marks(picture: Framed, frame: Box, mirror: bool) -> FloatArray:
-    marks = landmark_vector(picture.points, frame)
-    return mirror_landmarks(marks) if mirror else marks
+def _landmarks(picture: Framed, frame: Box, mirror: bool) -> FloatArray:
+    landmarks = landmark_vector(picture.points, frame)
+    return mirror_landmarks(landmarks) if mirror else landmarks
 
 
 class ViewBatches(Dataset[Batch]):
-    """Maps a step to its batch.
+    """Maps a step to its batch of views.
 
     A batch holds `labelled` (L, H, W, 3), `score` and `sample_weight` (L,); `distilled`
     (D, H, W, 3); `ordered` (G, K, H, W, 3) and `severity` (G, K). Pictures are uint8; what the plan
     leaves out is absent. Where pictures have points, `landmarks` (L + G K, 10) holds those of the
     labelled views, then of the ordered ones.
+
+    Args:
+        maker: makes the views.
+        plan: how many of which kind.
+        steps: batches in all.
+        seed: of everything that is drawn.
+        rank: this process among those of the run.
+        world: number of processes.
     """
 
     def __init__(
@@ -170,7 +197,7 @@ class ViewBatches(Dataset[Batch]):
         self.small = [i for i, p in enumerate(pictures) if p.frame.width <= large]
         ranked = sorted(set(self.labels) & set(self.small), key=self._label, reverse=True)
         self.top_quartile = ranked[: math.ceil(len(ranked) / 4)]
-        self.marked = any(p.points for p in pictures)
+        self.with_landmarks = any(p.points for p in pictures)
 
     def __len__(self) -> int:
         return self.steps
@@ -178,14 +205,14 @@ class ViewBatches(Dataset[Batch]):
     def __getitem__(self, step: int) -> Batch:
         rng = np.random.default_rng([self.seed, step, self.rank])
         plan, maker, batch = self.plan, self.maker, {}
-        marks: list[FloatArray] = []
+        landmarks: list[FloatArray] = []
         if plan.labelled:
             turn = step * self.world + self.rank
             places = walk(len(self.labels), plan.labelled, turn, self.seed)
             chosen = [maker.pictures[self.labels[place]] for place in places]
-            made = [maker.marked(p, rng) for p in chosen]
+            made = [maker.plain_with_landmarks(p, rng) for p in chosen]
             batch["labelled"] = _stack([pixels for pixels, _ in made])
-            marks += [each for _, each in made]
+            landmarks += [each for _, each in made]
             batch["score"] = torch.tensor([p.score for p in chosen], dtype=torch.float32)
             batch["sample_weight"] = torch.tensor(
                 [p.sample_weight for p in chosen], dtype=torch.float32
@@ -196,9 +223,9 @@ class ViewBatches(Dataset[Batch]):
             groups = [maker.ordered(self._any(rng), plan.copies, rng) for _ in range(plan.groups)]
             batch["ordered"] = torch.stack([_stack(views) for views, _, _ in groups])
             batch["severity"] = torch.tensor([s for _, s, _ in groups], dtype=torch.float32)
-            marks += [each for _, _, each in groups for _ in range(plan.copies)]
-        if self.marked and marks:
-            batch["landmarks"] = torch.from_numpy(np.stack(marks))
+            landmarks += [each for _, _, each in groups for _ in range(plan.copies)]
+        if self.with_landmarks and landmarks:
+            batch["landmarks"] = torch.from_numpy(np.stack(landmarks))
         return batch
 
     def _distilled(self, rng: np.random.Generator) -> Pixels:
@@ -221,7 +248,10 @@ class ViewBatches(Dataset[Batch]):
 
 
 def walk(total: int, count: int, turn: int, seed: int) -> npt.NDArray[np.int64]:
-    """The `turn`-th `count` numbers of a walk through shuffles of 0 .. total - 1, end to end."""
+    """The `turn`-th `count` numbers of a walk through shuffles of 0 .. total - 1, end to end.
+
+    Every number comes once in a pass, before any comes again.
+    """
     positions = np.arange(turn * count, (turn + 1) * count)
     passes, places = np.divmod(positions, max(total, 1))
     numbers = [_shuffle(total, seed, int(p))[q] for p, q in zip(passes, places, strict=True)]
@@ -234,7 +264,7 @@ def _shuffle(total: int, seed: int, passed: int) -> npt.NDArray[np.int64]:
 
 
 def loader(batches: Dataset[Batch], steps: Sequence[int], workers: int) -> DataLoader[Batch]:
-    """The batches of `steps`, in that order, made ahead by `workers` processes."""
+    """The batches of `steps`, in that order, made ahead by `workers` processes; 0: by this one."""
     return DataLoader(
         batches,
         batch_size=None,

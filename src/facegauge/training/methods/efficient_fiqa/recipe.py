@@ -33,10 +33,10 @@ from facegauge.nn.ensemble import Ensemble
 from facegauge.nn.predictor import TorchPredictor
 from facegauge.nn.regressor import Regressor
 from facegauge.training.context import TrainingContext, begin_run, describe
-from facegauge.training.distillation import cache_teachers, distillation_loss
+from facegauge.training.distillation import cache_teachers
 from facegauge.training.inputs.views import Batch, Framed, ViewBatches
 from facegauge.training.methods.efficient_fiqa.config import EfficientFiqaConfig
-from facegauge.training.objectives import Supervised, score_loss
+from facegauge.training.objectives import Distilled, Supervised, score_loss
 from facegauge.training.settings import BatchPlan, FitConfig, NetworkConfig
 from facegauge.training.teacher_cache import CacheBatches
 
@@ -208,7 +208,7 @@ def train_student(
         objective = Supervised(spec, loss, numbers.severity_rank_weight, numbers.margin)
         batches = partial(ViewBatches, context.maker, numbers.plan)
     else:
-        objective = distillation_loss(spec, cache, student, numbers, numbers.pairs)
+        objective = Distilled(spec, cache.channels, student, numbers, numbers.pairs)
         batches = partial(CacheBatches, cache)
     context.fit("", student, objective, batches, numbers.fit, system=SYSTEM)
     return student.eval()

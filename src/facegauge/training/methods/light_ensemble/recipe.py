@@ -27,7 +27,7 @@ from facegauge.nn.ensemble import Ensemble
 from facegauge.nn.regressor import Regressor
 from facegauge.training.cache_files import TeacherCache
 from facegauge.training.context import TrainingContext, begin_run
-from facegauge.training.distillation import cache_teachers, distillation_loss
+from facegauge.training.distillation import cache_teachers
 from facegauge.training.inputs.views import Batch, ViewBatches
 from facegauge.training.methods.light_ensemble.config import (
     LightEnsembleConfig,
@@ -35,7 +35,7 @@ from facegauge.training.methods.light_ensemble.config import (
     StudentConfig,
     TeacherConfig,
 )
-from facegauge.training.objectives import Supervised, score_loss
+from facegauge.training.objectives import Distilled, Supervised, score_loss
 from facegauge.training.settings import NetworkConfig
 from facegauge.training.teacher_cache import CacheBatches
 
@@ -135,7 +135,7 @@ def train_member(
         objective = Supervised(context.maker.spec, loss, severity_rank_weight=0, margin=0)
         batches = partial(ViewBatches, context.maker, config.plan)
     else:
-        objective = distillation_loss(context.maker.spec, cache, student, config, member.pairs)
+        objective = Distilled(context.maker.spec, cache.channels, student, config, member.pairs)
         batches = partial(CacheBatches, cache)
     context.fit(name, student, objective, batches, member.fit, system="ensemble member")
     return student.eval()

@@ -1,0 +1,68 @@
+"""Validation: SRCC, PLCC and their mean on whole pictures, in evaluation mode."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from facegauge.data.manifests import load_manifest
+from facegauge.evaluation.metrics import plcc, srcc
+from facegauge.faces.spec import PreprocessSpec
+from facegauge.training.validation import make_validation
+from toys import picture
+
+SPEC = PreprocessSpec(width=24, height=32)
+
+
+class Brightness(nn.Module):
+    """The score is the mean of the input; in training mode it is nonsense."""
+
+    def __init__(self, sign: float = 1.0) -> None:
+        super().__init__()
+        self.sign = nn.Parameter(torch.tensor(sign))
+
+    def forward(self, images: torch.Tensor, *landmarks: torch.Tensor) -> torch.Tensor:
+        scores = images.mean((1, 2, 3)) * self.sign
+        return torch.zeros_like(scores) if self.training else scores
+
+
+class Landmarks(Brightness):
+    """Also notes the landmarks that it is given."""
+
+    uses_landmarks = True
+
+    def forward(self, images: torch.Tensor, *landmarks: torch.Tensor) -> torch.Tensor:
+        (self.given,) = landmarks
+        return super().forward(images)
+
+
+def test_the_figures_are_those_of_the_metrics(toy_data: Path) -> None:
+    val = load_manifest(toy_data).where(split="val")
+    network = Brightness().train()
+    figures = make_validation(val, SPEC, batch_size=7)(network)
+    assert network.training
+    levels = np.array([int(path.stem) for path in val.paths])
+    brightness = [
+        np.asarray(picture(number, level=label), float).mean()
+        for number, label in zip(levels, val.labels(), strict=True)
+    ]
+    assert figures["srcc"] == pytest.approx(srcc(np.array(brightness), val.labels()), abs=0.01)
+    assert figures["plcc"] == pytest.approx(plcc(np.array(brightness), val.labels()), abs=0.01)
+    assert figures["val_score"] == pytest.approx((figures["srcc"] + figures["plcc"]) / 2)
+    other = make_validation(val, SPEC)(Brightness(-1.0))
+    assert other["srcc"] == pytest.approx(-figures["srcc"], abs=1e-6)
+
+
+def test_landmarks_are_found_and_given(toy_data: Path) -> None:
+    from facegauge.results import Box, Face
+
+    face = Face(Box(10, 10, 34, 40), 0.9, ((18, 20), (27, 20), (22, 26), (19, 33), (26, 33)))
+    val = load_manifest(toy_data).where(split="val").take([0, 1, 2])
+    network = Landmarks()
+    make_validation(val, SPEC, landmarks=True, detector=lambda pixels: [face])(network)
+    assert network.given.shape == (3, 10)
+    assert network.given.abs().sum() > 0
