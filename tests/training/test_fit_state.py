@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+from facegauge.errors import UsageError
 from facegauge.training.fit_state import FitState, Log, finished, load_best, update_ema
 
 
@@ -67,3 +68,10 @@ def test_the_best_figures_and_weights_are_kept(tmp_path: Path) -> None:
     load_best(tmp_path, network)
     assert network.weight.item() == 3.0
     assert not (tmp_path / "state.pt").exists()
+
+
+def test_a_state_of_version_0_1_is_refused_by_name(tmp_path: Path) -> None:
+    network = nn.Linear(1, 1)
+    torch.save({"network": network.state_dict(), "average": {}, "step": 3}, tmp_path / "state.pt")
+    with pytest.raises(UsageError, match=r"state\.pt was written by version 0\.1"):
+        FitState(tmp_path, network, nn.Identity(), []).resume()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -14,6 +14,7 @@ from facegauge.training import settings
 from facegauge.training.config import setting, table
 from facegauge.training.settings import (
     BatchPlan,
+    Earlier,
     FitConfig,
     InputConfig,
     NetworkConfig,
@@ -115,6 +116,7 @@ def test_the_choices_are_those_of_the_code() -> None:
 class Root:
     network: NetworkConfig = setting("network")
     others: dict[str, NetworkConfig] = setting("others", default={})
+    init_from: Earlier = setting("an earlier one", default="")
 
 
 def test_networks_to_start_from_must_be_there(tmp_path: Path) -> None:
@@ -131,3 +133,7 @@ def test_networks_to_start_from_must_be_there(tmp_path: Path) -> None:
     check_sources(root("", str(file)))
     with pytest.raises(UsageError, match=r"^network\.init_from: there is no 'moblie'; expected"):
         check_sources(root("moblie"))
+    for name in ("imagenet", str(file)):  # weights of a backbone are no earlier network
+        with pytest.raises(UsageError, match=r"^init_from: there is no .*; expected \"\", a shipp"):
+            check_sources(replace(root(""), init_from=name))
+    check_sources(replace(root(""), init_from="mobile"))

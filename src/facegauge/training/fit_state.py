@@ -17,6 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from facegauge.errors import UsageError
+
 Figures = dict[str, float]
 
 
@@ -49,11 +51,20 @@ class FitState:
         self.best: Figures = {}
 
     def resume(self) -> bool:
-        """Load `state.pt`, if there is one; whether there was."""
+        """Load `state.pt`, if there is one; whether there was.
+
+        Raises:
+            UsageError: version 0.1 wrote it.
+        """
         file = self.folder / "state.pt"
         if not file.exists():
             return False
         state = torch.load(file, map_location="cpu", weights_only=True)
+        if "ema" not in state:
+            raise UsageError(
+                f"{file} was written by version 0.1, whose unfinished parts cannot be resumed; "
+                f"delete {self.folder} to train this part anew"
+            )
         self.network.load_state_dict(state["network"])
         self.objective.load_state_dict(state["objective"])
         for optimiser, kept in zip(self.optimisers, state["optimisers"], strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -36,14 +37,24 @@ def _known_backbone(name: str) -> str:
 
 
 Backbone = Annotated[str, AfterValidator(_known_backbone), Expected("the name of a backbone")]
+
+
+@dataclass(frozen=True)
+class Source(Expected):
+    """What a network may start from; see `check_sources`."""
+
+    backbones: bool  # also weights of a backbone alone
+
+
 InitFrom = Annotated[
     str,
-    Expected(
+    Source(
         '"" for random weights, "imagenet", a .pth file of backbone weights, a shipped scorer, '
-        "or a scorer or run folder"
+        "or a scorer or run folder",
+        backbones=True,
     ),
 ]
-Earlier = Annotated[str, Expected('"", a shipped scorer, or a scorer or run folder')]
+Earlier = Annotated[str, Source('"", a shipped scorer, or a scorer or run folder', backbones=False)]
 
 
 def is_pretrained(init_from: str) -> bool:
@@ -57,15 +68,14 @@ def check_sources(config: Any) -> None:
     """Refuse `init_from` settings that name nothing, before hours of training reach them.
 
     Raises:
-        UsageError: one is neither empty, "imagenet", a shipped scorer, a file nor a folder.
+        UsageError: one is neither empty, a shipped scorer nor a folder; where weights of a backbone
+            are possible too, nor a file nor "imagenet".
     """
     for name, field, value in walk(config):
-        if name.split(".")[-1] != "init_from" or not value:
-            continue
-        wanted = next(note.text for note in field.metadata if isinstance(note, Expected))
-        taken = value == IMAGENET and IMAGENET in wanted
-        if not (taken or value in zoo.names() or Path(value).exists()):
-            raise UsageError(f"{name}: there is no {value!r}; expected {wanted}")
+        for source in (note for note in field.metadata if isinstance(note, Source)):
+            backbone = source.backbones and (value == IMAGENET or Path(value).is_file())
+            if value and not (backbone or is_pretrained(value)):
+                raise UsageError(f"{name}: there is no {value!r}; expected {source.text}")
 
 
 @table
