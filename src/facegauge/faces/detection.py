@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from facegauge.arrays import Pixels
 from facegauge.errors import ScorerError, UsageError
+from facegauge.faces.search import FACE_INPUT, Candidate, finest_size, merge_passes, search
 from facegauge.results import Box, Face
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ Detector = Callable[[Pixels], list[Face]]
 Array = npt.NDArray[np.float32]
 
 MODEL = Path(__file__).parents[1] / "_detector" / "centerface.onnx"
+MIN_FACE = 24.0  # pixels; a smaller face has fewer pixels than the networks' finest features
 STRIDE = 4  # input pixels per cell of the network's output
 SIZE_MULTIPLE = 32  # the network halves its input five times
 PIXELS_PER_SIDE = 4  # source pixels per side that an input pixel is averaged from; more is slow
@@ -36,14 +38,17 @@ MAX_IOU = 0.3  # boxes with a larger intersection over union with a more confide
 class CenterFace:
     """CenterFace (Xu et al., arXiv 1911.03599): boxes and five landmarks in a few milliseconds.
 
-    The picture is resized so that its long side has `size` pixels. If no face is found, it is
-    searched again at twice the size, which finds the small faces of group photos. Instances can
-    be pickled and shared by threads; each process opens its own onnxruntime session on first use.
+    The search goes from coarse to fine, see `faces.search`: the first pass resizes the picture so
+    that its long side has `size` pixels, finer ones find the small faces of large pictures.
+    Instances can be pickled and shared by threads; each process opens its own onnxruntime session
+    on first use.
 
     Attributes:
-        size: long side of the network's input, in pixels; at least 32.
+        size: long side of the first pass's input, in pixels; at least 32.
         threshold: minimum confidence of a face, between 0 and 1.
         threads: number of onnxruntime threads for one picture.
+        min_face: shorter side of the smallest face that is searched, in pixels of the picture.
+        max_size: maximum long side of a pass, in input pixels; None: as `min_face` asks for.
 
     Raises:
         UsageError: an attribute is out of range.
@@ -52,12 +57,16 @@ class CenterFace:
     size: int = 320
     threshold: float = 0.5
     threads: int = 1
+    min_face: float = MIN_FACE
+    max_size: int | None = None
 
     def __post_init__(self) -> None:
         if self.size < SIZE_MULTIPLE or self.threads < 1 or not 0 < self.threshold < 1:
             raise UsageError(
                 f"expected size >= {SIZE_MULTIPLE}, 0 < threshold < 1 and threads >= 1, got {self}"
             )
+        if self.max_size is not None and self.max_size < SIZE_MULTIPLE:
+            raise UsageError(f"expected max_size >= {SIZE_MULTIPLE} or None, got {self.max_size}")
 
     def __call__(self, pixels: Pixels) -> list[Face]:
         """Detect the faces of one picture.
@@ -72,23 +81,55 @@ class CenterFace:
         Raises:
             ScorerError: the detector's model file is missing or damaged.
         """
-        return self._detect(pixels, self.size) or self._detect(pixels, 2 * self.size)
+        height, width = pixels.shape[:2]
+        found = search(
+            pixels,
+            self._detect,
+            first=self._first,
+            finest=self._finest(width, height),
+            threshold=self.threshold,
+        )
+        faces = [
+            Face(
+                Box(*one.box.tolist()),
+                one.confidence,
+                tuple((x, y) for x, y in one.points.tolist()),
+            )
+            for one in found
+        ]
+        return sorted(faces, key=lambda face: -face.box.width * face.box.height)
 
-    def _detect(self, pixels: Pixels, size: int) -> list[Face]:
+    def smallest_face(self, width: int, height: int) -> float:
+        """The shorter side, in pixels, of the smallest face that is searched in such a picture."""
+        finest = self._finest(width, height)
+        return max(self.min_face, FACE_INPUT * max(width, height) / finest)
+
+    @property
+    def _first(self) -> int:
+        return self.size if self.max_size is None else min(self.size, self.max_size)
+
+    def _finest(self, width: int, height: int) -> int:
+        return finest_size(width, height, self._first, self.min_face, self.max_size)
+
+    def _detect(self, pixels: Pixels, size: int, minimum: float) -> list[Candidate]:
+        """Run the network on a picture whose long side is resized to `size`."""
         height, width = pixels.shape[:2]
         batch, scale = network_input(pixels, size)
         session = _open_session(os.getpid(), self.threads)
         maps = session.run(None, {session.get_inputs()[0].name: batch})
         heatmap, sizes, offsets, landmarks = (output[0] for output in maps)
-        candidates = decode(heatmap, sizes, offsets, landmarks, self.threshold)
-        faces = []
-        for box, confidence, points in merge(*candidates):
-            left, top, right, bottom = np.clip(box / scale, 0, [width, height, width, height])
-            if right > left and bottom > top:
-                face_points = tuple((float(x), float(y)) for x, y in points / scale)
-                face_box = Box(float(left), float(top), float(right), float(bottom))
-                faces.append(Face(face_box, float(confidence), face_points))
-        return sorted(faces, key=lambda face: -face.box.width * face.box.height)
+        boxes, confidences, points = decode(heatmap, sizes, offsets, landmarks, minimum)
+        found: list[Candidate] = []
+        sure = confidences >= self.threshold
+        border = np.array([width, height, width, height])
+        for cells in (sure, ~sure):  # uncertain cells must not move a face's box
+            candidates = [
+                Candidate(np.clip(box / scale, 0, border), float(confidence), marks / scale)
+                for box, confidence, marks in merge(boxes[cells], confidences[cells], points[cells])
+            ]
+            inside = [one for one in candidates if (one.box[2:] > one.box[:2]).all()]
+            found = merge_passes(found, inside, self.threshold)
+        return found
 
 
 def network_input(pixels: Pixels, size: int) -> tuple[Array, float]:
