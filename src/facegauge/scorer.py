@@ -14,9 +14,8 @@ import numpy as np
 from facegauge import __version__, zoo
 from facegauge.arrays import FloatArray
 from facegauge.errors import NOT_A_NUMBER, PictureError, UsageError
-from facegauge.faces.detection import Detector
+from facegauge.faces.detection import MIN_FACE, Detector
 from facegauge.faces.extraction import (
-    MIN_FACE,
     ExtractionPolicy,
     FaceExtractor,
     Located,

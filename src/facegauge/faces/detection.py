@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,16 @@ if TYPE_CHECKING:
 
 Detector = Callable[[Pixels], list[Face]]
 """Maps (H, W, 3) uint8 RGB pixels to faces in the same pixel coordinates, largest first."""
+
+
+@runtime_checkable
+class SaysSmallestFace(Protocol):
+    """A detector that knows how small a face it searches for."""
+
+    def smallest_face(self, width: int, height: int) -> float:
+        """The shorter side, in pixels, of the smallest face searched in a picture of this size."""
+        ...
+
 
 Array = npt.NDArray[np.float32]
 
@@ -87,6 +97,7 @@ class CenterFace:
             self._detect,
             first=self._first,
             finest=self._finest(width, height),
+            retry=2 * self.size if self.max_size is None else min(2 * self.size, self.max_size),
             threshold=self.threshold,
         )
         faces = [

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from facegauge.arrays import Pixels
 from facegauge.errors import MissingExtra, PictureError, ScorerError, UsageError
-from facegauge.faces.detection import CenterFace, Detector
+from facegauge.faces.detection import MIN_FACE, CenterFace, Detector, SaysSmallestFace
 from facegauge.faces.framing import frame_around, is_framed
 from facegauge.faces.lookahead import default_threads, map_ahead
 from facegauge.faces.sampling import Crop, face_crops
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 FACES = ("auto", "all", "largest", "whole")
-MIN_FACE = 24.0  # pixels; a smaller face has fewer pixels than the network's finest features
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +157,7 @@ class FaceExtractor:
         self, spec: PreprocessSpec, policy: ExtractionPolicy, detector: Detector | None = None
     ) -> None:
         self.spec, self.policy = spec, policy
-        self.detector: Detector = detector or CenterFace()
+        self.detector: Detector = detector or CenterFace(min_face=policy.min_face)
 
     def locate(self, source: Source, name: str | None = None) -> Located:
         """Open a picture and frame its faces.
@@ -251,7 +250,7 @@ class FaceExtractor:
             return replace(located, faces=(None,), frames=(whole,), points=(points,))
         found = self._search(pixels)
         if not found:
-            return located.failed(Status.NO_FACE, "no face found")
+            return located.failed(Status.NO_FACE, self._searched(located.width, located.height))
         faces = [face for face in found if _shorter_side(face) >= policy.min_face]
         if not faces:
             largest = int(max(map(_shorter_side, found)))
@@ -269,6 +268,13 @@ class FaceExtractor:
             frames=tuple(frames),
             points=tuple(face.points for face in faces),
         )
+
+    def _searched(self, width: int, height: int) -> str:
+        """That there is no face, and down to which size one was searched."""
+        if not isinstance(self.detector, SaysSmallestFace):
+            return "no face found"
+        smallest = self.detector.smallest_face(width, height)
+        return f"no face found (searched for faces of {smallest:.0f} px and more)"
 
     def _search(self, pixels: Pixels) -> list[Face]:
         """The faces, largest first."""

@@ -74,13 +74,14 @@ def finest_size(width: int, height: int, first: int, min_face: float, limit: int
 
     Returns:
         At least `first`: at that size, a face of `min_face` pixels has `FACE_INPUT` input pixels.
+        Pictures are never enlarged for faces below `FACE_INPUT` pixels.
     """
-    wanted = math.ceil(FACE_INPUT * max(width, height) / max(min_face, 1.0))
+    wanted = math.ceil(FACE_INPUT * max(width, height) / max(min_face, FACE_INPUT))
     return max(first, wanted if limit is None else min(wanted, limit))
 
 
 def search(
-    pixels: Pixels, detect: Detect, *, first: int, finest: int, threshold: float
+    pixels: Pixels, detect: Detect, *, first: int, finest: int, retry: int, threshold: float
 ) -> list[Candidate]:
     """Find the faces of a picture.
 
@@ -89,6 +90,7 @@ def search(
         detect: runs the network on a picture or a region of it.
         first: long side of the first pass, in input pixels.
         finest: long side of the last pass; see `finest_size`.
+        retry: long side that is tried too, if above `finest`, as long as no face is found.
         threshold: minimum confidence of a face.
 
     Returns:
@@ -98,14 +100,17 @@ def search(
     minimum = min(UNCERTAIN, threshold)
     long_side = max(pixels.shape[:2])
     size, found = first, detect(pixels, first, minimum)
-    while size < finest and not _is_enough(found, size, first, long_side, threshold):
-        size = min(2 * size, finest)
+    while not _is_enough(found, size, first, long_side, threshold):
+        last = finest if _sure(found, threshold) else max(finest, retry)
+        if size >= last:
+            break
+        size = min(2 * size, last)
         found = merge_passes(found, _detect_tiled(pixels, size, detect, minimum), threshold)
     for candidate in [one for one in found if one.confidence < threshold]:
         if candidate.side * size / long_side < CLOSE_INPUT and size < finest:
             closer = _look_closer(pixels, candidate, detect, threshold)
             found = merge_passes(found, closer, threshold)
-    return [one for one in found if one.confidence >= threshold]
+    return _sure(found, threshold)
 
 
 def merge_passes(
@@ -118,7 +123,7 @@ def merge_passes(
     merged = list(known)
     for candidate in sorted(new, key=lambda one: -one.confidence):
         same = [one for one in merged if _is_same(one.box, candidate.box)]
-        if any(one.confidence >= max(threshold, 0.0) for one in same):
+        if any(one.confidence >= threshold for one in same):
             continue
         if all(one.confidence < candidate.confidence for one in same):
             merged = [one for one in merged if not any(one is other for other in same)]
@@ -126,11 +131,15 @@ def merge_passes(
     return merged
 
 
+def _sure(found: Iterable[Candidate], threshold: float) -> list[Candidate]:
+    return [one for one in found if one.confidence >= threshold]
+
+
 def _is_enough(
     found: list[Candidate], size: int, first: int, long_side: int, threshold: float
 ) -> bool:
     """Whether a finer pass is unlikely to find more."""
-    sides = [one.side for one in found if one.confidence >= threshold]
+    sides = [one.side for one in _sure(found, threshold)]
     if not sides:
         return False
     if size == first:
