@@ -280,7 +280,8 @@ class Scorer:
         measured = [measure_face(self.factors, located.pixels, *pair) for pair in pairs]
         failures = dict.fromkeys(failure for _, failure in measured if failure)
         factors = tuple(values for values, _ in measured)
-        return replace(picture, factors=factors, message="; ".join(failures))
+        message = "; ".join(filter(None, [picture.message, *failures]))
+        return replace(picture, factors=factors, message=message)
 
     def _check_prepared(self, picture: Prepared) -> None:
         if not isinstance(picture, Prepared):

@@ -217,8 +217,8 @@ def assert_framed(crops: list[Pixels], located: dict[str, Located]) -> None:
 
 
 HOMES = {  # who may use the parts of the road
-    "open_picture": {"images", "faces.extraction", "cli.degrade", "data.leakage",
-                     "data.datasets.check"},
+    "read_picture": {"faces.extraction"},
+    "open_picture": {"images", "cli.degrade", "data.leakage", "data.datasets.check"},
     "frame_around": {"faces.extraction"},
     "is_framed": {"faces.extraction"},
     "CenterFace": {"faces.extraction", "faces.detection_cache", "cli.doctor"},

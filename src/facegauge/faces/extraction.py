@@ -17,7 +17,7 @@ from facegauge.faces.framing import frame_around, is_framed
 from facegauge.faces.lookahead import default_threads, map_ahead
 from facegauge.faces.sampling import Crop, face_crops
 from facegauge.faces.spec import PreprocessSpec
-from facegauge.images.loading import MAX_PIXELS, open_picture
+from facegauge.images.loading import MAX_PIXELS, read_picture
 from facegauge.images.sources import named
 from facegauge.results import Box, Face, Point, Status
 from facegauge.schema import Value
@@ -176,8 +176,10 @@ class FaceExtractor:
         own, picture = named(source)
         located = Located(own if name is None else name)
         try:
-            pixels = open_picture(picture, self.policy.max_pixels)
-            located = replace(located, height=pixels.shape[0], width=pixels.shape[1])
+            opened = read_picture(picture, self.policy.max_pixels)
+            pixels = opened.pixels
+            size = {"height": pixels.shape[0], "width": pixels.shape[1]}
+            located = replace(located, message=opened.note, **size)
             return self._framed(replace(located, pixels=pixels), pixels)
         except PictureError as error:
             return located.failed(Status(error.status), str(error))

@@ -14,6 +14,7 @@ from facegauge.faces.landmarks import landmark_vector
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.results import Box, Point
 
+SPARSE = 2  # a frame with this many times the columns that are used is reduced to those first
 Crop = tuple[Pixels, FloatArray]
 """A sampled face, (H, W, 3) uint8 at the input's size, and its landmark vector (10,)."""
 
@@ -32,9 +33,9 @@ def sample(pixels: Pixels, frame: Box, spec: PreprocessSpec) -> Pixels:
     """
     rows = _taps(frame.top, frame.bottom, spec.height, pixels.shape[0], spec.antialias)
     columns = _taps(frame.left, frame.right, spec.width, pixels.shape[1], spec.antialias)
-    first, last = columns[0].min(), columns[0].max() + 1
-    strip = _weighted_sum(pixels[:, first:last], *rows)
-    out = _weighted_sum(strip.swapaxes(0, 1), columns[0] - first, columns[1]).swapaxes(0, 1)
+    used, indices = _used_columns(pixels, columns[0])
+    strip = _weighted_sum(used, *rows)
+    out = _weighted_sum(strip.swapaxes(0, 1), indices, columns[1]).swapaxes(0, 1)
     return np.clip(np.rint(out), 0, 255).astype(np.uint8)
 
 
@@ -71,6 +72,20 @@ def face_crops(
         (sample(pixels, crop, spec), landmark_vector(points, crop))
         for crop in crop_frames(frame, spec)
     )
+
+
+def _used_columns(
+    pixels: Pixels, indices: npt.NDArray[np.intp]
+) -> tuple[Pixels, npt.NDArray[np.intp]]:
+    """The part of the pixels that has the columns at `indices`, and the indices in that part.
+
+    Of a frame that is much wider than the input, few columns are used; the rest is not resampled.
+    """
+    used, places = np.unique(indices, return_inverse=True)
+    first, last = used[0], used[-1] + 1
+    if SPARSE * len(used) < last - first:
+        return pixels[:, used], places.reshape(indices.shape)
+    return pixels[:, first:last], indices - first
 
 
 def _taps(

@@ -8,6 +8,7 @@ import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -16,8 +17,20 @@ import numpy as np
 
 from facegauge.arrays import Pixels
 from facegauge.errors import PictureError
-from facegauge.images.pixels import from_array, from_image
+from facegauge.images import jpeg
+from facegauge.images.formats import (
+    AVIF_BRANDS,
+    FORMATS,
+    HEIC_BRANDS,
+    START,
+    TIFF_STARTS,
+    brands,
+    refuse_other_kinds,
+)
+from facegauge.images.metadata import PNG_METADATA, PNG_SIGNATURE, png_pixels
+from facegauge.images.pixels import from_array, from_decoded, from_image
 from facegauge.images.sources import from_tensor, is_tensor
+from facegauge.images.tiff import choose_page
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -27,20 +40,41 @@ if TYPE_CHECKING:
 MAX_PIXELS = 120_000_000
 """Default limit: fits a phone's picture of 108 megapixels, which takes 0.4 GB when decoded."""
 
-HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
-AVIF_BRANDS = {b"avif", b"avis"}
+MAX_SIDE = 65_535
+"""Pictures with a longer side are too large: no camera makes them, and no face is in them."""
+
+MAX_BYTES = 1_000_000_000
+"""Larger files are not read."""
 
 _pillow_limit = threading.Lock()
 
 
-def open_picture(source: Picture, max_pixels: int = MAX_PIXELS) -> Pixels:
-    """Open a picture as upright 8-bit sRGB pixels.
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A picture and what a person should know of its file.
 
-    The first frame is turned upright (EXIF), converted to sRGB if a valid colour profile is
-    embedded, and transparent parts show white. Grey pictures get three equal channels; of 16-bit
-    values the upper 8 bits are kept. Floating-point files are read as 0..1, 0..255 or 0..65535,
-    and files of 32-bit integers as 0..255 or 0..65535: the smallest range that contains the
-    largest value.
+    Attributes:
+        pixels: (H, W, 3) uint8, RGB, upright.
+        note: one line, such as a remark of the decoder on damage; empty if there is nothing.
+    """
+
+    pixels: Pixels
+    note: str = ""
+
+
+def open_picture(source: Picture, max_pixels: int = MAX_PIXELS) -> Pixels:
+    """Open a picture as upright 8-bit sRGB pixels; `read_picture` without its note."""
+    return read_picture(source, max_pixels).pixels
+
+
+def read_picture(source: Picture, max_pixels: int = MAX_PIXELS) -> Opened:
+    """Open a picture as upright 8-bit sRGB pixels, with the decoder's remarks.
+
+    The first frame (of a TIFF the first page that is no preview) is turned upright (EXIF) and
+    converted to sRGB if a valid colour profile is embedded, and transparent parts show white. Grey
+    pictures get three equal channels; of 16-bit values the upper 8 bits are kept. Floating-point
+    files are read as 0..1, 0..255 or 0..65535, and files of 32-bit integers as 0..255 or 0..65535:
+    the smallest range that contains the largest value.
 
     Args:
         source: a path; the bytes of a picture file, or an open binary file; a PIL image; an array
@@ -50,7 +84,7 @@ def open_picture(source: Picture, max_pixels: int = MAX_PIXELS) -> Pixels:
             a larger picture is never decoded.
 
     Returns:
-        (H, W, 3) uint8, RGB. The array may be read-only; an array in this form is not copied.
+        The pixels and a note. The array may be read-only; an array in this form is not copied.
 
     Raises:
         PictureError: with status `too_large` or, for all other reasons, `unreadable`. The message
@@ -63,13 +97,12 @@ def open_picture(source: Picture, max_pixels: int = MAX_PIXELS) -> Pixels:
             source = from_tensor(source)
         if isinstance(source, np.ndarray):
             _check_size(source.shape[1::-1], max_pixels)
-            return from_array(source)
+            return Opened(from_array(source))
         if isinstance(source, Image.Image):
             _check_size(source.size, max_pixels)
-            return from_image(source)
-        with _open_file(source) as file, _open_header(file) as image:
-            _check_size(image.size, max_pixels)
-            return from_image(image)
+            return Opened(from_image(source))
+        with _open_file(source) as file:
+            return _read(file, max_pixels)
     except PictureError:
         raise
     except MemoryError as error:
@@ -79,11 +112,69 @@ def open_picture(source: Picture, max_pixels: int = MAX_PIXELS) -> Pixels:
         raise PictureError(f"the picture is damaged or truncated: {reason}") from error
 
 
+def _read(file: BinaryIO, max_pixels: int) -> Opened:
+    """Decode an open file."""
+    start = file.read(START)
+    refuse_other_kinds(start)
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    if size > MAX_BYTES:
+        raise PictureError(
+            f"the file has {size / 1e9:.1f} GB, more than the limit of {MAX_BYTES / 1e9:g} GB",
+            status="too_large",
+        )
+    if start.startswith(b"\xff\xd8\xff"):
+        return _read_jpeg(file.read(), max_pixels)
+    if start.startswith(PNG_SIGNATURE):
+        return _read_png(file, max_pixels)
+    with _open_header(file, start) as image:
+        _check_size(image.size, max_pixels)
+        if image.format == "TIFF":
+            choose_page(image)
+            _check_size(image.size, max_pixels)
+        return Opened(from_image(image))
+
+
+def _read_png(file: BinaryIO, max_pixels: int) -> Opened:
+    """Decode a PNG; where its metadata are the trouble, without them."""
+    first: Exception | None = None
+    for kept in (None, *PNG_METADATA):
+        file.seek(0)
+        part = file if kept is None else io.BytesIO(png_pixels(file.read(), kept))
+        try:
+            with _open_image(part) as image:
+                _check_size(image.size, max_pixels)
+                return Opened(from_image(image))
+        except (PictureError, MemoryError):
+            raise
+        except Exception as error:  # too much text, a profile too large, a wrong checksum, ...
+            first = first or error
+    assert first is not None
+    raise first
+
+
+def _read_jpeg(data: bytes, max_pixels: int) -> Opened:
+    data = jpeg.without_bulk(data)
+    with _open_header(io.BytesIO(data), data[:START]) as image:
+        _check_size(image.size, max_pixels)
+        if image.mode not in ("RGB", "L"):
+            return Opened(from_image(image))
+        pixels, note = jpeg.decode(data, "RGB" if image.mode == "RGB" else "GRAY")
+        return Opened(from_decoded(pixels, image), note)
+
+
 def _check_size(size: tuple[int, ...], max_pixels: int) -> None:
-    if len(size) == 2 and size[0] * size[1] > max_pixels:
+    if len(size) != 2:
+        return
+    if size[0] * size[1] > max_pixels:
         raise PictureError(
             f"the picture has {size[0]} x {size[1]} pixels, more than the limit of {max_pixels}; "
             "shrink it or raise the limit",
+            status="too_large",
+        )
+    if max(size) > MAX_SIDE:
+        raise PictureError(
+            f"the picture has {size[0]} x {size[1]} pixels, with a side over {MAX_SIDE}; crop it",
             status="too_large",
         )
 
@@ -116,37 +207,42 @@ def _open_file(source: Any) -> BinaryIO:
         raise PictureError(f"cannot be opened: {error.strerror or error}") from error
 
 
-def _open_header(file: BinaryIO) -> Image.Image:
+def _open_header(file: BinaryIO, start: bytes) -> Image.Image:
     """Open a file by its content, whatever its name is; reads the header only."""
-    from PIL import Image, UnidentifiedImageError
+    from PIL import UnidentifiedImageError
 
-    start = file.read(32)
-    file.seek(0)
-    brands = _brands(start)
-    if brands & HEIC_BRANDS and not brands & AVIF_BRANDS:  # both formats may list the brand mif1
+    found = brands(start)
+    if found & HEIC_BRANDS and not found & AVIF_BRANDS:  # both formats may list the brand mif1
         _allow_heic()
     try:
-        with _no_pillow_limit():
-            image = Image.open(file)
+        return _open_image(file)
     except UnidentifiedImageError:
-        if not start:
-            raise PictureError("the file is empty") from None
-        if brands & AVIF_BRANDS:
+        if found & AVIF_BRANDS and not _reads_avif():
             raise PictureError(
                 "this Pillow cannot read AVIF: pip install --upgrade pillow"
             ) from None
+        if start.startswith(TIFF_STARTS):
+            raise PictureError("a TIFF in a form that Pillow cannot read, or damaged") from None
         raise PictureError("the file is not a picture of a known format, or is damaged") from None
-    if image.format == "EPS":  # decoding would start Ghostscript
-        raise PictureError("this is a PostScript drawing, not a picture")
-    return image
 
 
-def _brands(start: bytes) -> set[bytes]:
-    """The brands of an ISO media file, from its first bytes; empty for other files."""
-    if start[4:8] != b"ftyp":
-        return set()
-    size = int.from_bytes(start[:4], "big")
-    return {start[8:12], *(start[i : i + 4] for i in range(16, min(size, len(start)), 4))}
+def _open_image(file: BinaryIO) -> Image.Image:
+    from PIL import Image, UnidentifiedImageError
+
+    with _no_pillow_limit():
+        Image.preinit()  # the most common formats; loading all takes longer
+        try:
+            return Image.open(file, formats=[name for name in FORMATS if name in Image.OPEN])
+        except UnidentifiedImageError:
+            Image.init()
+            file.seek(0)
+            return Image.open(file, formats=[name for name in FORMATS if name in Image.OPEN])
+
+
+def _reads_avif() -> bool:
+    from PIL import features
+
+    return bool(features.check("avif"))
 
 
 @lru_cache(maxsize=1)

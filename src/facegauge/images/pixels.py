@@ -51,6 +51,48 @@ def from_image(image: Image.Image) -> Pixels:
     return _to_array(image.transpose(transpose) if transpose is not None else image)
 
 
+def from_decoded(pixels: Pixels, image: Image.Image) -> Pixels:
+    """Finish pixels that another decoder made of a file: turned upright, in sRGB.
+
+    Args:
+        pixels: (H, W, 3) or (H, W, 1) uint8, as stored in the file.
+        image: the file's header, with EXIF and colour profile; not decoded.
+
+    Returns:
+        (H, W, 3) uint8, RGB.
+    """
+    from PIL import Image
+
+    profile = image.info.get("icc_profile")
+    if profile:
+        decoded = Image.fromarray(pixels if pixels.shape[2] == 3 else pixels[:, :, 0])
+        pixels = np.asarray(_to_srgb(decoded, profile).convert("RGB"))
+    elif pixels.shape[2] == 1:
+        pixels = np.repeat(pixels, 3, axis=2)
+    turned = _transposed(pixels, _exif_transpose(image))
+    return np.ascontiguousarray(turned)
+
+
+def _transposed(pixels: Pixels, how: Image.Transpose | None) -> Pixels:
+    """An array turned as `Image.transpose` turns an image."""
+    from PIL.Image import Transpose
+
+    match how:
+        case Transpose.FLIP_LEFT_RIGHT:
+            return pixels[:, ::-1]
+        case Transpose.FLIP_TOP_BOTTOM:
+            return pixels[::-1]
+        case Transpose.ROTATE_90 | Transpose.ROTATE_180 | Transpose.ROTATE_270:
+            quarters = {Transpose.ROTATE_90: 1, Transpose.ROTATE_180: 2, Transpose.ROTATE_270: 3}
+            return np.rot90(pixels, quarters[how])
+        case Transpose.TRANSPOSE:
+            return pixels.swapaxes(0, 1)
+        case Transpose.TRANSVERSE:
+            return pixels[::-1, ::-1].swapaxes(0, 1)
+        case _:
+            return pixels
+
+
 def _to_array(image: Image.Image) -> Pixels:
     """Copy the pixels of an RGB image, strip by strip.
 
