@@ -143,14 +143,16 @@ def test_overrides_are_checked_together() -> None:
 
 
 def test_a_file_gives_back_what_was_written(tmp_path: Path) -> None:
-    config = apply_overrides(BASE, ["extra.lr=2", 'pairs=[["a", "b"]]', "fit.lr=0.00012345678"])
+    changes = ["extra.lr=2", 'pairs=[["a, [1]", "b"], ["c", "d"]]', "fit.lr=0.00012345678"]
+    config = apply_overrides(BASE, [*changes, "note=[1,\n 2]"])
     file = tmp_path / "config.toml"
     file.write_text(to_toml(config))
     assert load_config(file, Toy) == config
-    assert 'method = "toy"' in file.read_text()
+    assert 'method = "toy"' in file.read_text() and "size = [3, 4]\n" in file.read_text()
     assert from_dict(Toy, to_dict(config)) == config
     assert changed(BASE, config) == [
-        "pairs: [] -> [['a', 'b']]",
+        "note: '' -> '[1,\\n 2]'",
+        "pairs: [] -> [['a, [1]', 'b'], ['c', 'd']]",
         "fit.lr: 0.0005 -> 0.00012345678",
         *(f"extra.{name}: None -> {value!r}" for name, value in to_dict(Fit(lr=2)).items()),
     ]

@@ -18,7 +18,7 @@ Preset = Annotated[
     str | None,
     typer.Option(
         help="Shipped settings. cpu: two cores suffice; paper: the paper's networks and known "
-        "numbers, for a GPU  [default: cpu]"
+        "numbers, for a GPU; default: cpu"
     ),
 ]
 ConfigFile = Annotated[

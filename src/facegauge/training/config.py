@@ -15,6 +15,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module, resources
@@ -30,6 +31,7 @@ from facegauge.training import config_errors as errors
 FILE = "config.toml"  # the resolved settings in a run folder
 METHODS = "facegauge.training.methods"
 STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+LISTED = re.compile(r"\[\n((?:\s+[^\[\]\n]+,\n)+)\s*\]")  # a list of values, one a line
 HEAD = "# Settings of a run, complete: give them back with --config.\n\n"
 
 T = TypeVar("T")
@@ -233,7 +235,8 @@ def to_toml(config: Config) -> str:
     """Settings as the text of a file that `load_config` reads."""
     import tomli_w
 
-    return HEAD + tomli_w.dumps({"method": config.method, **to_dict(config)})
+    text = tomli_w.dumps({"method": config.method, **to_dict(config)})
+    return HEAD + LISTED.sub(_on_one_line, text)
 
 
 def changed(old: Any, new: Any) -> list[str]:
@@ -264,6 +267,11 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _plain(inner) for key, inner in value.items() if inner is not None}
     return [_plain(inner) for inner in value] if isinstance(value, tuple | list) else value
+
+
+def _on_one_line(listed: re.Match[str]) -> str:
+    values = (line.strip().removesuffix(",") for line in listed[1].splitlines())
+    return f"[{', '.join(values)}]"
 
 
 def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
