@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import shutil
 import sys
@@ -167,6 +168,14 @@ def test_a_file_that_cannot_be_loaded_is_refused(tmp_path: Path) -> None:
     assert "rename" in refused(tmp_path / "json.py")
     (tmp_path / "my_text.txt").touch()
     assert "is no Python file" in refused(tmp_path / "my_text.txt")
+
+
+def test_missing_torch_is_said_in_one_line(recipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *a: None if name == "torch" else find(name, *a)
+    )
+    assert "pip install 'facegauge[train]'" in refused(recipe, "--data", "x", "-o", "y")
 
 
 def test_presets_of_a_method_that_does_not_ship_are_asked_for(
