@@ -43,11 +43,11 @@ def one_line(error: ValidationError, cls: type[Any], data: Mapping[str, Any]) ->
         names = names[:-1]  # a place in a list
     name = ".".join(names)
     if first["type"] == OWN:
-        said = str(first["ctx"]["error"])
+        message = str(first["ctx"]["error"])
         if field is None:  # of the whole
-            return said
+            return message
         got = "" if is_table(field.annotation) else f", got {_got(data, names)}"
-        return f"{name}: {said}{got}"
+        return f"{name}: {message}{got}"
     if field is None:
         return f"expected tables of settings, got {data!r}"
     wanted = expected(field.annotation, field.metadata)
