@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import heapq
+import logging
 import os
+from collections import Counter
 from collections.abc import Iterable
 from itertools import count
 from pathlib import Path
 
 from facegauge.errors import UsageError
 from facegauge.images.discovery import find_pictures
+from facegauge.images.suffixes import in_words
 from facegauge.results import ImageScore
 from facegauge.scorer import Scorer, default_scorer
+
+logger = logging.getLogger(__name__)
 
 StrPath = str | os.PathLike[str]
 
@@ -41,9 +46,13 @@ def best(
         ScorerError: the scorer or the detector itself is damaged.
     """
     _check(n)
-    pictures = find_pictures([paths] if isinstance(paths, str | os.PathLike) else paths)
+    left_out: Counter[str] = Counter()
+    pictures = find_pictures([paths] if isinstance(paths, str | os.PathLike) else paths, left_out)
     results = (scorer or default_scorer()).score_iter(pictures)
-    return select(results, n, per_folder=per_folder, exclude=exclude)
+    chosen = select(results, n, per_folder=per_folder, exclude=exclude)
+    if line := in_words(left_out):
+        logger.info("%s", line)
+    return chosen
 
 
 def select(

@@ -78,7 +78,7 @@ def test_some_failed_is_exit_3_and_every_path_has_its_row(score: Any, grey: Writ
 def test_faces_are_searched_by_default(
     toy_scorer: Path, grey: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(extraction, "CenterFace", lambda: lambda pixels: [])
+    monkeypatch.setattr(extraction, "CenterFace", lambda **_: lambda pixels: [])
     result = run("score", "--scorer", toy_scorer, grey("a.png", 51))
     assert result.exit_code == 3
     assert csv_rows(result.stdout)[0]["status"] == "no_face"
@@ -247,6 +247,34 @@ def test_a_list_on_stdin_that_is_no_text_is_said_to_be_none(
     monkeypatch.setattr(terminal.os, "fsdecode", strictly)
     result = score("-", stdin=b"caf\xe9.png\n")
     assert result.exit_code == 2 and r"stdin has the path b'caf\xe9.png'" in result.stderr
+
+
+def test_what_is_left_out_of_folders_is_one_line(
+    score: Any, toy_scorer: Path, grey: Write, tmp_path: Path
+) -> None:
+    folder = grey("in/a.png", 51).parent
+    for name in ("b.dng", "c.nef", "d.jxl", "e.txt", "@eaDir/f.png", "thumbs/g.png"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes((folder / "a.png").read_bytes())
+    (folder / "a.png").rename(folder / "a")
+    line = (
+        "4 files left out: 1 .dng (camera raw), 1 .jxl (JPEG XL), 1 .nef (camera raw), 1 .txt; "
+        "1 system folder left out: @eaDir"
+    )
+    table = tmp_path / "table.csv"
+    for arguments in ((), ("-o", table), ("-o", table, "--resume")):
+        result = score(folder, "--exclude", "thumbs", *arguments)
+        assert result.exit_code == 0
+        assert result.stderr.splitlines().count(f"facegauge: {line}") == 1, result.stderr
+    assert paths(table) == [str(folder / "a")]
+    chosen = run(
+        *("best", "--scorer", toy_scorer, "--faces", "whole", folder, "--exclude", "thumbs")
+    )
+    assert chosen.exit_code == 0 and chosen.stderr.count(line) == 1
+    assert "thumbs" not in chosen.stdout and "@eaDir" not in chosen.stdout
+    (folder / "a").unlink()
+    nothing = score(folder, "--exclude", "thumbs")
+    assert nothing.exit_code == 2 and line in nothing.stderr
 
 
 @pytest.fixture

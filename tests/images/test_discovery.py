@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from PIL import Image
 from facegauge.errors import PictureError
 from facegauge.images.discovery import find_pictures
 from facegauge.images.loading import open_picture
+from facegauge.images.suffixes import in_words
 
 RNG = np.random.default_rng(7)
 
@@ -127,3 +129,97 @@ def test_finding_is_lazy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     next(found)
     assert "b" not in listed
     assert len(list(found)) == 3 and "b" in listed
+
+
+ODD_NAMES = {
+    "no_suffix": "PNG",
+    "a.jpg_large": "JPEG",
+    "a.jpg!d": "WEBP",
+    "b.mpo": "JPEG",
+    "image.php": "GIF",
+    "scan.001": "TIFF",
+    "old.rle": "BMP",
+    "c.photo": "JPEG2000",
+    "d.": "PNG",
+}
+
+
+def test_pictures_are_known_by_their_first_bytes_where_names_do_not_tell(tmp_path: Path) -> None:
+    for name, format in ODD_NAMES.items():
+        (tmp_path / name).write_bytes(encoded(Image.fromarray(PICTURE), format))
+    left_out: Counter[str] = Counter()
+    found = list(find_pictures([tmp_path], left_out))
+    assert {Path(path).name for path in found} == set(ODD_NAMES)
+    assert not left_out
+    for path in found:
+        assert open_picture(path).shape == PICTURE.shape
+
+
+def test_what_is_not_yielded_is_counted_by_suffix(tmp_path: Path) -> None:
+    png = encoded(Image.fromarray(PICTURE), "PNG")
+    for name in ("a.DNG", "b.dng", "x/c.jxl", "notes.txt", "table.csv", "movie.mp4"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(png)  # known suffixes are not opened
+    (tmp_path / "README").write_bytes(b"BMI and other words")
+    (tmp_path / "empty").write_bytes(b"")
+    (tmp_path / "dead").symlink_to(tmp_path / "gone")
+    os.mkfifo(tmp_path / "pipe")  # reading it would wait for ever
+    (tmp_path / "good.png").write_bytes(png)
+    left_out: Counter[str] = Counter()
+    assert list(find_pictures([tmp_path], left_out)) == [str(tmp_path / "good.png")]
+    expected = {".dng": 2, ".jxl": 1, ".txt": 1, ".csv": 1, ".mp4": 1, "": 4}
+    assert left_out == expected
+    words = in_words(left_out)
+    assert words.startswith("10 files left out: 2 .dng (camera raw), 1 .jxl (JPEG XL), 1 .mp4")
+    assert "4 without a suffix" in words and "\n" not in words
+    assert in_words(Counter()) == ""
+    assert in_words(Counter({f".{n}": 1 for n in range(20)})).endswith("14 others")
+
+
+def test_folders_of_programs_are_left_out_unless_given(tmp_path: Path) -> None:
+    png = encoded(Image.fromarray(PICTURE), "PNG")
+    system = [
+        *("@eaDir", "a/@EADIR/x", "#recycle", "#snapshot/1", "@Recycle", "@Recently-Snapshot"),
+        *("$RECYCLE.BIN", "System Volume Information", "__MACOSX", "lost+found", "b.lrdata/0"),
+        *("P.photoslibrary/resources/derivatives", "P.photoslibrary/database", "appdata_ocx1"),
+    ]
+    kept = ["nas", "P.photoslibrary/originals/A", "Q.photoslibrary/Masters/2016", "a/resources"]
+    for folder in (*system, *kept):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "p.png").write_bytes(png)
+    left_out: Counter[str] = Counter()
+    found = {
+        str(Path(path).parent.relative_to(tmp_path)) for path in find_pictures([tmp_path], left_out)
+    }
+    assert found == set(kept)
+    assert left_out.total() == len(system) and all(name.endswith("/") for name in left_out)
+    assert in_words(left_out).startswith(f"{len(system)} system folders left out: #recycle, ")
+    given = tmp_path / "@eaDir"
+    assert list(find_pictures([given])) == [str(given / "p.png")]
+    inside = tmp_path / "P.photoslibrary" / "resources"
+    assert list(find_pictures([inside])) == [str(inside / "derivatives" / "p.png")]
+
+
+@pytest.mark.parametrize(
+    ("patterns", "left"),
+    [
+        (["thumbs"], {"a.png", "b/c.png", "b/small_d.png"}),
+        (["small_*"], {"a.png", "b/c.png", "b/thumbs/e.png"}),
+        (["b/*.png"], {"a.png"}),
+        (["b/thumbs/"], {"a.png", "b/c.png", "b/small_d.png"}),
+        (["b", "A.PNG"], {"a.png"}),
+        (["*.png"], set()),
+    ],
+)
+def test_patterns_exclude_names_and_paths(
+    tmp_path: Path, patterns: list[str], left: set[str]
+) -> None:
+    for name in ("a.png", "b/c.png", "b/small_d.png", "b/thumbs/e.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    left_out: Counter[str] = Counter()
+    found = find_pictures([tmp_path], left_out, exclude=patterns)
+    assert {str(Path(path).relative_to(tmp_path)) for path in found} == left
+    assert not left_out
+    named = [str(tmp_path / "a.png"), str(tmp_path / "b" / "thumbs" / "e.png")]
+    assert list(find_pictures(named, exclude=patterns)) == named  # given by name

@@ -14,6 +14,7 @@ import typer
 from facegauge.cli.score import (
     SOME_FAILED,
     BatchSize,
+    Exclude,
     Faces,
     MaxPixels,
     MinFace,
@@ -23,7 +24,7 @@ from facegauge.cli.score import (
     Threads,
     open_scorer,
 )
-from facegauge.cli.terminal import print_table, read_paths, require_pictures, say, with_progress
+from facegauge.cli.terminal import Pictures, print_table, read_paths, say, with_progress
 from facegauge.errors import UsageError
 
 if TYPE_CHECKING:
@@ -56,11 +57,12 @@ def best(
     batch_size: BatchSize = 16,
     threads: Threads = None,
     max_pixels: MaxPixels = None,
+    exclude: Exclude = None,
 ) -> None:
     """Find the pictures with the best faces, best first."""
     from facegauge.selection import select
 
-    find = require_pictures(read_paths(paths))
+    pictures = Pictures(read_paths(paths), exclude or ())
     if copy_to is not None:
         _make_folder(copy_to)
     engine = open_scorer(
@@ -72,11 +74,12 @@ def best(
         max_pixels=max_pixels,
     )
     tally = Tally()
-    results = tallied(with_progress(engine.score_iter(find()), find()), tally)
+    results = tallied(with_progress(engine.score_iter(pictures.paths()), pictures.again()), tally)
     chosen = select(results, top, per_folder=per_folder, exclude=copy_to or ())
     _print(chosen, per_folder)
     copied = copy_to is None or _copy_all(chosen, copy_to)
     say(tally.summary())
+    pictures.say_left_out()
     if not (copied and chosen):
         raise typer.Exit(SOME_FAILED)
 

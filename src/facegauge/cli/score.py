@@ -11,8 +11,8 @@ import typer
 
 from facegauge.cli.sinks import open_sink
 from facegauge.cli.terminal import (
+    Pictures,
     read_paths,
-    require_pictures,
     say,
     with_noun,
     with_progress,
@@ -71,6 +71,15 @@ Threads = Annotated[
     int | None,
     typer.Option(min=1, help="CPU threads  [default: one per CPU, at most 4]", show_default=False),
 ]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="PATTERN",
+        help="Files and folders to skip in folders, such as 'thumbs' or 'old/*.png': a name, or a "
+        "path below the given folder; may be repeated",
+        show_default=False,
+    ),
+]
 FactorNames = Annotated[
     list[str] | None,
     typer.Option(
@@ -124,6 +133,7 @@ def score(
     batch_size: BatchSize = 16,
     threads: Threads = None,
     max_pixels: MaxPixels = None,
+    exclude: Exclude = None,
 ) -> None:
     """Score the faces in pictures, 0 (worst) to 1 (best)."""
     if sort not in (None, *SORTS):
@@ -132,7 +142,7 @@ def score(
         raise UsageError("--resume and --overwrite go with a table: -o FILE")
     if resume and (overwrite or sort):
         raise UsageError("--resume goes neither with --overwrite nor with --sort")
-    find = require_pictures(read_paths(paths))
+    pictures = Pictures(read_paths(paths), exclude or ())
     engine = open_scorer(
         scorer,
         faces=faces,
@@ -145,11 +155,12 @@ def score(
     tally = Tally()
     with open_sink(output, engine, resume=resume, overwrite=overwrite) as sink:
 
-        def remaining() -> Iterator[str]:
-            return (path for path in find() if not sink.is_done(path))
+        def remaining(paths: Iterator[str]) -> Iterator[str]:
+            return (path for path in paths if not sink.is_done(path))
 
         try:
-            results = with_progress(engine.score_iter(remaining()), remaining())
+            scored = engine.score_iter(remaining(pictures.paths()))
+            results = with_progress(scored, remaining(pictures.again()))
             for result in _sorted(results, sort):
                 sink.write(result)
                 tally.add(result)
@@ -157,6 +168,7 @@ def score(
             hint = f"the rows so far are kept; resume with -o {output} --resume"
             raise KeyboardInterrupt(*([hint] if output and not sort else [])) from None
     say(tally.summary(resumed=resume))
+    pictures.say_left_out()
     if tally.failed or tally.faceless:
         raise typer.Exit(SOME_FAILED)
 

@@ -6,11 +6,14 @@ import io
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from threading import Thread
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from facegauge.errors import UsageError
+from facegauge.images.suffixes import in_words
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -118,21 +121,41 @@ def _decode(path: bytes) -> str:
         raise UsageError(f"stdin has the path {path!r}; expected UTF-8 (chcp 65001)") from error
 
 
-def require_pictures(paths: Sequence[str]) -> Callable[[], Iterator[str]]:
-    """Check that the paths contain a picture.
+class Pictures:
+    """The pictures of the command line's paths, and what their folders hold besides.
 
-    Returns:
-        A function that iterates over the pictures of the paths, each time it is called.
+    Args:
+        paths: files and folders.
+        exclude: patterns of files and folders to skip in folders, see `find_pictures`.
 
     Raises:
-        UsageError: the paths contain no picture.
+        UsageError: there is no picture.
     """
-    from facegauge.images.discovery import find_pictures
 
-    if next(find_pictures(paths), None) is None:
-        shown = ", ".join(paths[:3]) + (", ..." if len(paths) > 3 else "")
-        raise UsageError(f"no pictures found in {shown or 'an empty list of paths'}")
-    return lambda: find_pictures(paths)
+    def __init__(self, paths: Sequence[str], exclude: Sequence[str] = ()) -> None:
+        from facegauge.images.discovery import find_pictures
+
+        self.left_out: Counter[str] = Counter()
+        self._find = partial(find_pictures, paths, exclude=exclude)
+        left_out: Counter[str] = Counter()
+        if next(self._find(left_out), None) is None:
+            shown = ", ".join(paths[:3]) + (", ..." if len(paths) > 3 else "")
+            found = f"no pictures found in {shown or 'an empty list of paths'}"
+            raise UsageError("; ".join(part for part in (found, in_words(left_out)) if part))
+
+    def paths(self) -> Iterator[str]:
+        """The pictures; `left_out` counts the other files as they are passed."""
+        self.left_out.clear()
+        return self._find(self.left_out)
+
+    def again(self) -> Iterator[str]:
+        """The pictures once more, only to count them."""
+        return self._find()
+
+    def say_left_out(self) -> None:
+        """Print which files were left out, if any."""
+        if line := in_words(self.left_out):
+            say(line)
 
 
 def with_progress(results: Iterable[T], expected: Iterable[object]) -> Iterator[T]:

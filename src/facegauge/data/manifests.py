@@ -7,7 +7,9 @@ Columns: `image` (path relative to the manifest's folder), `score` (0..1), `spli
 from __future__ import annotations
 
 import csv
+import logging
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,6 +19,8 @@ import numpy.typing as npt
 
 from facegauge.arrays import Scores
 from facegauge.errors import MissingExtra, UsageError
+
+logger = logging.getLogger(__name__)
 
 Row = list[str]
 
@@ -209,9 +213,13 @@ def join_unlabelled(manifests: Sequence[Manifest]) -> Manifest:
 
 def _from_folder(folder: Path) -> Manifest:
     from facegauge.images.discovery import find_pictures
+    from facegauge.images.suffixes import in_words
 
-    paths = tuple(Path(name) for name in find_pictures([folder]))
+    left_out: Counter[str] = Counter()
+    paths = tuple(Path(name) for name in find_pictures([folder], left_out))
     paths = tuple(path for path in paths if path.is_file())
+    if line := in_words(left_out):
+        logger.info("%s: %s", folder, line)
     if not paths:
         raise UsageError(f"no pictures in {folder} or its subfolders")
     return Manifest(paths, None, None, {}, folder)

@@ -39,11 +39,12 @@ UNREADABLE = (
 TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 STARTS = (
     # (offset, bytes) of the formats that are read
-    *((0, b"\xff\xd8\xff"), (0, b"\x89PNG\r\n\x1a\n"), (8, b"WEBP"), (0, b"BM"), (0, b"GIF8")),
+    *((0, b"\xff\xd8\xff"), (0, b"\x89PNG\r\n\x1a\n"), (8, b"WEBP"), (0, b"GIF8")),
     *((0, start) for start in TIFF_STARTS),
     *((4, b"jP  \r\n"), (0, b"8BPS")),
     *((0, b"qoif"), (0, b"\xff\x4f\xff\x51")),
 )
+BMP_HEADERS = {12, 16, 40, 52, 56, 64, 108, 124}  # bytes
 
 
 def refuse_other_kinds(start: bytes) -> None:
@@ -70,6 +71,8 @@ def refuse_other_kinds(start: bytes) -> None:
 def is_picture_start(start: bytes) -> bool:
     """Whether a file begins as one of the formats that are read does."""
     known = any(start[offset:].startswith(magic) for offset, magic in STARTS)
+    if start.startswith(b"BM"):  # as a text may; the size of the second header tells
+        known = int.from_bytes(start[14:18], "little") in BMP_HEADERS
     return known or bool(brands(start) & (HEIC_BRANDS | AVIF_BRANDS))
 
 
