@@ -28,23 +28,24 @@ from facegauge.nn.checkpoints import Run, load_run
 from facegauge.training.context import load_pretrained
 from facegauge.training.methods.dsl_fiqa.encoder import DegradationEncoder
 from facegauge.training.methods.dsl_fiqa.probe import linear_probe
-from facegauge.training.methods.dsl_fiqa.recipe import earlier_encoder
+from facegauge.training.methods.dsl_fiqa.recipe import load_encoder
 from facegauge.training.methods.dsl_fiqa.retrieval import (
     DegradedFaces,
+    degraded_people,
     embed,
     retrieval,
-    sharpest_people,
 )
+from facegauge.training.settings import is_pretrained
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     options = parse(arguments)
-    encoders = {name: earlier_encoder(folder) for name, folder in options.rows.items()}
+    encoders = {name: load_encoder(folder) for name, folder in options.rows.items()}
     first = next(iter(options.rows))
     run = load_run(options.rows[first])
     spec, encoders = run.spec, {**before_training(run, encoders[first]), **encoders}
     manifest = load_manifest(options.data).where(split=options.split)
-    faces = sharpest_people(manifest, spec, options.people, seed=1)
+    faces = degraded_people(manifest, spec, options.people, seed=1)
     rows = [row(name, encoder, faces, spec) for name, encoder in encoders.items()]
     columns = (
         *("encoder", "retrieval by mean cell, mAP", "by all cells", "chance"),
@@ -90,10 +91,11 @@ def before_training(run: Run, encoder: DegradationEncoder) -> dict[str, Degradat
     torch.manual_seed(0)
     blank, begun = (build(encoder.config) for _ in range(2))
     assert isinstance(blank, DegradationEncoder) and isinstance(begun, DegradationEncoder)
-    body = run.settings.get("encoder", {}).get("body")
-    if not body:
+    settings = run.settings.get("encoder", {})
+    body = settings.get("init_from") or settings.get("body", "")  # the latter in runs of 0.1
+    if not is_pretrained(body):
         return {"random weights": blank}
-    begun.start_from(load_pretrained(body, encoder.config["backbone"]))
+    begun.load_backbone(load_pretrained(body, encoder.config["backbone"]))
     return {"random weights": blank, f"as initialised ({body})": begun}
 
 

@@ -20,6 +20,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from page import RESULTS, Table, name_of, publish
@@ -31,7 +32,6 @@ from facegauge.errors import UsageError
 from facegauge.evaluation.evaluate import predict_with
 from facegauge.evaluation.metrics import challenge, plcc, srcc
 from facegauge.nn.predictor import open_run_predictor
-from facegauge.training.methods.mspt.recipe import pixels_seen
 
 FIGURES = {"srcc": srcc, "plcc": plcc, "challenge": challenge}
 TITLES = {"srcc": "SRCC", "plcc": "PLCC", "challenge": "(SRCC + PLCC) / 2"}
@@ -130,6 +130,17 @@ def score_stages(folder: Path, sources: Mapping[str, Manifest], auto: Sequence[s
             faces = "auto" if source in auto else "whole"
             collected[source].append(predict_with(run, manifest, faces).scores)
     return RunScores(stages, cost, {source: np.stack(rows) for source, rows in collected.items()})
+
+
+def pixels_seen(stage: Mapping[str, Any], copies: int) -> int:
+    """The pixels that training a stage showed to the network.
+
+    Args:
+        stage: as the settings in run.json describe it.
+        copies: in an ordered group.
+    """
+    views = sum(stage["views"].values()) + copies * sum(stage["groups"].values())
+    return int(stage["fit"]["steps"] * views * stage["input"]["width"] * stage["input"]["height"])
 
 
 def cost_table(scored: Mapping[str, RunScores]) -> Table:

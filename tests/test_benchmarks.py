@@ -270,7 +270,7 @@ def test_degradations_judges_encoders_beside_one_that_never_learned(
     torch.manual_seed(3)
     before, encoder = Regressor("shufflenet_v2_x0_5"), DegradationEncoder((4,), (2, 2))
     begun = DegradationEncoder((), (2, 2), "shufflenet_v2_x0_5")
-    begun.start_from(before)
+    begun.load_backbone(before)
     spec, body = PreprocessSpec(width=24, height=32), str(tmp_path / "before")
     settings = {"begun": {"encoder": {"body": body}}}
     for folder, network in (("before", before), ("run", encoder), ("begun", begun)):

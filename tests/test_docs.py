@@ -50,7 +50,12 @@ make_columns = load(ROOT / "docs" / "make_columns.py")
 make_settings = load(ROOT / "docs" / "make_settings.py")
 COMMANDS = dict(make_cli.commands())
 CONFIGS = sorted((ROOT / "benchmarks" / "configs").glob("*.toml"))
-TRAINED = {"ensemble": "light_ensemble", "efficient": "efficient_fiqa"}
+TRAINED = {
+    "ensemble": "light_ensemble",
+    "efficient": "efficient_fiqa",
+    "mspt": "mspt",
+    "dsl": "dsl_fiqa",
+}
 
 
 def blocks(page: Path, language: str) -> list[str]:

@@ -138,7 +138,6 @@ def test_arrows_point_up_the_list_of_rooms() -> None:
         f"{module} imports {other}"
         for module in modules()
         if module  # the package itself may name all that it offers
-        if module not in ("training.context", "training.legacy_job")  # until DSL-FIQA is converted
         for other in set(arrows(module))
         if wrong(module, other)
     )

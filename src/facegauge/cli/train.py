@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -121,9 +121,10 @@ def mspt(
     ],
     teacher: Annotated[
         str,
-        typer.Option(help="Who labels both: a scorer or a run folder that landmarks do not guide"),
+        typer.Option(help="Scorer or run folder that labels both"),
     ],
-    preset: Preset = "cpu",
+    preset: Preset = None,
+    config: ConfigFile = None,
     set_: Pairs = None,
     resume: Resume = False,
     allow_leakage: AllowLeakage = False,
@@ -131,7 +132,9 @@ def mspt(
     """One light network, in stages of more varied pictures and larger inputs (arXiv 2508.07590)."""
     from facegauge.data.manifests import load_manifest
 
-    settings = _settings("mspt", preset, set_)
+    settings = settings_of(
+        "mspt", preset=preset, file=config, pairs=set_, resumed=output if resume else None
+    )
     from facegauge.predictors import open_predictor
     from facegauge.training.methods.mspt import recipe
 
@@ -160,7 +163,8 @@ def dsl(
         list[Path] | None,
         typer.Option(help="More faces as they are, for the encoder; as --clean"),
     ] = None,
-    preset: Preset = "cpu",
+    preset: Preset = None,
+    config: ConfigFile = None,
     set_: Pairs = None,
     resume: Resume = False,
     allow_leakage: AllowLeakage = False,
@@ -168,21 +172,11 @@ def dsl(
     """Degradations learned from two sets guide a transformer (arXiv 2406.09622)."""
     from facegauge.data.manifests import load_manifest
 
-    settings = _settings("dsl_fiqa", preset, set_)
+    settings = settings_of(
+        "dsl_fiqa", preset=preset, file=config, pairs=set_, resumed=output if resume else None
+    )
     from facegauge.training.methods.dsl_fiqa import recipe
 
     labelled = load_manifest(data)
     faces, sharp = ([load_manifest(path) for path in side] for side in (unlabelled or [], clean))
     recipe.run(settings, labelled, faces, sharp, output, resume=resume, allow_leakage=allow_leakage)
-
-
-def _settings(recipe: str, preset: str | None, pairs: list[str] | None) -> dict[str, Any]:
-    from importlib.util import find_spec
-
-    from facegauge.errors import MissingExtra
-    from facegauge.training.legacy_config import apply_overrides, load_preset
-
-    settings = apply_overrides(load_preset(recipe, preset or "cpu"), pairs or [])
-    if find_spec("torch") is None:
-        raise MissingExtra("training", "train")
-    return settings

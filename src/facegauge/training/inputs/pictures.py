@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
@@ -73,7 +74,7 @@ def load_framed(
     return framed
 
 
-def sampled(framed: list[Framed], spec: PreprocessSpec) -> Pixels:
+def sampled(framed: Sequence[Framed], spec: PreprocessSpec) -> Pixels:
     """The network's view of every picture, without jitter: (N, H, W, 3) uint8."""
     return np.stack([sample(picture.pixels, picture.frame, spec) for picture in framed])
 

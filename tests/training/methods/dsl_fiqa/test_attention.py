@@ -13,7 +13,7 @@ from facegauge.training.methods.dsl_fiqa.attention import (
     ChannelAttention,
     DegradationBlock,
     SwinStage,
-    stretched,
+    cell_of_token,
 )
 
 
@@ -94,7 +94,7 @@ def test_windows_that_do_not_divide_the_grid_join_no_far_ends() -> None:
     stage = randomised(SwinStage(4, (13, 7), heads=2, window=(4, 4), mlp=4))
     for row, reach in ((0, 6), (12, 6)):
         x = torch.randn(1, 4, 13, 7, dtype=torch.float64, requires_grad=True)
-        filled = stage._filled(x)
+        filled = stage._pad(x)
         seen = stage.layers[0](filled.permute(0, 2, 3, 1))[:, :13, :7]
         assert filled.shape == (1, 4, 16, 8) and stage(x).shape == x.shape
         (slope,) = torch.autograd.grad(seen[0, row].sum(), x)
@@ -115,7 +115,7 @@ def test_a_swin_stage_adds_013_of_each_layer() -> None:
 
 
 def test_nearest_stretching_is_torchs_and_mixes_columns() -> None:
-    which = stretched((8, 12), (24, 24), "nearest")
+    which = cell_of_token((8, 12), (24, 24), "nearest")
     numbers = torch.arange(96.0).view(1, 1, 96)
     assert which.tolist() == F.interpolate(numbers, 576).long().flatten().tolist()
     assert all(
@@ -131,21 +131,21 @@ def test_nearest_stretching_is_torchs_and_mixes_columns() -> None:
 def test_grid_stretching_keeps_rows_and_columns(
     cells: tuple[int, int], grid: tuple[int, int]
 ) -> None:
-    which = stretched(cells, grid, "grid").view(grid).tolist()
+    which = cell_of_token(cells, grid, "grid").view(grid).tolist()
     for r, row in enumerate(which):
         for c, cell in enumerate(row):
             assert cell == math.floor(r * cells[0] / grid[0]) * cells[1] + math.floor(
                 c * cells[1] / grid[1]
             )
-    with pytest.raises(UsageError, match="nearest or grid"):
-        stretched(cells, grid, "bilinear")
+    with pytest.raises(UsageError, match="grid or nearest"):
+        cell_of_token(cells, grid, "bilinear")
 
 
 @torch.no_grad()
 def test_the_decoder_asks_for_every_token_with_its_cell() -> None:
     h, w, width, cell_width, heads = 3, 4, 6, 5, 2
-    which = stretched((2, 2), (h, w), "nearest")
-    block = DegradationBlock(width, cell_width, heads=heads, which=which, number=2)
+    which = cell_of_token((2, 2), (h, w), "nearest")
+    block = DegradationBlock(width, cell_width, heads=heads, cell_index=which, number=2)
     randomised(block)
     x = torch.randn(1, width, h, w, dtype=torch.float64)
     cells = torch.randn(1, 4, cell_width, dtype=torch.float64)

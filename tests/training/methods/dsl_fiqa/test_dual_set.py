@@ -1,41 +1,28 @@
-"""Dual sets: the loss against a slow loop, the sets' members, and a step of learning."""
+"""Dual-set learning: the loss against a slow loop, and a step of training."""
 
 from __future__ import annotations
 
 import json
 import math
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
-from facegauge.data.degradations import DEGRADATIONS
+from dual_sets import PLAN, SPEC, batches
 from facegauge.errors import UsageError
-from facegauge.faces.spec import PreprocessSpec
-from facegauge.results import Box
 from facegauge.training.fit import fit
-from facegauge.training.inputs.views import Framed, ViewMaker
-from facegauge.training.methods.dsl_fiqa import dual_set
 from facegauge.training.methods.dsl_fiqa.dual_set import (
-    KINDS,
-    LEAST_DEVIATION,
+    EPSILON,
     DualSet,
-    DualSetBatches,
-    DualSetPlan,
     dual_set_loss,
     soft_proximity,
 )
+from facegauge.training.methods.dsl_fiqa.dual_set_batches import DualSetBatches
 from facegauge.training.methods.dsl_fiqa.encoder import DegradationEncoder
-from facegauge.training.methods.dsl_fiqa.patch_contrast import PatchContrast, patch_loss
-from facegauge.training.settings import FitConfig, ViewsConfig
-
-SPEC = PreprocessSpec(width=24, height=32)
-STILL = ViewsConfig(
-    shift=0, zoom=0, integer_shift_prob=1, degraded_fraction=0, second_degradation_prob=0
-)
+from facegauge.training.methods.dsl_fiqa.patch_contrast import PatchContrast
+from facegauge.training.settings import FitConfig
 
 
 def slow(s: list[list[float]], r: list[list[float]], temperature: float, mean: bool):
@@ -98,149 +85,6 @@ def test_distances_stay_exact_far_from_the_origin() -> None:
     assert torch.allclose(shares, same, atol=2e-3) and torch.allclose(near, far - 1000, atol=5e-3)
 
 
-def faces(count: int, labels: bool = True, seed: int = 0) -> list[Framed]:
-    rng = np.random.default_rng(seed)
-    return [
-        Framed(
-            rng.integers(60, 196, (32, 24, 3), np.uint8),
-            Box(0, 0, 24, 32),
-            number / count if labels else None,
-        )
-        for number in range(count)
-    ]
-
-
-def batches(plan: DualSetPlan, **options: int) -> DualSetBatches:
-    clean = ViewMaker(faces(3, labels=False, seed=1), SPEC, STILL)
-    real = ViewMaker(faces(10), SPEC, STILL)
-    return DualSetBatches(clean, real, plan, **{"steps": 5, "seed": 2, **options})
-
-
-PLAN = DualSetPlan(degraded=6, real=4, good=0.85)
-
-
-def test_the_fifteen_kinds_are_those_that_exist() -> None:
-    assert len(KINDS) == 15 and set(KINDS) == set(DEGRADATIONS)
-    assert DualSetPlan() == DualSetPlan(degraded=16, real=256, good=0.9)
-
-
-def test_a_batch_depends_on_its_step_and_rank_alone() -> None:
-    one, two, other = batches(PLAN), batches(PLAN), batches(PLAN, rank=1)
-    two[0], two[4]
-    for name, value in one[3].items():
-        assert value.dtype == torch.uint8
-        assert torch.equal(value, two[3][name]) and not torch.equal(value, one[2][name])
-        assert not torch.equal(value, other[3][name])
-    assert one[3]["degraded"].shape == (6, 32, 24, 3) and one[3]["real"].shape == (4, 32, 24, 3)
-
-
-def either_way(view: torch.Tensor, pictures: list[Framed]) -> list[int]:
-    """Which pictures a view is, as it is or mirrored."""
-    return [
-        place
-        for place, picture in enumerate(pictures)
-        if any(np.array_equal(way, picture.pixels) for way in (view.numpy(), view.flip(1).numpy()))
-    ]
-
-
-def test_s_is_one_face_clean_and_degraded() -> None:
-    made = batches(PLAN)
-    seen = set()
-    for step in range(5):
-        s = made[step]["degraded"]
-        (face,) = either_way(s[0], made.clean.pictures)
-        seen.add(face)
-        assert all(not either_way(copy, made.clean.pictures) for copy in s[1:])
-        assert len({copy.numpy().tobytes() for copy in s}) == 6
-    assert len(seen) > 1
-
-
-def test_r_is_different_real_faces_with_a_good_one() -> None:
-    made, good = batches(PLAN, steps=40), set()
-    for step in range(40):
-        found = [either_way(view, made.real.pictures) for view in made[step]["real"]]
-        assert all(len(places) == 1 for places in found)
-        members = {places[0] for places in found}
-        assert len(members) == 4 and 9 in members
-        good |= members
-    assert good == set(range(10))
-
-
-def test_without_the_rule_r_may_lack_good_ones() -> None:
-    made = batches(DualSetPlan(degraded=2, real=2, good=0), steps=20)
-    has = [
-        any(either_way(view, made.real.pictures) == [9] for view in made[step]["real"])
-        for step in range(20)
-    ]
-    assert not all(has)
-
-
-def test_a_share_of_r_is_degraded_too() -> None:
-    plain = batches(PLAN)[0]["real"]
-    spoilt = batches(replace(PLAN, spoilt=0.5))[0]["real"]
-    assert [torch.equal(a, b) for a, b in zip(plain, spoilt, strict=True)] == [True] * 2 + [
-        False
-    ] * 2
-
-
-@pytest.mark.parametrize("kinds_alone", [False, True])
-def test_s_and_r_share_kind_and_severity_or_the_kind_alone(
-    kinds_alone: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    done: list[tuple[str, float]] = []
-
-    def noted(view: np.ndarray, kind: str, severity: float, rng: object) -> np.ndarray:
-        done.append((kind, float(severity)))
-        return view
-
-    monkeypatch.setattr(dual_set, "degrade", noted)
-    batches(replace(PLAN, spoilt=1, kinds_alone=kinds_alone))[0]
-    s, r = done[: PLAN.degraded - 1], done[PLAN.degraded - 1 :]
-    assert [kind for kind, _ in r] == [kind for kind, _ in s[: len(r)]]
-    severities = {severity for _, severity in s}
-    assert len(severities) == (1 if kinds_alone else len(s))
-    assert severities.isdisjoint(severity for _, severity in r) == kinds_alone
-
-
-def test_a_window_of_s_is_one_place_of_one_face() -> None:
-    made = batches(replace(PLAN, window=0.5))
-    batch = made[0]
-    assert batch["degraded"].shape == (6, 16, 12, 3) and batch["real"].shape == (4, 16, 12, 3)
-    places = [
-        picture.pixels[top : top + 16, left : left + 12]
-        for picture in made.clean.pictures
-        for top in range(17)
-        for left in range(13)
-    ]
-    assert any(
-        np.array_equal(way, place)
-        for way in (batch["degraded"][0].numpy(), batch["degraded"][0].flip(1).numpy())
-        for place in places
-    )
-
-
-@pytest.mark.parametrize(
-    ("plan", "words"),
-    [
-        (DualSetPlan(real=4, good=0, window=0.0), r"above 0, up to 1, got 0\.0"),
-        (DualSetPlan(real=4, good=0, spoilt=1.5), r"0\.\.1, got 1\.5"),
-        (DualSetPlan(degraded=17, real=4), "2 to 16 members, got 17"),
-        (DualSetPlan(real=11), "11 were asked for, there are 10"),
-        (DualSetPlan(real=4, good=0.95), r"label of 0\.95 or more; lower `good`"),
-        (DualSetPlan(real=4, good=0, least=0), "lowest severity"),
-    ],
-)
-def test_what_does_not_suffice_is_named(plan: DualSetPlan, words: str) -> None:
-    with pytest.raises(UsageError, match=words):
-        batches(plan)
-
-
-def test_one_spec_for_both_sets() -> None:
-    other = ViewMaker(faces(3), PreprocessSpec(width=30, height=32), STILL)
-    with pytest.raises(UsageError, match="one input spec"):
-        DualSetBatches(other, ViewMaker(faces(10), SPEC, STILL), PLAN, steps=1, seed=0)
-
-
 def encoder() -> DegradationEncoder:
     torch.manual_seed(0)
     return DegradationEncoder(channels=(4, 6, 8), grid=(4, 3))
@@ -270,7 +114,7 @@ def test_mean_cells_are_compared(standardised: bool) -> None:
     )
     if standardised:
         both = torch.cat([s, r])
-        s, r = ((part - both.mean(0)) / (both.std(0) + LEAST_DEVIATION) for part in (s, r))
+        s, r = ((part - both.mean(0)) / (both.std(0) + EPSILON) for part in (s, r))
     expected, got = dual_set_loss(s, r, 0.1, "mean"), objective(network, batch)
     for name, value in expected.items():
         assert got[name].item() == pytest.approx(value.item(), rel=1e-3)
@@ -286,48 +130,6 @@ def test_wrong_settings_are_named(options: dict[str, object], words: str) -> Non
     if "temperature" in options:
         with pytest.raises(UsageError, match=words):
             PatchContrast(SPEC, **options)
-
-
-def test_patches_are_compared_as_a_slow_loop_does() -> None:
-    generator = torch.Generator().manual_seed(0)
-    one, other = (torch.randn(4, 5, dtype=torch.float64, generator=generator) for _ in range(2))
-    total = 0.0
-    for a, b in ((one, other), (other, one)):
-        for i in range(4):
-            cosines = [(a[i] @ b[j] / a[i].norm() / b[j].norm()).item() / 0.2 for j in range(4)]
-            total -= cosines[i] - math.log(sum(math.exp(c) for c in cosines))
-    assert patch_loss(one, other, 0.2)["patches"].item() == pytest.approx(total / 8, rel=1e-9)
-
-
-def test_patches_of_one_picture_find_each_other_when_it_alone_has_their_colour() -> None:
-    class Colour(torch.nn.Module):
-        """Two cells that say the mean colour."""
-
-        def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-            cells = x.mean((2, 3)).unsqueeze(1).repeat(1, 2, 1)
-            return cells, cells.flatten(1)
-
-    colours = torch.tensor([[255, 0, 0], [0, 255, 0], [0, 0, 255]], dtype=torch.uint8)
-    views = colours[:, None, None].repeat(1, 32, 24, 1)
-    losses = PatchContrast(SPEC, temperature=0.01)(
-        Colour(), {"degraded": views[:1], "real": views[1:]}
-    )
-    assert losses["patches"].item() == pytest.approx(0, abs=1e-4)
-    assert losses["entropy"].item() == pytest.approx(0, abs=1e-3)
-
-
-def test_patches_have_their_share_and_move() -> None:
-    objective, seen = PatchContrast(SPEC, share=0.5), set()
-    places = torch.arange(32 * 24).view(1, 1, 32, 24)
-    torch.manual_seed(0)
-    for _ in range(30):
-        patch = objective._cut(places)
-        assert patch.shape == (1, 1, 16, 12)
-        assert torch.equal(patch, places[..., :16, :12] + patch[0, 0, 0, 0])
-        seen.add(patch[0, 0, 0, 0].item())
-    assert len(seen) > 20
-    with pytest.raises(UsageError, match="share"):
-        PatchContrast(SPEC, share=1.5)
 
 
 @pytest.mark.parametrize(

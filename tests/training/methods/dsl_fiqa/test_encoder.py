@@ -42,11 +42,11 @@ def test_a_backbone_up_to_stride_8_begins_with_a_networks_weights() -> None:
     assert encoder.width == 32 and count(encoder) == 57_600
     assert encoder(torch.zeros(1, 3, 80, 64))[1].shape == (1, 6 * 5 * 32)
     network = Regressor("mobilenet_v2", "all").eval()
-    encoder.eval().start_from(network)
+    encoder.eval().load_backbone(network)
     x = torch.rand(2, 3, 48, 40)
     assert torch.equal(encoder.body(x), network.features(x)["features.6"])
-    with pytest.raises(UsageError, match="'mobilenet_v2' cannot start from shufflenet_v2_x0_5"):
-        encoder.start_from(Regressor("shufflenet_v2_x0_5"))
+    with pytest.raises(UsageError, match="'mobilenet_v2' cannot take the weights of shufflenet_v2"):
+        encoder.load_backbone(Regressor("shufflenet_v2_x0_5"))
     with pytest.raises(UsageError, match="unknown backbone 'resnet'"):
         DegradationEncoder((), (6, 5), "resnet")
 

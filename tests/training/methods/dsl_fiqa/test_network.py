@@ -30,9 +30,9 @@ from facegauge.results import Box, Face
 from facegauge.scorer import Scorer
 from facegauge.training.export import export_run
 from facegauge.training.methods.dsl_fiqa import tokens
-from facegauge.training.methods.dsl_fiqa.assessment import weighted
 from facegauge.training.methods.dsl_fiqa.encoder import DegradationEncoder
-from facegauge.training.methods.dsl_fiqa.guide import encoded
+from facegauge.training.methods.dsl_fiqa.heads import weighted_mean
+from facegauge.training.methods.dsl_fiqa.landmark_guide import positional_encoding
 from facegauge.training.methods.dsl_fiqa.network import CODED, PAPER, Core, CoreSettings, DslFiqa
 from facegauge.training.methods.dsl_fiqa.tokens import CnnTokens, VitTokens
 from facegauge.training.onnx_export import Shipped, check_onnx, write_onnx
@@ -119,13 +119,13 @@ def test_score_is_the_confident_mean_of_quality() -> None:
         assert got.item() == pytest.approx(above / sum(w.tolist()), rel=1e-5)
 
 
-def test_weighted_is_the_hand_worked_value_and_bears_no_confidence() -> None:
+def test_weighted_mean_is_the_hand_worked_value_and_0_without_confidence() -> None:
     quality, confidence = (
         torch.tensor([[[1.0, 0.0], [0.5, 0.2]]]),
         torch.tensor([[[3.0, 1], [0, 2]]]),
     )
-    assert weighted(quality, confidence).item() == pytest.approx(3.4 / 6)
-    assert weighted(quality, 0 * confidence).item() == 0
+    assert weighted_mean(quality, confidence).item() == pytest.approx(3.4 / 6)
+    assert weighted_mean(quality, 0 * confidence).item() == 0
 
 
 def test_training_starts_at_the_mean_label() -> None:
@@ -138,7 +138,7 @@ def test_training_starts_at_the_mean_label() -> None:
 
 def test_a_number_becomes_21() -> None:
     values = torch.tensor([[0.3, -0.7, 0.0]])
-    got = encoded(values, 10)[0].tolist()
+    got = positional_encoding(values, 10)[0].tolist()
     assert len(got) == 3 * 21
     for place, value in enumerate(values[0].tolist()):
         mine = got[place::3]
@@ -199,7 +199,7 @@ def test_every_weight_of_the_core_is_trained_and_none_of_the_encoder() -> None:
 
 
 def test_cells_of_another_kind_are_refused() -> None:
-    with pytest.raises(UsageError, match=r"\[3, 2, 4\], the encoder gives \[2, 3, 4\]"):
+    with pytest.raises(UsageError, match=r"\[3, 2, 4\], the encoder has \[2, 3, 4\]"):
         DslFiqa(DegradationEncoder((4, 4), (2, 3)), small())
 
 

@@ -18,9 +18,9 @@ from facegauge.nn.checkpoints import load_run, save_run
 from facegauge.nn.regressor import Regressor
 from facegauge.results import Box, Face
 from facegauge.training import fit as fitting
-from facegauge.training.legacy_config import apply_overrides, load_preset
-from facegauge.training.legacy_job import open_job
+from facegauge.training.config import apply_overrides, from_dict, load_preset, to_dict
 from facegauge.training.methods.dsl_fiqa import recipe as dsl
+from facegauge.training.methods.dsl_fiqa.config import DslFiqaConfig
 from facegauge.training.methods.dsl_fiqa.network import DslFiqa
 from toys import first_losses, grain
 
@@ -29,11 +29,11 @@ SMALL = [
     "input.width=48",
     "input.height=64",
     "workers=0",
-    "judge.faces=3",
+    "retrieval.people=3",
     "encoder.channels=[4, 8]",
     "encoder.backbone=",
-    "encoder.body=",
-    "core.start=",
+    "encoder.init_from=",
+    "core.init_from=",
     "encoder.grid=[3, 2]",
     "encoder.plan.degraded=4",
     "encoder.plan.real=6",
@@ -56,7 +56,7 @@ class CentreFace:
 
     def __call__(self, pixels: Pixels) -> list[Face]:
         height, width = pixels.shape[:2]
-        box = Box(0.27 * width, 0.31 * height, 0.75 * width, 0.85 * height)
+        box = Box(0.255 * width, 0.31 * height, 0.765 * width, 0.85 * height)
         places = ((0.4, 0.5), (0.6, 0.5), (0.5, 0.6), (0.4, 0.75), (0.6, 0.75))
         return [Face(box, 0.9, tuple((x * width, y * height) for x, y in places))]
 
@@ -92,7 +92,7 @@ def sets(tmp_path: Path) -> tuple[list[Manifest], list[Manifest]]:
     return made[0], made[1]
 
 
-def settings(*changes: str) -> dsl.Settings:
+def settings(*changes: str) -> DslFiqaConfig:
     return apply_overrides(load_preset("dsl_fiqa", "cpu"), [*SMALL, *changes])
 
 
@@ -109,11 +109,16 @@ def test_an_encoder_begins_with_a_scorers_layers(
              settings={})  # fmt: skip
     changes = (
         "encoder.channels=[]", "encoder.backbone=shufflenet_v2_x0_5",
-        f"encoder.body={tmp_path / 'before'}", "encoder.fit.steps=0", "core.fit.steps=0",
+        f"encoder.init_from={tmp_path / 'before'}",
     )  # fmt: skip
-    job = open_job(settings(*changes), data, [], tmp_path / "run", resume=False, say=print)
-    encoder, x = dsl.train_encoder(job, sets[0], []).eval(), torch.rand(2, 3, 64, 48)
-    assert torch.equal(encoder.body(x), before.eval().features(x)["stage2"])
+    encoder, record = dsl.create_encoder(settings(*changes).encoder)
+    x = torch.rand(2, 3, 64, 48)
+    assert torch.equal(encoder.eval().body(x), before.eval().features(x)["stage2"])
+    assert record == {}
+    torch.save(before.body.state_dict(), tmp_path / "weights.pth")
+    file = [*changes[:2], f"encoder.init_from={tmp_path / 'weights.pth'}"]
+    from_file, _ = dsl.create_encoder(settings(*file).encoder)
+    assert torch.equal(from_file.eval().body(x), encoder.body(x))
 
 
 def test_both_stages_leave_their_part(data: Manifest, sets: Sets, tmp_path: Path) -> None:
@@ -185,7 +190,8 @@ def test_an_earlier_encoder_is_taken_as_it_is(data: Manifest, sets: Sets, tmp_pa
     expected, record = earlier.network.state_dict(), ("command", "commit", "data")
     for place in (first, first / "encoder"):
         out = tmp_path / f"from_{place.name}"
-        dsl.run(settings(f"encoder.start={place}", "core.fit.steps=1"), data, *sets, out)
+        numbers = settings(f"encoder.init_from={place}", "encoder.fit.steps=0", "core.fit.steps=1")
+        dsl.run(numbers, data, *sets, out)
         assert not (out / "encoder").exists()
         run = load_run(out)
         network = run.network
@@ -210,9 +216,9 @@ def test_the_core_can_begin_with_an_earlier_backbone(
             settings={},
         )
     numbers = settings(
-        f"core.start={tmp_path / 'shufflenet_v2_x0_5'}", "core.fit.steps=1", "core.fit.lr=0.0"
-    )
-    numbers["core"]["fit"]["average"] = 0.0
+        f"core.init_from={tmp_path / 'shufflenet_v2_x0_5'}", "core.fit.steps=1",
+        "core.fit.lr=1e-12", "core.fit.ema_decay=0.0",
+    )  # fmt: skip
     dsl.run(numbers, data, *sets, tmp_path / "run")
     network, before = (load_run(tmp_path / name).network for name in ("run", "shufflenet_v2_x0_5"))
     assert isinstance(network, DslFiqa) and isinstance(network.core.tokens, dsl.CnnTokens)
@@ -221,21 +227,44 @@ def test_the_core_can_begin_with_an_earlier_backbone(
     assert torch.allclose(body[weight], before.state_dict()[weight], atol=1e-6)
     with pytest.raises(UsageError, match="holds mobilenet_v3_small, not shufflenet_v2_x0_5"):
         dsl.run(
-            settings(f"core.start={tmp_path / 'mobilenet_v3_small'}", "encoder.fit.steps=0"),
+            settings(f"core.init_from={tmp_path / 'mobilenet_v3_small'}", "encoder.fit.steps=0"),
             data,
             *sets,
             tmp_path / "other",
         )
 
 
-def test_wrong_names_are_named(data: Manifest, sets: Sets, tmp_path: Path) -> None:
-    for change, message in (
-        ("encoder.learns=all", r"encoder\.learns must be one of both, s_r_s, r_s_r, patches"),
-        ("core.degradation=some", r"degradation must be one of query, concat, none"),
-        ("core.landmarks=5", r"core\.landmarks to be 10, .*, got 5"),
-    ):
-        with pytest.raises(UsageError, match=message):
-            dsl.run(settings(change), data, *sets, tmp_path / change)
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("encoder.learns=all", r"encoder\.learns: expected .*both.*patches.*, got 'all'"),
+        ("core.degradation=some", r"core\.degradation: expected .*query.*none.*, got 'some'"),
+        ("core.landmarks=5", r"core\.landmarks: expected 0 or 10, got 5"),
+        ("encoder.channels=[]", "either channels or a backbone"),
+        ("core.backbone=vgg", r"core\.backbone: expected vit_base_patch16_384, .*, got 'vgg'"),
+        ("encoder.backbone=swin_b", r"encoder\.backbone: expected .*, got 'swin_b'"),
+        ("core.decoder_heads=3", "decoder_width to be divided by its 3 heads, got 8"),
+        ("encoder.start=x", r"encoder\.start.*now 'encoder\.init_from"),
+        ("encoder.body=x", r"encoder\.body.*now 'encoder\.init_from"),
+        ("core.weights=x", r"core\.weights.*now 'core\.init_from"),
+        ("judge.faces=3", r"judge\.faces.*now 'retrieval\.people"),
+        (
+            "encoder.plan.spoilt=0.5",
+            r"plan\.spoilt.*now 'encoder\.plan\.degraded_fraction",
+        ),
+        ("core.fit.average=0.5", r"core\.fit\.average.*now 'core\.fit\.ema_decay"),
+        ("core.fit.precision=no", "'no' is now 'fp32'"),
+    ],
+)
+def test_wrong_settings_are_named(change: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        settings(change)
+
+
+@pytest.mark.parametrize("preset", ["cpu", "paper"])
+def test_presets_are_complete_and_their_lists_become_plain_again(preset: str) -> None:
+    config = load_preset("dsl_fiqa", preset)
+    assert from_dict(DslFiqaConfig, to_dict(config)) == config
 
 
 def test_killed_and_resumed_ends_the_same(
@@ -285,10 +314,10 @@ def test_leaks_are_refused_or_left_out_unless_allowed(
 
 def test_the_paper_preset_has_the_papers_numbers() -> None:
     paper = load_preset("dsl_fiqa", "paper")
-    encoder, core = paper["encoder"], paper["core"]
-    assert (encoder["channels"], encoder["grid"]) == ([64, 128, 256], [8, 12])
-    assert (encoder["plan"]["degraded"], encoder["plan"]["real"]) == (16, 256)
-    assert encoder["fit"]["lr"] == 3e-5 and encoder["temperature"] == 1.0
-    assert core["backbone"] == "vit_base_patch16_384" and core["loss"] == "charbonnier"
-    assert core["corr_weight"] == 0 and core["fit"]["lr"] == 1e-5
-    assert core["plan"]["labelled"] == 16
+    encoder, core = paper.encoder, paper.core
+    assert (encoder.channels, encoder.grid) == ((64, 128, 256), (8, 12))
+    assert (encoder.plan.degraded, encoder.plan.real) == (16, 256)
+    assert encoder.fit.lr == 3e-5 and encoder.temperature == 1.0
+    assert core.backbone == "vit_base_patch16_384" and core.loss == "charbonnier"
+    assert core.corr_weight == 0 and core.fit.lr == 1e-5
+    assert core.plan.labelled == 16

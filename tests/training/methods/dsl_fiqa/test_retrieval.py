@@ -16,18 +16,17 @@ from facegauge.errors import UsageError
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.results import Box
 from facegauge.training.inputs.views import Framed
-from facegauge.training.methods.dsl_fiqa.dual_set import KINDS
+from facegauge.training.methods.dsl_fiqa.dual_set_batches import KINDS
 from facegauge.training.methods.dsl_fiqa.encoder import DegradationEncoder
-from facegauge.training.methods.dsl_fiqa.probe import _fitted, linear_probe
 from facegauge.training.methods.dsl_fiqa.retrieval import (
-    QUERIES,
+    CHUNK,
     average_precisions,
     degraded_faces,
+    degraded_people,
     embed,
     expected_precision,
     retrieval,
     retrieval_validation,
-    sharpest_people,
 )
 
 SPEC = PreprocessSpec(width=24, height=32)
@@ -50,7 +49,7 @@ def slow_precision(embeddings, kinds, identities, query: int) -> float:
 
 def test_average_precision_is_that_of_a_slow_loop() -> None:
     rng = np.random.default_rng(0)
-    count = QUERIES + 30  # more than are held at a time
+    count = CHUNK + 30  # more than are held at a time
     embeddings = rng.normal(size=(count, 3)) + 50
     kinds = rng.choice(["a", "b", "c"], count)
     kinds[7] = "z"
@@ -119,69 +118,12 @@ def test_what_is_reported() -> None:
 
 
 def test_what_cannot_be_retrieved_is_said() -> None:
-    with pytest.raises(UsageError, match="no kind is there for two identities"):
+    with pytest.raises(UsageError, match="two or more people, got none"):
         retrieval(np.ones((2, 1)), ["a", "b"], ["1", "2"])
     with pytest.raises(UsageError, match="2 embeddings, 1 kinds"):
         retrieval(np.ones((2, 1)), ["a"], ["1", "2"])
     with pytest.raises(UsageError, match="euclidean or cosine, got 'l1'"):
         retrieval(np.ones((2, 1)), ["a", "a"], ["1", "2"], metric="l1")
-
-
-@pytest.mark.parametrize("dimensions", [4, 30])
-def test_ridge_is_the_least_squares_of_the_stacked_system(dimensions: int) -> None:
-    rng = np.random.default_rng(0)
-    x, y, fresh = rng.normal(2, 3, (12, dimensions)), rng.normal(size=(12, 2)), rng.normal(
-        size=(5, dimensions)
-    )  # fmt: skip
-    scaled, other = ((rows - x.mean(0)) / x.std(0) for rows in (x, fresh))
-    penalty = 0.3 * np.square(scaled).sum() / min(12, dimensions)
-    stacked = np.vstack([scaled, np.sqrt(penalty) * np.eye(dimensions)])
-    goal = np.vstack([y - y.mean(0), np.zeros((dimensions, 2))])
-    weights = np.linalg.lstsq(stacked, goal, rcond=None)[0]
-    assert np.allclose(_fitted(x, y, fresh, 0.3), other @ weights + y.mean(0))
-
-
-def described(noise: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Embeddings that say kind and severity, and whose face it is, more or less."""
-    rng = np.random.default_rng(0)
-    kinds = np.tile(list("abc"), 40)
-    identities = np.repeat([f"p{number}" for number in range(20)], 6)
-    severities = rng.uniform(1, 5, 120)
-    face = rng.normal(size=(20, 8))[np.repeat(np.arange(20), 6)]
-    told = np.column_stack([np.eye(3)[np.tile(np.arange(3), 40)], severities])
-    return (
-        np.hstack([told + noise * rng.normal(size=told.shape), face]),
-        kinds,
-        severities,
-        identities,
-    )
-
-
-def test_the_probe_reads_what_is_there() -> None:
-    probe = linear_probe(*described(0.0), ridge=1e-6, resamples=50)
-    assert probe.accuracy.value == 1 and probe.severity.value > 0.999
-    assert probe.accuracy.n == 60 and probe.chance == pytest.approx(1 / 3)
-
-
-def test_the_probe_does_not_read_what_is_not_there() -> None:
-    embeddings, kinds, severities, identities = described(0.0)
-    probe = linear_probe(embeddings[:, 4:], kinds, severities, identities, resamples=50)
-    assert probe.accuracy.value < 0.55 and abs(probe.severity.value) < 0.35
-
-
-def test_held_out_people_are_not_fitted_to() -> None:
-    """A kind that only one face has cannot be named once that face is held out."""
-    embeddings, kinds, severities, identities = described(0.0)
-    labels = np.array([f"{kind}{who}" for kind, who in zip(kinds, identities, strict=True)])
-    probe = linear_probe(embeddings, labels, severities, identities, resamples=10)
-    assert probe.accuracy.value == 0
-
-
-def test_too_few_people_are_said() -> None:
-    with pytest.raises(UsageError, match="cannot hold out"):
-        linear_probe(np.ones((2, 1)), ["a", "b"], [1, 2], ["p", "p"])
-    with pytest.raises(UsageError, match="one length"):
-        linear_probe(np.ones((2, 1)), ["a"], [1, 2], ["p", "q"])
 
 
 def faces(count: int) -> list[Framed]:
@@ -202,22 +144,22 @@ def test_every_face_is_degraded_by_every_kind() -> None:
     assert np.array_equal(made.views[row], expected)
     again = degraded_faces(pictures, ["x", "y", "x"], SPEC, seed=4)
     assert np.array_equal(again.views, made.views)
-    with pytest.raises(UsageError, match="3 pictures need as many names, got 1"):
+    with pytest.raises(UsageError, match="expected 3 identities, one a picture, got 1"):
         degraded_faces(pictures, ["x"], SPEC)
 
 
-def test_an_encoder_is_judged_by_its_cells() -> None:
+def test_an_encoder_is_validated_on_its_cells() -> None:
     torch.manual_seed(0)
     network = DegradationEncoder(channels=(4, 6, 8), grid=(4, 3)).eval()
     made = degraded_faces(faces(2), ["x", "y"], SPEC, kinds=("dark", "noise"))
-    cells = embed(network, made.views, SPEC, batch=3)
+    cells = embed(network, made.views, SPEC, batch_size=3)
     assert cells.shape == (4, 12 * 8) and cells.dtype == np.float32
-    assert np.allclose(cells, embed(network, made.views, SPEC, batch=4), atol=1e-5)
+    assert np.allclose(cells, embed(network, made.views, SPEC, batch_size=4), atol=1e-5)
     other = embed(network, made.views, SPEC, part="embedding")
     assert other.shape == cells.shape and not np.allclose(other, cells)
     mean = embed(network, made.views, SPEC, part="mean")
     assert np.allclose(mean, cells.reshape(4, 12, 8).mean(1), atol=1e-6)
-    with pytest.raises(UsageError, match="part must be one of cells, mean, embedding"):
+    with pytest.raises(UsageError, match="part to be cells or mean or embedding, got 'all'"):
         embed(network, made.views, SPEC, part="all")
     figures = retrieval_validation(made, SPEC)(network)
     expected = average_precisions(cells, made.kinds, made.identities).mean()
@@ -231,15 +173,15 @@ def test_the_sharpest_picture_of_each_person_is_taken(tmp_path: Path) -> None:
         lines.append(f"{number}.png,{score},val,{who}")
     (tmp_path / "labels.csv").write_text("\n".join(lines))
     manifest = load_manifest(tmp_path / "labels.csv")
-    faces = sharpest_people(manifest, PreprocessSpec(width=24, height=32), 2)
+    faces = degraded_people(manifest, PreprocessSpec(width=24, height=32), 2)
     assert list(dict.fromkeys(faces.identities)) == ["b", "a"]
     assert len(faces.views) == 2 * len(KINDS)
     (tmp_path / "people.csv").write_text("\n".join(lines).replace("identity", "subject"))
-    named = sharpest_people(load_manifest(tmp_path / "people.csv"), PreprocessSpec(24, 32), 9)
+    named = degraded_people(load_manifest(tmp_path / "people.csv"), PreprocessSpec(24, 32), 9)
     assert list(dict.fromkeys(named.identities)) == ["b", "a", "c"]
     unnamed = "\n".join(line.removesuffix("a") for line in lines)
     (tmp_path / "labels.csv").write_text(unnamed)
-    apart = sharpest_people(load_manifest(tmp_path / "labels.csv"), PreprocessSpec(24, 32), 9)
+    apart = degraded_people(load_manifest(tmp_path / "labels.csv"), PreprocessSpec(24, 32), 9)
     assert len(set(apart.identities)) == 4
     clean = faces.views[list(faces.kinds).index("jpeg")]  # a flat picture stays what it is
     assert abs(float(clean.mean()) - 80) < 3

@@ -1,6 +1,7 @@
-"""The blocks of DSL-FIQA's core network (arXiv 2406.09622): channel attention, Swin, decoder.
+"""The blocks of DSL-FIQA's core network: channel attention, Swin stage, degradation decoder.
 
-The first two are MANIQA's. Tokens are maps, (N, C, h, w), on one grid from end to end.
+Source: arXiv 2406.09622. The first two are MANIQA's (arXiv 2204.08958). Tokens are maps,
+(N, C, h, w), on the same grid throughout.
 """
 
 from __future__ import annotations
@@ -13,30 +14,31 @@ from torch.nn import functional as F
 
 from facegauge.errors import UsageError
 
-GAIN = 0.13  # of what a Swin layer adds; the reference's settings say 0.8, its code takes this
-DROP_PATH = 0.1  # highest rate of the stochastic depth
-DECODER_DEPTH = 16  # blocks that the decoder's rates are spread over in the code, which uses three
+RESIDUAL_SCALE = 0.13  # of a Swin layer; hard-coded in the reference, whose settings have 0.8
+DROP_PATH = 0.1  # highest rate of stochastic depth
+DECODER_DEPTH = 16  # blocks over which the reference spreads the decoder's rates; it uses three
 
 
 class ChannelAttention(nn.Module):
-    """Attention between channels: each channel is a vector over the places.
+    """Attention between channels: each channel is a vector over the tokens.
 
     Args:
-        places: tokens of the grid.
-        scrambled: transpose the result and reshape it as if nothing had been transposed, which
-            mixes channels with places, as the reference does; only for its weights.
+        tokens: number of tokens, h * w.
+        dropout: probability, of what is added.
+        scrambled: reproduce a bug of the reference, for its weights alone: the result is transposed
+            and then reshaped as if it were not, which mixes channels with tokens.
     """
 
-    def __init__(self, places: int, dropout: float = 0.1, scrambled: bool = False) -> None:
+    def __init__(self, tokens: int, dropout: float = 0.1, scrambled: bool = False) -> None:
         super().__init__()
-        self.query = nn.Linear(places, places)
-        self.key = nn.Linear(places, places)
-        self.value = nn.Linear(places, places)
+        self.query = nn.Linear(tokens, tokens)
+        self.key = nn.Linear(tokens, tokens)
+        self.value = nn.Linear(tokens, tokens)
         self.dropout = nn.Dropout(dropout)
         self.scrambled = scrambled
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, h, w) to the same."""
+        """(N, C, h, w) to the same shape."""
         flat = x.flatten(2)
         mixed = F.scaled_dot_product_attention(self.query(flat), self.key(flat), self.value(flat))
         if self.scrambled:
@@ -46,17 +48,19 @@ class ChannelAttention(nn.Module):
 
 
 class SwinStage(nn.Module):
-    """Two layers of two Swin blocks each; a layer ends in a convolution and adds 0.13 of itself.
+    """Two residual layers, each of two Swin blocks and a convolution, scaled by 0.13.
 
-    The blocks are timm's. Where the window does not divide the grid, the border is repeated up to
-    the next multiple and cut off again (our choice: timm's own padding would let the first rows
-    attend to the last ones).
+    The blocks are timm's. Where the window does not divide the grid, the border is replicated up
+    to the next multiple and cropped again. That is our choice: with timm's own padding the first
+    rows attend to the last ones.
 
     Args:
         width: channels.
-        grid: (h, w).
-        window: (h, w) of a window; every second block moves its windows by half of it.
-        mlp: hidden width.
+        grid: (h, w) of the tokens.
+        heads: of the attention.
+        window: (h, w) of a window; every second block shifts its windows by half of it.
+        mlp: hidden width of the MLPs.
+        dropout: probability, of the input.
     """
 
     def __init__(
@@ -73,11 +77,11 @@ class SwinStage(nn.Module):
         from timm.models.swin_transformer import SwinTransformerBlock
 
         self.grid = tuple(grid)
-        self.spare = [-side % step for side, step in zip(grid, window, strict=True)]
+        self.padding = [-side % step for side, step in zip(grid, window, strict=True)]
         blocks = [
             SwinTransformerBlock(
                 width,
-                tuple(side + more for side, more in zip(grid, self.spare, strict=True)),
+                tuple(side + more for side, more in zip(grid, self.padding, strict=True)),
                 heads,
                 window_size=tuple(window),
                 shift_size=tuple(side // 2 for side in window) if number % 2 else 0,
@@ -91,60 +95,63 @@ class SwinStage(nn.Module):
         self.convolutions = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1) for _ in range(2))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, h, w) to the same."""
+        """(N, C, h, w) to the same shape."""
         x = self.dropout(x)
         for layer, convolution in zip(self.layers, self.convolutions, strict=True):
-            seen = layer(self._filled(x).permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
-            seen = seen[:, :, : self.grid[0], : self.grid[1]]
-            x = x + GAIN * F.relu(convolution(seen))
+            inner = layer(self._pad(x).permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+            inner = inner[:, :, : self.grid[0], : self.grid[1]]
+            x = x + RESIDUAL_SCALE * F.relu(convolution(inner))
         return x
 
-    def _filled(self, x: Tensor) -> Tensor:
-        below, right = self.spare
+    def _pad(self, x: Tensor) -> Tensor:
+        below, right = self.padding
         return F.pad(x, (0, right, 0, below), mode="replicate") if below or right else x
 
 
-def stretched(cells: Sequence[int], grid: Sequence[int], how: str) -> Tensor:
-    """Which degradation cell every token gets.
+def cell_of_token(cells: Sequence[int], grid: Sequence[int], stretch: str) -> Tensor:
+    """The degradation cell that belongs to each token.
 
     Args:
         cells: (rows, columns) of the degradation cells.
         grid: (h, w) of the tokens.
-        how: "nearest" stretches the list of cells to the list of tokens, as the reference does;
-            tokens then get cells of other columns. "grid" stretches rows and columns.
+        stretch: "grid" scales rows and columns, so that cells and tokens cover the same region.
+            "nearest" scales the flattened list of cells, as the reference does; tokens then get
+            cells of other columns.
 
     Returns:
-        (h * w,) numbers of cells, row by row.
+        (h * w,) indices of cells, row by row.
 
     Raises:
-        UsageError: `how` is neither.
+        UsageError: `stretch` is neither.
     """
     (rows, columns), (height, width) = cells, grid
-    if how == "nearest":
+    if stretch == "nearest":
         return torch.arange(height * width) * (rows * columns) // (height * width)
-    if how != "grid":
-        raise UsageError(f"stretch must be nearest or grid, got {how!r}")
+    if stretch != "grid":
+        raise UsageError(f"expected stretch to be grid or nearest, got {stretch!r}")
     row = torch.arange(height) * rows // height
     column = torch.arange(width) * columns // width
     return (row[:, None] * columns + column).flatten()
 
 
 class DegradationBlock(nn.Module):
-    """A decoder block: the degradation cells ask, the picture's tokens answer and are added to.
+    """A decoder block: cross-attention with the degradation cells as queries, then a conv MLP.
 
-    Tokens that share a cell share its answer, so each cell asks once.
+    Keys and values are the picture's tokens, to which the result is added. Tokens with the same
+    cell share its result, so each cell is one query.
 
     Args:
         width: channels of the tokens.
         cell_width: channels of a cell.
-        which: the cell of every token, from `stretched`.
+        heads: of the attention.
+        cell_index: the cell of each token, (h * w,), see `cell_of_token`.
         number: place of the block in the decoder, from 0.
     """
 
-    which: Tensor
+    cell_index: Tensor
 
     def __init__(
-        self, width: int, cell_width: int, *, heads: int, which: Tensor, number: int
+        self, width: int, cell_width: int, *, heads: int, cell_index: Tensor, number: int
     ) -> None:
         super().__init__()
         from timm.layers import DropPath
@@ -159,7 +166,7 @@ class DegradationBlock(nn.Module):
         self.around = nn.Conv2d(4 * width, 4 * width, 3, padding=1, groups=4 * width)
         self.shrink = nn.Linear(4 * width, width)
         self.drop_path = DropPath(DROP_PATH * number / (DECODER_DEPTH - 1))
-        self.register_buffer("which", which, persistent=False)
+        self.register_buffer("cell_index", cell_index, persistent=False)
         for layer in (self.query, self.key_value, self.out, self.expand, self.shrink):
             nn.init.trunc_normal_(layer.weight, std=0.02)
             nn.init.zeros_(layer.bias)
@@ -167,19 +174,19 @@ class DegradationBlock(nn.Module):
     def forward(self, x: Tensor, cells: Tensor) -> Tensor:
         """(N, C, h, w) and (N, cells, cell_width) to (N, C, h, w)."""
         tokens = x.flatten(2).transpose(1, 2)
-        tokens = tokens + self.drop_path(self._answer(self.norm(tokens), cells))
+        tokens = tokens + self.drop_path(self._attend(self.norm(tokens), cells))
         hidden = self.expand(self.mlp_norm(tokens)).transpose(1, 2)
         hidden = hidden.reshape(x.shape[0], -1, *x.shape[2:])
         hidden = self.around(hidden).flatten(2).transpose(1, 2)
         out: Tensor = tokens + self.drop_path(self.shrink(F.gelu(hidden)))
         return out.transpose(1, 2).reshape(x.shape)
 
-    def _answer(self, tokens: Tensor, cells: Tensor) -> Tensor:
+    def _attend(self, tokens: Tensor, cells: Tensor) -> Tensor:
         key, value = self.key_value(tokens).chunk(2, -1)
         query, key, value = (self._split(part) for part in (self.query(cells), key, value))
-        answer = F.scaled_dot_product_attention(query, key, value)
-        out: Tensor = self.out(answer.transpose(1, 2).flatten(2))
-        return out[:, self.which]
+        attended = F.scaled_dot_product_attention(query, key, value)
+        out: Tensor = self.out(attended.transpose(1, 2).flatten(2))
+        return out[:, self.cell_index]
 
     def _split(self, x: Tensor) -> Tensor:
         """(N, T, C) to (N, heads, T, C / heads)."""

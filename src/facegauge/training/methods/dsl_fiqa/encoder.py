@@ -1,6 +1,7 @@
-"""DSL-FIQA's degradation encoder: what is wrong with a picture, in every cell of a coarse grid.
+"""The degradation encoder: a picture's degradation, in every cell of a coarse grid.
 
-Source: arXiv 2406.09622 and its public code. How it is trained was not released; see `dual_set`.
+Source: DSL-FIQA (arXiv 2406.09622) and its public code, which does not have its training; for that
+see `dual_set`.
 """
 
 from __future__ import annotations
@@ -15,24 +16,26 @@ from facegauge.nn.backbones import ShallowBackbone
 from facegauge.nn.heatmap import resize_area
 from facegauge.nn.regressor import Regressor
 
-SLOPE = 0.1  # of LeakyReLU below 0
+NEGATIVE_SLOPE = 0.1  # of LeakyReLU
 
 
 class DegradationEncoder(nn.Module):
-    """Six 3x3 convolutions, pooling to a grid, and a small network on every cell.
+    """Six 3x3 convolutions, pooling to a grid of cells, and an MLP on every cell.
 
-    The defaults are the paper's: 1,278,784 parameters, 96 cells of 256 channels. Pooling shares
-    areas exactly: where the grid divides the map, as with the paper's 384 x 384 pixels, that is
-    adaptive average pooling; elsewhere (178 x 218, say) it is ours, and exports to ONNX at any
-    size. The activation between the two layers on the cells is our choice too, and so is a backbone
-    in the place of the convolutions, which need not begin from nothing.
+    The defaults are the paper's: 1,278,784 parameters, 96 cells of 256 channels. Our choices:
+    area-weighted pooling, which equals adaptive average pooling where the grid divides the map, as
+    at the paper's 384 x 384 pixels, and exports to ONNX at any size; the activation between the two
+    layers of the MLP; and a pretrained backbone in place of the convolutions.
 
     Args:
-        channels: two convolutions for each; the map is halved at every number but the first.
-        grid: rows and columns of cells.
-        backbone: a key of `backbones.TAPS`, up to stride 8, with `channels` empty; "" for none.
+        channels: two convolutions for each number; the map's size is halved at all but the first.
+        grid: (rows, columns) of cells.
+        backbone: a key of `backbones.TAPS`, used up to stride 8, with `channels` empty; "" for the
+            convolutions.
 
     Attributes:
+        config: what `nn.build.build` makes the same network from.
+        grid: (rows, columns) of cells.
         width: channels of a cell.
 
     Raises:
@@ -48,11 +51,11 @@ class DegradationEncoder(nn.Module):
         super().__init__()
         if bool(channels) == bool(backbone) or (channels and min(channels) < 1):
             raise UsageError(
-                "an encoder has channels, one or more numbers above 0, or a backbone, "
+                "expected either channels, one or more numbers of 1 or more, or a backbone, "
                 f"got {list(channels)} and {backbone!r}"
             )
         if len(grid) != 2 or min(grid) < 1:
-            raise UsageError(f"grid must be rows and columns above 0, got {grid}")
+            raise UsageError(f"expected grid to be rows and columns of 1 or more, got {list(grid)}")
         self.config = {
             "kind": "degradation_encoder",
             "channels": list(channels),
@@ -69,7 +72,7 @@ class DegradationEncoder(nn.Module):
             self.width = channels[-1]
         self.project = nn.Sequential(
             nn.Linear(self.width, self.width),
-            nn.LeakyReLU(SLOPE),
+            nn.LeakyReLU(NEGATIVE_SLOPE),
             nn.Linear(self.width, self.width),
         )
 
@@ -78,29 +81,43 @@ class DegradationEncoder(nn.Module):
         """From the `config` attribute of such a network, without its kind; random weights."""
         return cls(**config)
 
-    def start_from(self, network: Regressor) -> None:
-        """The backbone's weights from a network with the same one.
+    def load_backbone(self, network: Regressor) -> None:
+        """Copy the weights of the backbone's first layers from a trained network.
+
+        Args:
+            network: with the same backbone.
 
         Raises:
-            UsageError: there is no backbone, or another.
+            UsageError: the backbones differ, or the encoder has none.
         """
         if network.backbone != self.config["backbone"]:
             raise UsageError(
-                f"an encoder with the backbone {self.config['backbone']!r} cannot start from "
-                f"{network.backbone}"
+                f"an encoder with the backbone {self.config['backbone']!r} cannot take the weights "
+                f"of {network.backbone}"
             )
         before = network.state_dict()
         self.body.load_state_dict({name: before[name] for name in self.body.state_dict()})
 
     def cells(self, x: Tensor) -> Tensor:
-        """(N, 3, H, W), normalised, to cells (N, rows * columns, C), row by row: for scoring."""
+        """The cells, row by row, that the core network takes.
+
+        Args:
+            x: (N, 3, H, W), normalised.
+
+        Returns:
+            (N, rows * columns, C).
+        """
         pooled: Tensor = resize_area(self.body(x), self.grid)
         return pooled.flatten(2).transpose(1, 2)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """(N, 3, H, W), normalised, to the cells and the embedding (N, D), D = rows * columns * C.
+        """The cells, and the embedding for contrastive learning; scoring does not use it.
 
-        The embedding is for contrastive learning only; after it the layers behind it may go.
+        Args:
+            x: (N, 3, H, W), normalised.
+
+        Returns:
+            The cells (N, rows * columns, C) and the embedding (N, rows * columns * C).
         """
         cells = self.cells(x)
         return cells, self.project(cells).flatten(1)
@@ -115,4 +132,4 @@ def _convolutions(channels: Sequence[int]) -> list[nn.Module]:
 
 def _convolution(before: int, width: int, stride: int = 1) -> list[nn.Module]:
     convolution = nn.Conv2d(before, width, 3, stride, padding=1)
-    return [convolution, nn.BatchNorm2d(width), nn.LeakyReLU(SLOPE)]
+    return [convolution, nn.BatchNorm2d(width), nn.LeakyReLU(NEGATIVE_SLOPE)]

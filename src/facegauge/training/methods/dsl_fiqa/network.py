@@ -1,18 +1,23 @@
-"""DSL-FIQA (arXiv 2406.09622): a score from a face, its degradation cells and its landmarks.
+"""The networks of DSL-FIQA: the core network, and the whole with its degradation encoder.
 
-A frozen degradation encoder says how the picture is degraded, cell by cell. The core network
-turns the picture into tokens, lets the cells ask them, and ends in two heads: a quality and a
-confidence for every token. The score is the mean quality, weighted by confidence. Landmarks tell
-the confidence head where the face is.
+Source: arXiv 2406.09622. A frozen degradation encoder describes the picture's degradation, cell by
+cell. The core network turns the picture into tokens, attends to them with the cells as queries, and
+ends in two heads: a quality and a confidence for every token. The score is the mean quality,
+weighted by the confidence. Landmarks guide the confidence head.
 
-`PAPER` has the sizes of the released code; the defaults are ours, for two cores. Ours too: a
-landmark branch of hidden width 64 in place of 10,500, landmarks that guide the confidence alone
-(the paper's figure; its code lets them into both heads), and cells stretched by rows and columns.
-Bugs of the reference that are not reproduced: its mirroring turns pictures upside down and leaves
-the landmarks (see `landmarks.mirror_landmarks`); labels are scaled by each split's own range (see
-`datasets`: one scale); the learning rate swings every 100 steps (see `fit.rate`); the frozen
-encoder's batch norms move during the first epoch (see `DslFiqa.train`); crops of exactly the
-picture's size fail, and positions change from run to run (see `faces.framing.crop_frames`).
+`PAPER` has the sizes of the released code; the defaults are ours, for two CPU cores. Also ours: a
+landmark branch with a hidden width of 64 instead of 10,500; landmarks that guide the confidence
+only, as in the paper's figure (in its code, both heads); and cells that are scaled to the tokens by
+rows and columns.
+
+Bugs of the reference that are not reproduced:
+- its horizontal flip turns pictures upside down and leaves the landmarks as they are; see
+  `faces.landmarks.mirror_landmarks`;
+- labels are scaled by each split's own range; see `data.datasets`: one scale;
+- the learning rate oscillates with a period of 100 steps; see `training.optimisers`;
+- the batch norms of the frozen encoder are updated during the first epoch; see `DslFiqa.train`;
+- crops of exactly the picture's size fail, and their positions differ from run to run; see
+  `faces.framing.crop_frames`.
 """
 
 from __future__ import annotations
@@ -27,22 +32,22 @@ from torch import Tensor, nn
 
 from facegauge.errors import UsageError
 from facegauge.nn.build import build
-from facegauge.training.methods.dsl_fiqa.assessment import (
-    Assessment,
-    SteepSigmoid,
-    head,
-    placed,
-    weighted,
-)
 from facegauge.training.methods.dsl_fiqa.attention import (
     ChannelAttention,
     DegradationBlock,
     SwinStage,
-    stretched,
+    cell_of_token,
 )
 from facegauge.training.methods.dsl_fiqa.encoder import DegradationEncoder
-from facegauge.training.methods.dsl_fiqa.guide import LandmarkGuide
-from facegauge.training.methods.dsl_fiqa.tokens import VIT, make_tokens
+from facegauge.training.methods.dsl_fiqa.heads import (
+    Assessment,
+    SteepSigmoid,
+    apply_head,
+    create_head,
+    weighted_mean,
+)
+from facegauge.training.methods.dsl_fiqa.landmark_guide import LandmarkGuide
+from facegauge.training.methods.dsl_fiqa.tokens import VIT, create_tokens
 
 DECODER_BLOCKS = 3
 DEGRADATIONS = ("query", "concat", "none")
@@ -50,31 +55,35 @@ DEGRADATIONS = ("query", "concat", "none")
 
 @dataclass(frozen=True, slots=True)
 class CoreSettings:
-    """Sizes and choices of the core network; the defaults are ours, for two cores.
+    """Sizes and variants of the core network; the defaults are ours, for two CPU cores.
+
+    Run folders and scorers keep these fields under these names.
 
     Attributes:
         backbone: "vit_base_patch16_384" (timm) or a key of `backbones.TAPS`.
-        size: (height, width) of the pictures.
+        size: (height, width) of the input, in pixels.
         tap_width: channels of each tap, for backbones other than the ViT.
-        width: channels of the first Swin stage; the second has half.
+        width: channels of the first Swin stage; the second has half of them.
         heads: of both Swin stages.
-        window: (h, w) of the Swin windows; best if it divides the grid.
+        window: (h, w) of the Swin windows, in tokens; preferably a divisor of the grid.
         mlp: hidden width of the Swin blocks.
-        decoder_width, decoder_heads: of the decoder.
-        degradation: what becomes of the degradation cells: "query", they ask the tokens, as in the
-            paper; "concat", they lie beside the tokens, which ask each other; "none", they are not
-            looked at. The last two are for comparison; their form is our choice.
-        cells: (rows, columns) of the degradation cells; `cell_width`: channels of each.
-        stretch: "grid" or "nearest", see `attention.stretched`.
-        landmarks: how many numbers say where the landmarks are; 0: no landmark branch.
-        frequencies: of their positional encoding.
+        decoder_width, decoder_heads: channels and heads of the decoder.
+        degradation: how the degradation cells are used: "query", as queries to the tokens, as in
+            the paper; "concat", concatenated with the tokens, which then attend to each other; or
+            "none". The last two are for ablation; their form is our choice.
+        cells: (rows, columns) of the degradation cells.
+        cell_width: channels of a cell.
+        stretch: "grid" or "nearest", see `attention.cell_of_token`.
+        landmarks: length of the landmark vector; 0: no landmark branch.
+        frequencies: of the landmarks' positional encoding.
         landmark_width: hidden width of the landmark branch.
-        guides: "confidence" or "both": the heads that see the landmarks.
-        confidence_gain: what the confidence head's value is multiplied by before its sigmoid; above
-            1 the head learns that much faster than the rest. Ours.
+        guides: which heads the landmarks guide: "confidence", or "both".
+        confidence_gain: factor on the confidence head's value before its sigmoid; above 1 the head
+            learns that much faster than the rest. Ours.
         scrambled: see `attention.ChannelAttention`.
-        whole: keep what the reference creates and never uses, to meet its count.
-        bias: the score that training starts from; the mean label, say.
+        whole: keep the layers that the reference creates and never uses, for its parameter count.
+        dropout: probability, throughout the core.
+        bias: the score at initialisation, such as the mean label.
     """
 
     backbone: str = "mobilenet_v2"
@@ -102,10 +111,11 @@ class CoreSettings:
 
     def __post_init__(self) -> None:
         if self.guides not in ("confidence", "both"):
-            raise UsageError(f"guides must be confidence or both, got {self.guides!r}")
+            raise UsageError(f"expected guides to be confidence or both, got {self.guides!r}")
         if self.degradation not in DEGRADATIONS:
-            known = ", ".join(DEGRADATIONS)
-            raise UsageError(f"degradation must be one of {known}, got {self.degradation!r}")
+            raise UsageError(
+                f"expected degradation to be {' or '.join(DEGRADATIONS)}, got {self.degradation!r}"
+            )
 
 
 PAPER = CoreSettings(
@@ -125,7 +135,7 @@ PAPER = CoreSettings(
 """The reference's sizes with our landmark branch: 114,094,373 parameters."""
 
 CODED = replace(PAPER, landmark_width=10_500, guides="both", whole=True)
-"""The reference as coded: 251,409,764 parameters, 21,715,304 of which no score depends on."""
+"""The reference as coded: 251,409,764 parameters; no score depends on 21,715,304 of them."""
 
 
 class Core(nn.Module):
@@ -133,21 +143,25 @@ class Core(nn.Module):
 
     With the default settings it has 2.8 million parameters.
 
+    Attributes:
+        config: the settings as plain data.
+        grid: (h, w) of the tokens and of all maps.
+
     Raises:
         UsageError: a name in the settings is unknown, or the backbone does not take the size.
     """
 
-    which: Tensor
+    cell_index: Tensor
 
     def __init__(self, settings: CoreSettings) -> None:
         super().__init__()
         its, self.config = settings, asdict(settings)
-        self.tokens = make_tokens(its.backbone, its.size, its.tap_width, its.whole)
-        self.grid, self.both = self.tokens.grid, its.guides == "both"
+        self.tokens = create_tokens(its.backbone, its.size, its.tap_width, its.whole)
+        self.grid, self.guides_both = self.tokens.grid, its.guides == "both"
         self.stages = _stages(self.tokens.channels, self.grid, its)
-        which = stretched(its.cells, self.grid, its.stretch)
-        self.register_buffer("which", which, persistent=False)
-        self.cells_ask = its.degradation == "query"
+        cell_index = cell_of_token(its.cells, self.grid, its.stretch)
+        self.register_buffer("cell_index", cell_index, persistent=False)
+        self.cells_query = its.degradation == "query"
         self.join = (
             nn.Conv2d(its.decoder_width + its.cell_width, its.decoder_width, 1)
             if its.degradation == "concat"
@@ -156,9 +170,9 @@ class Core(nn.Module):
         self.decoder = nn.ModuleList(
             DegradationBlock(
                 its.decoder_width,
-                its.cell_width if self.cells_ask else its.decoder_width,
+                its.cell_width if self.cells_query else its.decoder_width,
                 heads=its.decoder_heads,
-                which=which if self.cells_ask else torch.arange(len(which)),
+                cell_index=cell_index if self.cells_query else torch.arange(len(cell_index)),
                 number=number,
             )
             for number in range(DECODER_BLOCKS)
@@ -172,8 +186,10 @@ class Core(nn.Module):
         )
         plain = its.decoder_width
         guided = plain + 1 if self.guide else plain
-        self.quality = head(guided if self.both else plain, nn.ReLU(), its.bias, its.dropout)
-        self.confidence = head(guided, SteepSigmoid(its.confidence_gain), 0.0, its.dropout)
+        self.quality = create_head(
+            guided if self.guides_both else plain, nn.ReLU(), its.bias, its.dropout
+        )
+        self.confidence = create_head(guided, SteepSigmoid(its.confidence_gain), 0.0, its.dropout)
         if its.whole:
             self.unused = _unused(its)
 
@@ -184,26 +200,27 @@ class Core(nn.Module):
 
         Args:
             x: (N, 3, H, W), normalised, of the size that the network was built for.
-            cells: (N, rows * columns, cell_width), from the degradation encoder; None where
+            cells: (N, rows * columns, cell_width), of the degradation encoder; None if
                 `degradation` is "none".
-            landmarks: (N, L) from `facegauge.data.landmarks`; None: zeros, where no detected
-                face lies. Not looked at when the network has no landmark branch.
+            landmarks: (N, L) landmark vectors; None: zeros, which mean that they are unknown. Not
+                read by a network without a landmark branch.
         """
         maps = self.stages(self.tokens(x))
         if self.join is not None:
             assert cells is not None
-            beside = cells[:, self.which].transpose(1, 2).reshape(x.shape[0], -1, *self.grid)
-            maps = self.join(torch.cat([maps, beside], 1))
+            at_tokens = cells[:, self.cell_index].transpose(1, 2)
+            at_tokens = at_tokens.reshape(x.shape[0], -1, *self.grid)
+            maps = self.join(torch.cat([maps, at_tokens], 1))
         for block in self.decoder:
-            maps = block(maps, cells if self.cells_ask else maps.flatten(2).transpose(1, 2))
+            maps = block(maps, cells if self.cells_query else maps.flatten(2).transpose(1, 2))
         guided = maps
         if self.guide is not None:
             if landmarks is None:
                 landmarks = x.new_zeros(x.shape[0], self.guide.count)
             guided = torch.cat([maps, self.guide(landmarks)], 1)
-        quality = placed(self.quality, guided if self.both else maps)
-        confidence = placed(self.confidence, guided)
-        return Assessment(weighted(quality, confidence), quality, confidence)
+        quality = apply_head(self.quality, guided if self.guides_both else maps)
+        confidence = apply_head(self.confidence, guided)
+        return Assessment(weighted_mean(quality, confidence), quality, confidence)
 
     def forward(
         self, x: Tensor, cells: Tensor | None = None, landmarks: Tensor | None = None
@@ -212,26 +229,32 @@ class Core(nn.Module):
         return self.assess(x, cells, landmarks).score
 
     def load_pretrained(self, weights: str | Path) -> None:
-        """Load the backbone's ImageNet weights: "imagenet", or a .pth file in its library's layout.
+        """Load the backbone's ImageNet weights.
+
+        Args:
+            weights: "imagenet", to let the backbone's library fetch them, or a .pth file in that
+                library's layout.
 
         Raises:
-            UsageError: they cannot be had.
+            UsageError: the weights cannot be read, or are another network's.
         """
         self.tokens.load_pretrained(weights)
 
 
 class DslFiqa(nn.Module):
-    """The whole system on one crop: a frozen degradation encoder and the core network.
+    """DSL-FIQA on one crop: a frozen degradation encoder and the core network.
 
     Args:
-        encoder: never trained here, and always in eval mode; None for a core without degradation.
-        core: the network that is trained; its cells are the encoder's.
+        encoder: its weights are frozen, and it stays in evaluation mode; None for a core without
+            degradation cells.
+        core: the network that is trained.
 
     Attributes:
         uses_landmarks: whether scores depend on landmarks.
+        config: what `nn.build.build` makes the same network from.
 
     Raises:
-        UsageError: the encoder's cells are not those that the core was built for.
+        UsageError: the core needs an encoder, or other cells than the encoder's.
     """
 
     def __init__(self, encoder: DegradationEncoder | None, core: Core) -> None:
@@ -239,15 +262,15 @@ class DslFiqa(nn.Module):
         if (encoder is None) != (core.config["degradation"] == "none"):
             raise UsageError(
                 f"a core with degradation {core.config['degradation']!r} "
-                f"{'needs an' if encoder is None else 'has no use for an'} encoder"
+                f"{'needs an' if encoder is None else 'takes no'} encoder"
             )
         if encoder is not None:
             asked = [*core.config["cells"], core.config["cell_width"]]
             given = [*encoder.grid, encoder.width]
             if asked != given:
                 raise UsageError(
-                    "the core needs degradation cells of rows, columns and channels "
-                    f"{asked}, the encoder gives {given}"
+                    "the core needs degradation cells of [rows, columns, channels] "
+                    f"{asked}, the encoder has {given}"
                 )
             encoder.requires_grad_(False)
         self.encoder, self.core = encoder, core
@@ -264,14 +287,19 @@ class DslFiqa(nn.Module):
         return cls(encoder, Core(CoreSettings(**config["core"])))
 
     def train(self, mode: bool = True) -> DslFiqa:
-        """The core's mode; the encoder stays in eval, so that its batch norms do not move."""
+        """Set the core's mode; the frozen encoder stays in evaluation mode, for its batch norms."""
         super().train(mode)
         if self.encoder is not None:
             self.encoder.eval()
         return self
 
     def assess(self, x: Tensor, landmarks: Tensor | None = None) -> Assessment:
-        """Score and maps of normalised pictures (N, 3, H, W); see `Core.assess`."""
+        """Score and maps.
+
+        Args:
+            x: (N, 3, H, W), normalised.
+            landmarks: (N, 10) from `faces.landmarks.landmark_vector`; None: unknown.
+        """
         with torch.no_grad():
             cells = None if self.encoder is None else self.encoder.cells(x)
         return self.core.assess(x, cells, landmarks)
@@ -282,7 +310,7 @@ class DslFiqa(nn.Module):
         return {"score": found.score, "heat_map": found.heat_map, **found._asdict()}
 
     def forward(self, x: Tensor, landmarks: Tensor | None = None) -> Tensor:
-        """(N, 3, H, W), normalised, to scores (N,)."""
+        """As `assess`, to scores (N,)."""
         return self.assess(x, landmarks).score
 
 
@@ -308,7 +336,7 @@ def _stages(channels: int, grid: Sequence[int], settings: CoreSettings) -> nn.Se
 
 
 def _unused(settings: CoreSettings) -> nn.ModuleList:
-    """What the reference's code creates beside the ViT's tail and no score depends on."""
+    """Layers that the reference's code creates, beside the ViT's last ones, and never uses."""
     width, narrow = settings.width, settings.decoder_width
     downsampling = [nn.Conv2d(side, side, 3) for side in (width, width // 2)]
     mlp = [nn.Linear(narrow, narrow) for _ in range(2)]

@@ -1,58 +1,56 @@
-"""DSL-FIQA: an encoder that learns degradation from two sets, and a transformer that it guides.
+"""DSL-FIQA: an encoder learns degradations from two sets and then informs a transformer.
 
-Source: arXiv 2406.09622. Its parts, in order:
-1. the degradation encoder learns from clean faces under many degradations, S, and from faces as
-   they are, R; it is then frozen;
+Source: arXiv 2406.09622. In order:
+1. the degradation encoder learns from clean faces under many degradations (set S) and from faces as
+   they are (set R); it is then frozen;
 2. the core network learns the labels, from the picture, the encoder's cells and the landmarks.
 
-How the encoder was trained was never released, so step 1 is a completion; see `dual_set`. The core
-may start from a backbone that was trained for quality before, and also learns the order of degraded
-copies where its plan asks for it: our choices. For comparison, `encoder.learns` says what the
-encoder learns from, `core.degradation` how the core takes its cells, `core.landmarks` whether
-landmarks guide it.
+The training of the encoder was not released, so step 1 is our completion; see `dual_set` and
+`dual_set_batches`. Ours, too: the core can start from a backbone that was trained for quality, and
+it also learns the order of degraded copies, if its plan has groups. Settings for ablations:
+`encoder.learns`, `core.degradation` and `core.landmarks`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
-from facegauge.data.leakage import refuse_leaks, without_leaks
+from facegauge.data.leakage import without_leaks
 from facegauge.data.manifests import Manifest
 from facegauge.errors import UsageError
-from facegauge.faces.landmarks import LANDMARK_SIZE
-from facegauge.nn.checkpoints import load_run
-from facegauge.training.context import describe
-from facegauge.training.devices import log_from_main_process
+from facegauge.faces.spec import PreprocessSpec
+from facegauge.nn.checkpoints import find_run
+from facegauge.nn.regressor import Regressor
+from facegauge.training.context import TrainingContext, begin_run, describe, load_pretrained
 from facegauge.training.inputs.views import Framed, ViewBatches, ViewMaker
-from facegauge.training.legacy_job import (
-    Job,
-    Settings,
-    batch_plan,
-    earlier,
-    open_job,
-    score_loss,
-)
-from facegauge.training.methods.dsl_fiqa.dual_set import WAYS, DualSet, DualSetBatches, DualSetPlan
+from facegauge.training.methods.dsl_fiqa.config import CoreConfig, DslFiqaConfig, EncoderConfig
+from facegauge.training.methods.dsl_fiqa.dual_set import DualSet
+from facegauge.training.methods.dsl_fiqa.dual_set_batches import DualSetBatches
 from facegauge.training.methods.dsl_fiqa.encoder import DegradationEncoder
 from facegauge.training.methods.dsl_fiqa.network import Core, CoreSettings, DslFiqa
 from facegauge.training.methods.dsl_fiqa.patch_contrast import PatchContrast
-from facegauge.training.methods.dsl_fiqa.retrieval import retrieval_validation, sharpest_people
+from facegauge.training.methods.dsl_fiqa.retrieval import degraded_people, retrieval_validation
 from facegauge.training.methods.dsl_fiqa.tokens import CnnTokens
-from facegauge.training.objectives import Supervised
+from facegauge.training.objectives import Supervised, score_loss
+from facegauge.training.settings import is_pretrained
 
 SYSTEM = "dsl"
-FACES = "auto"  # in clean and unlabelled pictures: the largest face is searched
-LESSONS = (*WAYS, "patches")
+FACES = "auto"  # in clean and unlabelled pictures: the largest face is detected
+KEPT = ("command", "commit", "data")  # of the run that an encoder is taken from
+
+logger = logging.getLogger(__name__)
 
 
 def run(
-    settings: Settings,
+    config: DslFiqaConfig,
     data: Manifest,
     unlabelled: Sequence[Manifest],
     clean: Sequence[Manifest],
@@ -60,157 +58,215 @@ def run(
     *,
     resume: bool = False,
     allow_leakage: bool = False,
-    say: Callable[[str], None] = print,
 ) -> dict[str, float]:
-    """Train encoder and core into the run folder `out`; it becomes the whole system's.
+    """Train encoder and core into the run folder `out`.
 
     Args:
-        settings: a preset of `dsl.toml`, with overrides.
+        config: a preset, with overrides; see `training.config.load_preset`.
         data: labelled pictures, framed as the labels saw them, with splits train and val.
-        unlabelled: more faces as they are, for R; with a split column, only its train rows.
-        clean: sharp faces, for S; likewise.
-        resume: go on with what `out` holds.
+        unlabelled: more faces as they are, for set R; with a split column, only its train rows.
+        clean: sharp faces, for set S; likewise.
+        out: the run folder.
+        resume: continue with what `out` holds.
         allow_leakage: train although splits share pictures or people, and on unlabelled or clean
             pictures that val has too. Otherwise the first are refused and the second left out.
 
     Returns:
-        `map`, the encoder's mean average precision of retrieval on people of val, if it has an
-        encoder, and `val_score`, (SRCC + PLCC) / 2 of the whole system on val.
+        `map`, the mean average precision of retrieval by the encoder, on people of val, if there is
+        an encoder; and `val_score`, (SRCC + PLCC) / 2 of the whole network on val.
 
     Raises:
         UsageError: leaks between the splits, no train or val rows, `out` is in use and `resume` is
-            off, or settings that do not go together.
+            off, or too few pictures for the sets.
     """
-    if settings["core"]["landmarks"] not in (0, LANDMARK_SIZE):
-        raise UsageError(
-            f"expected core.landmarks to be {LANDMARK_SIZE}, the detector's five points, "
-            f"or 0 for none, got {settings['core']['landmarks']}"
-        )
-    log_from_main_process()
+    landmarks = bool(config.core.landmarks)
+    encoder: DegradationEncoder | None = None
+    source: dict[str, Any] = {}
+    if config.core.degradation != "none":
+        encoder, source = create_encoder(config.encoder)
+    context = begin_run(
+        config,
+        data,
+        [],
+        out,
+        spec=config.input.spec,
+        resume=resume,
+        allow_leakage=allow_leakage,
+        landmarks=landmarks,
+    )
+    unlabelled, clean = ([_training_part(one) for one in side] for side in (unlabelled, clean))
     if not allow_leakage:
-        refuse_leaks(data)
-        val = data.where(split="val")
-        unlabelled = [without_leaks(part, [val]) for part in unlabelled]
-        clean = [without_leaks(part, [val, *unlabelled]) for part in clean]
-    points, start = bool(settings["core"]["landmarks"]), settings["encoder"]["start"]
-    encoder = earlier_encoder(start) if start else None
-    job = open_job(settings, data, [], out, resume=resume, say=say, points=points)
-    learned = describe([data.where(split="train"), *map(_learned, [*unlabelled, *clean])])
-    record = {**job.settings, "data": learned}
-    if start:
-        made = load_run(start).settings
-        record["encoder_run"] = {key: made.get(key, "") for key in ("command", "commit", "data")}
-    job = replace(job, settings=record)
-    sharp = _faces(job, clean, points)
+        unlabelled = [without_leaks(one, [context.val]) for one in unlabelled]
+        clean = [without_leaks(one, [context.val, *unlabelled]) for one in clean]
+    lists = describe([data.where(split="train"), *unlabelled, *clean])
+    context = context.recorded(data=lists, **source)
+    sharp = _load(context, clean, landmarks=landmarks)
+
     figures = {}
-    if settings["core"]["degradation"] == "none":
-        encoder = None
-    else:
-        spec = job.maker.spec
-        faces = sharpest_people(job.val, spec, settings["judge"]["faces"])
-        part = "mean" if settings["encoder"]["pooled"] else "cells"
-        judge = retrieval_validation(faces, spec, part=part)
-        encoder = encoder or train_encoder(replace(job, validate=judge), unlabelled, sharp)
-        figures["map"] = judge(encoder)["map"]
-    network = train_core(job, encoder, sharp)
-    figures["val_score"] = job.validate(network)["val_score"]
+    if encoder is not None:
+        people = degraded_people(context.val, config.input.spec, config.retrieval.people)
+        part = "mean" if config.encoder.pooled else "cells"
+        validate = retrieval_validation(people, config.input.spec, part=part)
+        validated = replace(context, validate=validate)
+        train_encoder(validated, config.encoder, encoder, unlabelled, sharp)
+        figures["map"] = validate(encoder)["map"]
+    network = train_core(context, config.core, encoder, sharp)
+    figures["val_score"] = context.validate(network)["val_score"]
     for name, value in figures.items():
-        job.say(f"{name} on val {value:.4f}")
+        logger.info("%s on val: %.4f", name, value)
     return figures
 
 
+def create_encoder(config: EncoderConfig) -> tuple[DegradationEncoder, dict[str, Any]]:
+    """The degradation encoder with its first weights.
+
+    An encoder of an earlier run keeps its own layers and grid.
+
+    Returns:
+        The encoder, and for the record how the run that it was taken from was made, if any.
+
+    Raises:
+        UsageError: `init_from` holds no encoder and no network with the encoder's backbone.
+    """
+    network = None
+    if is_pretrained(config.init_from):
+        run = find_run(config.init_from)
+        found = _encoder_of(run.network)
+        if found is not None:
+            made = {key: run.settings.get(key, "") for key in KEPT}
+            return found.requires_grad_(True), {"encoder_run": made}
+        network = load_pretrained(config.init_from, config.backbone)
+    elif config.init_from:
+        network = Regressor(config.backbone)
+        network.load_pretrained(config.init_from)
+    torch.manual_seed(config.fit.seed)
+    encoder = DegradationEncoder(config.channels, config.grid, config.backbone)
+    if network is not None:
+        encoder.load_backbone(network)
+    return encoder, {}
+
+
 def train_encoder(
-    job: Job, unlabelled: Sequence[Manifest], clean: list[Framed]
-) -> DegradationEncoder:
-    """Step 1: dual sets, or patches."""
-    numbers = job.settings["encoder"]
-    torch.manual_seed(numbers["fit"]["seed"])
-    encoder = DegradationEncoder(numbers["channels"], numbers["grid"], numbers["backbone"])
-    if numbers["body"]:
-        encoder.start_from(earlier(numbers["body"], numbers["backbone"]))
-    if numbers["fit"]["steps"]:
-        real = [*job.maker.pictures, *_faces(job, unlabelled)]
-        maker = partial(ViewMaker, spec=job.maker.spec, config=job.maker.config)
-        plan = DualSetPlan(**numbers["plan"])
-        sets = partial(DualSetBatches, maker(clean), maker(real), plan)
-        system = f"{SYSTEM} encoder"
-        job.fit(
-            "encoder", encoder, lesson(job, numbers), sets, system=system, numbers=numbers["fit"]
-        )
-    return encoder.eval()
-
-
-def lesson(job: Job, numbers: Settings) -> nn.Module:
-    """What the encoder learns from: both ways of the dual set, one of them, or patches."""
-    spec, learns = job.maker.spec, numbers["learns"]
-    if learns not in LESSONS:
-        raise UsageError(f"encoder.learns must be one of {', '.join(LESSONS)}, got {learns!r}")
-    if learns == "patches":
-        return PatchContrast(spec, numbers["patch"], numbers["patch_temperature"])
-    names = ("temperature", "distance", "pooled", "standardised")
-    return DualSet(spec, **{name: numbers[name] for name in names}, ways=learns)
-
-
-def train_core(job: Job, encoder: DegradationEncoder | None, clean: list[Framed]) -> DslFiqa:
-    """Step 2: labels, and, where the plan asks for groups, the order of degraded copies.
+    context: TrainingContext,
+    config: EncoderConfig,
+    encoder: DegradationEncoder,
+    unlabelled: Sequence[Manifest],
+    clean: Sequence[Framed],
+) -> None:
+    """Step 1: contrastive learning on sets S and R; with 0 steps the encoder stays as it is.
 
     Args:
-        clean: sharp faces, of which copies are degraded too.
+        unlabelled: faces of set R, beside the labelled ones.
+        clean: faces of set S.
     """
-    numbers = job.settings["core"]
-    torch.manual_seed(numbers["fit"]["seed"])
-    names = {field.name for field in fields(CoreSettings)}
-    sizes = {name: value for name, value in numbers.items() if name in names}
-    if encoder is not None:
-        cells = {"cells": encoder.grid, "cell_width": encoder.width}
-        sizes.update(cells)
-    spec = job.maker.spec
-    core = Core(CoreSettings(**sizes, size=(spec.height, spec.width), bias=job.mean_label))
-    if numbers["weights"]:
-        core.load_pretrained(numbers["weights"])
-    if numbers["start"]:
-        start_tokens(core, numbers["start"])
-    network = DslFiqa(encoder, core)
-    objective = Supervised(spec, score_loss(numbers), numbers["order_weight"], numbers["margin"])
-    maker = ViewMaker([*job.maker.pictures, *clean], spec, job.maker.config)
-    batches = partial(ViewBatches, maker, batch_plan(numbers["plan"]))
-    job.fit("", network, objective, batches, system=SYSTEM, numbers=numbers["fit"])
+    if config.fit.steps:
+        spec, views = context.maker.spec, context.maker.config
+        real = [*context.maker.pictures, *_load(context, unlabelled)]
+        batches = partial(
+            DualSetBatches,
+            ViewMaker(clean, spec, views),
+            ViewMaker(real, spec, views),
+            config.plan,
+        )
+        objective = encoder_objective(config, spec)
+        context.fit("encoder", encoder, objective, batches, config.fit, system=f"{SYSTEM} encoder")
+    encoder.eval()
+
+
+def encoder_objective(config: EncoderConfig, spec: PreprocessSpec) -> nn.Module:
+    """What the encoder learns: both ways of the dual sets, one of them, or patches."""
+    if config.learns == "patches":
+        return PatchContrast(spec, config.patch, config.patch_temperature)
+    return DualSet(
+        spec,
+        temperature=config.temperature,
+        distance=config.distance,
+        ways=config.learns,
+        pooled=config.pooled,
+        standardised=config.standardised,
+    )
+
+
+def train_core(
+    context: TrainingContext,
+    config: CoreConfig,
+    encoder: DegradationEncoder | None,
+    clean: Sequence[Framed],
+) -> DslFiqa:
+    """Step 2: labels, and, if the plan has groups, the order of degraded copies.
+
+    Args:
+        clean: sharp faces, of which there are degraded copies too.
+    """
+    spec = context.maker.spec
+    network = DslFiqa(encoder, create_core(config, encoder, spec, bias=context.mean_label))
+    objective = Supervised(
+        spec,
+        score_loss(config, config.label_rank_weight),
+        config.severity_rank_weight,
+        config.margin,
+    )
+    maker = ViewMaker([*context.maker.pictures, *clean], spec, context.maker.config)
+    batches = partial(ViewBatches, maker, config.plan)
+    context.fit("", network, objective, batches, config.fit, system=SYSTEM)
     return network.eval()
 
 
-def start_tokens(core: Core, start: str) -> None:
-    """The core's backbone from an earlier network; see `job.earlier`.
+def create_core(
+    config: CoreConfig, encoder: DegradationEncoder | None, spec: PreprocessSpec, *, bias: float
+) -> Core:
+    """The core network with its first weights, for the cells of an encoder.
+
+    Args:
+        bias: the score at initialisation.
 
     Raises:
-        UsageError: there is none with the same backbone.
+        UsageError: the weights of `init_from` cannot be read, or are another backbone's.
     """
-    before = earlier(start, core.config["backbone"]).state_dict()
-    assert isinstance(core.tokens, CnnTokens)  # `earlier` has no other backbones
-    backbone = core.tokens.backbone
-    backbone.load_state_dict({name: before[name] for name in backbone.state_dict()})
+    torch.manual_seed(config.fit.seed)
+    shared = {field.name for field in fields(CoreSettings)} & vars(config).keys()
+    sizes = {name: getattr(config, name) for name in shared}
+    if encoder is not None:
+        sizes |= {"cells": encoder.grid, "cell_width": encoder.width}
+    core = Core(CoreSettings(**sizes, size=(spec.height, spec.width), bias=bias))
+    if is_pretrained(config.init_from):
+        weights = load_pretrained(config.init_from, config.backbone).state_dict()
+        assert isinstance(core.tokens, CnnTokens)  # `load_pretrained` has no other backbones
+        backbone = core.tokens.backbone
+        backbone.load_state_dict({name: weights[name] for name in backbone.state_dict()})
+    elif config.init_from:
+        core.load_pretrained(config.init_from)
+    return core
 
 
-def earlier_encoder(folder: str) -> DegradationEncoder:
-    """The encoder of an earlier run: its own folder's, or that of a whole system.
+def load_encoder(name_or_folder: str) -> DegradationEncoder:
+    """The encoder of an earlier run: of its own folder, or of a whole network.
 
     Raises:
         UsageError: there is none.
     """
-    network = load_run(folder).network
-    found = network.encoder if isinstance(network, DslFiqa) else network
-    if not isinstance(found, DegradationEncoder):
-        raise UsageError(f"{folder} holds no degradation encoder")
+    found = _encoder_of(find_run(name_or_folder).network)
+    if found is None:
+        raise UsageError(f"{name_or_folder} holds no degradation encoder")
     return found.eval()
 
 
-def _faces(job: Job, manifests: Sequence[Manifest], points: bool = False) -> list[Framed]:
-    found: list[Framed] = []
-    for manifest in manifests:
-        found += job.load(_learned(manifest), FACES, points=points)
-    return found
+def _encoder_of(network: nn.Module) -> DegradationEncoder | None:
+    found = network.encoder if isinstance(network, DslFiqa) else network
+    return found if isinstance(found, DegradationEncoder) else None
 
 
-def _learned(manifest: Manifest) -> Manifest:
-    """The part of a list that is learned from: with a split column, its train rows; no labels."""
+def _load(
+    context: TrainingContext, manifests: Sequence[Manifest], *, landmarks: bool = False
+) -> list[Framed]:
+    return [
+        picture
+        for manifest in manifests
+        for picture in context.load(manifest, FACES, landmarks=landmarks)
+    ]
+
+
+def _training_part(manifest: Manifest) -> Manifest:
+    """The rows to train on, without labels: with a split column, its train rows."""
     part = manifest if manifest.splits is None else manifest.where(split="train")
     return replace(part, scores=None)

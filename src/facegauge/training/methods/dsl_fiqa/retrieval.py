@@ -1,7 +1,7 @@
-"""Has an encoder learned degradation or content? Retrieval by degradation across people.
+"""Retrieval by degradation across people: does an encoder describe degradation, or content?
 
-Asked on faces that training never saw. DSL-FIQA (arXiv 2406.09622) reports the mean
-average precision of retrieval, without saying how it is counted; how we count is our choice.
+Measured on faces that were not trained on. DSL-FIQA (arXiv 2406.09622) reports a mean average
+precision of such a retrieval without its definition; ours is in `average_precisions`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from facegauge.errors import UsageError
 from facegauge.evaluation.intervals import RESAMPLES, Interval, bootstrap
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.training.inputs.pictures import load_framed, sampled
-from facegauge.training.methods.dsl_fiqa.dual_set import KINDS
+from facegauge.training.methods.dsl_fiqa.dual_set_batches import KINDS
 
 if TYPE_CHECKING:
     from torch import nn
@@ -35,17 +35,18 @@ Names = npt.NDArray[np.str_]
 
 METRICS = ("euclidean", "cosine")
 PARTS = ("cells", "mean", "embedding")
-QUERIES = 256  # whose distances are held at a time
+CHUNK = 256  # queries whose distances are computed at a time
 
 
 @dataclass(frozen=True, slots=True)
 class DegradedFaces:
-    """N views with what was done to them.
+    """N degraded views of faces.
 
     Attributes:
         views: (N, H, W, 3) uint8.
-        kinds, identities: (N,) names.
+        kinds: (N,) names of degradations.
         severities: (N,), 0..5.
+        identities: (N,) names of people.
     """
 
     views: Pixels
@@ -60,17 +61,30 @@ def degraded_faces(
     spec: PreprocessSpec,
     *,
     kinds: Sequence[str] = KINDS,
-    least: float = 1.0,
+    min_severity: float = 1.0,
     seed: int = 0,
 ) -> DegradedFaces:
-    """Every picture under every kind once, at a random severity from `least` to 5.
+    """Every picture under every kind of degradation once, at a random severity.
 
-    As in training, degraded at the network's input size.
+    As in training, pictures are degraded at the network's input size.
+
+    Args:
+        pictures: clean faces.
+        identities: the person in each picture.
+        spec: the network's input.
+        kinds: of degradations.
+        min_severity: lowest severity; the highest is 5.
+        seed: of the severities and of the degradations.
+
+    Raises:
+        UsageError: the numbers of pictures and of identities differ.
     """
     if len(pictures) != len(identities):
-        raise UsageError(f"{len(pictures)} pictures need as many names, got {len(identities)}")
+        raise UsageError(
+            f"expected {len(pictures)} identities, one a picture, got {len(identities)}"
+        )
     rng = np.random.default_rng(seed)
-    severities = rng.uniform(least, 5, (len(pictures), len(kinds)))
+    severities = rng.uniform(min_severity, 5, (len(pictures), len(kinds)))
     views = [
         degrade(clean, kind, severities[row, column], rng)
         for row, clean in enumerate(sampled(pictures, spec))
@@ -84,29 +98,31 @@ def degraded_faces(
     )
 
 
-def sharpest_people(
+def degraded_people(
     manifest: Manifest,
     spec: PreprocessSpec,
-    most: int,
+    people: int,
     *,
     seed: int = 0,
 ) -> DegradedFaces:
-    """The pictures with the highest labels, one a person, under every kind once.
+    """The picture with the highest label of each person, under every kind of degradation once.
 
-    People are told apart by the first of `leakage.PEOPLE` that is a column. Without one, and where
-    it is blank, every picture is taken for another person's.
+    The first of the columns `leakage.PEOPLE` that the manifest has identifies people. Without one,
+    and where it is blank, every picture counts as another person.
 
     Args:
         manifest: labelled pictures, framed as the labels saw them.
-        most: people at most.
+        spec: the network's input.
+        people: number of people at most, those with the highest labels.
+        seed: see `degraded_faces`.
     """
     paths = tuple(map(str, manifest.paths))
-    people = next((manifest.groups[name] for name in PEOPLE if name in manifest.groups), paths)
-    names = [person or path for person, path in zip(people, paths, strict=True)]
+    column = next((manifest.groups[name] for name in PEOPLE if name in manifest.groups), paths)
+    names = [person or path for person, path in zip(column, paths, strict=True)]
     best: dict[str, int] = {}
     for row in np.argsort(-manifest.labels(), kind="stable"):
         best.setdefault(names[row], int(row))
-    chosen = dict(list(best.items())[:most])
+    chosen = dict(list(best.items())[:people])
     faces = load_framed(manifest.take(list(chosen.values())), spec, "whole")
     return degraded_faces(faces, list(chosen), spec, seed=seed)
 
@@ -117,27 +133,37 @@ def embed(
     spec: PreprocessSpec,
     *,
     part: str = "cells",
-    batch: int = 64,
+    batch_size: int = 64,
 ) -> Array:
-    """(N, H, W, 3) uint8 to what an encoder says of them, (N, D) float32, in eval mode.
+    """An encoder's descriptions of views, in evaluation mode.
 
     Args:
-        part: "cells", flattened, which scoring reads; "mean", the mean cell, which knows nothing of
-            where on the face something is; or "embedding", which training compares.
+        network: a `DegradationEncoder`.
+        views: (N, H, W, 3) uint8.
+        spec: normalisation of the views.
+        part: "cells", flattened, which scoring uses; "mean", their mean, without positions on the
+            face; or "embedding", which the contrastive loss compares.
+        batch_size: views that the network sees at a time.
+
+    Returns:
+        (N, D) float32.
+
+    Raises:
+        UsageError: an unknown part.
     """
     import torch
 
     from facegauge.nn.normalise import Normalise
 
     if part not in PARTS:
-        raise UsageError(f"part must be one of {', '.join(PARTS)}, got {part!r}")
+        raise UsageError(f"expected part to be {' or '.join(PARTS)}, got {part!r}")
     network.eval()
     device = next(network.parameters()).device
     normalise = Normalise(spec).to(device)
     rows = []
     with torch.inference_mode():
-        for start in range(0, len(views), batch):
-            seen = normalise(torch.from_numpy(views[start : start + batch]).to(device))
+        for start in range(0, len(views), batch_size):
+            seen = normalise(torch.from_numpy(views[start : start + batch_size]).to(device))
             cells, embedding = network(seen)
             rows.append({"cells": cells, "mean": cells.mean(1), "embedding": embedding}[part])
         array: Array = torch.cat(rows).flatten(1).float().cpu().numpy()
@@ -145,13 +171,19 @@ def embed(
 
 
 def retrieval_validation(
-    faces: DegradedFaces, spec: PreprocessSpec, *, part: str = "cells", batch: int = 64
+    faces: DegradedFaces, spec: PreprocessSpec, *, part: str = "cells"
 ) -> Validate:
-    """The judge of an encoder's fit: mean average precision of retrieval is the criterion."""
+    """Validation of an encoder: `map`, its mean average precision, is also the `val_score`.
+
+    Args:
+        faces: whose views are queries and candidates.
+        spec, part: see `embed`.
+    """
 
     def validate(network: nn.Module) -> dict[str, float]:
-        found = embed(network, faces.views, spec, part=part, batch=batch)
-        precision = float(np.nanmean(average_precisions(found, faces.kinds, faces.identities)))
+        embeddings = embed(network, faces.views, spec, part=part)
+        each = average_precisions(embeddings, faces.kinds, faces.identities)
+        precision = float(np.nanmean(each))
         return {"map": precision, "val_score": precision}
 
     return validate
@@ -159,11 +191,11 @@ def retrieval_validation(
 
 @dataclass(frozen=True, slots=True)
 class Retrieval:
-    """How well pictures find others with the same degradation.
+    """How well pictures retrieve others with the same degradation.
 
     Attributes:
         precision: mean average precision, 0..1; the interval is over queries.
-        chance: what a random order gives on average.
+        chance: its expected value for a random order.
         kinds: the mean over the queries of each kind.
     """
 
@@ -181,17 +213,24 @@ def retrieval(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Retrieval:
-    """Judge embeddings (N, D); see `average_precisions` for what counts as found.
+    """The mean average precision of embeddings; see `average_precisions` for its definition.
+
+    Args:
+        embeddings: (N, D).
+        kinds: N names of degradations.
+        identities: N names of people.
+        metric: "euclidean", or "cosine" for directions only.
+        resamples, seed: of the bootstrap interval; the seed also orders equal distances.
 
     Raises:
-        UsageError: the lengths differ, an unknown metric, or no picture can find another.
+        UsageError: the lengths differ, an unknown metric, or no picture can retrieve another.
     """
     kinds, identities = np.asarray(kinds), np.asarray(identities)
     found = average_precisions(embeddings, kinds, identities, metric=metric, seed=seed)
     asked = np.isfinite(found)
     if not asked.any():
-        raise UsageError("no kind is there for two identities, so nothing can be retrieved")
-    counts = (_sought(kinds, identities, int(query)) for query in np.flatnonzero(asked))
+        raise UsageError("expected a degradation with pictures of two or more people, got none")
+    counts = (_relevant(kinds, identities, int(query)) for query in np.flatnonzero(asked))
     chance = [expected_precision(int(hits.sum()), int(among.sum())) for hits, among in counts]
     return Retrieval(
         bootstrap(np.mean, found[asked], resamples=resamples, seed=seed),
@@ -213,16 +252,19 @@ def average_precisions(
 ) -> npt.NDArray[np.float64]:
     """The average precision of each picture as a query for its kind, (N,).
 
-    Hits are pictures of the same kind and another identity. Those of the same kind and identity
-    are left out. All others, the query's own face under other kinds among them, are misses: an
-    encoder that goes by content ranks these first. Equal distances are put in a random order.
+    Relevant are pictures of the same kind and another identity. Those of the same kind and identity
+    are excluded. All others, the query's own face under other kinds among them, are irrelevant: an
+    encoder of content ranks these first. Equal distances are put in a random order.
 
     Args:
         embeddings: (N, D).
-        metric: "euclidean", or "cosine" for directions alone.
+        kinds: (N,) names of degradations.
+        identities: (N,) names of people.
+        metric: "euclidean", or "cosine" for directions only.
+        seed: of the order of equal distances.
 
     Returns:
-        0..1; nan for a query without hits.
+        (N,), 0..1; nan for a query without relevant pictures.
 
     Raises:
         UsageError: the lengths differ, or an unknown metric.
@@ -234,39 +276,43 @@ def average_precisions(
             f"{len(rows)} embeddings, {len(kinds)} kinds, {len(identities)} identities"
         )
     if metric not in METRICS:
-        raise UsageError(f"metric must be {' or '.join(METRICS)}, got {metric!r}")
+        raise UsageError(f"expected metric to be {' or '.join(METRICS)}, got {metric!r}")
     rows = rows.astype(np.float32 if rows.dtype == np.float32 else np.float64, copy=False)
     if metric == "cosine":
         rows = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
     else:
-        rows = rows - rows.mean(0)  # keeps the numbers small that are subtracted from each other
+        rows = rows - rows.mean(0)  # against cancellation: keeps the numbers small
     lengths, shuffled = np.square(rows).sum(1), np.random.default_rng(seed).permutation(len(rows))
     found = np.full(len(rows), math.nan)
     for query in range(len(rows)):
-        if query % QUERIES == 0:
-            distances = lengths - 2 * rows[query : query + QUERIES] @ rows.T
-        hits, among = _sought(kinds, identities, query)
+        if query % CHUNK == 0:
+            distances = lengths - 2 * rows[query : query + CHUNK] @ rows.T
+        hits, among = _relevant(kinds, identities, query)
         if hits.any():
-            order = shuffled[np.argsort(distances[query % QUERIES][shuffled], kind="stable")]
+            order = shuffled[np.argsort(distances[query % CHUNK][shuffled], kind="stable")]
             ranked = hits[order[among[order]]]
             places = np.flatnonzero(ranked) + 1
             found[query] = np.mean(np.arange(1, len(places) + 1) / places)
     return found
 
 
-def _sought(
+def _relevant(
     kinds: Names, identities: Names, query: int
 ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """The hits of a query, and what it searches: both (N,)."""
+    """The relevant pictures of a query, and the candidates: both (N,) masks."""
     same_kind, same_face = kinds == kinds[query], identities == identities[query]
     return same_kind & ~same_face, ~(same_kind & same_face)
 
 
 def expected_precision(hits: int, among: int) -> float:
-    """The average precision of a random order, on average: `hits` to find `among` pictures.
+    """The expected average precision of a random order.
 
-    With H the sum of 1/k for k up to G = `among` and R = `hits`, it is
+    With G = `among`, R = `hits` and H the sum of 1/k for k = 1..G, it is
     (H + (G - H) (R - 1) / (G - 1)) / G.
+
+    Args:
+        hits: relevant pictures, 1 or more.
+        among: candidates, `hits` or more.
     """
     harmonic = float(np.sum(1 / np.arange(1, among + 1)))
     return (harmonic + (among - harmonic) * (hits - 1) / max(1, among - 1)) / among

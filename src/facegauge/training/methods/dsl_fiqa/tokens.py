@@ -1,4 +1,7 @@
-"""From a picture to tokens: what a backbone says of every place, on one grid, as (N, C, h, w)."""
+"""From a picture to tokens: a backbone's features on one grid, (N, C, h, w).
+
+DSL-FIQA (arXiv 2406.09622) takes them from ViT-B/16; light backbones are our choice.
+"""
 
 from __future__ import annotations
 
@@ -15,16 +18,17 @@ from facegauge.nn.regressor import Regressor
 
 PATCH = 16
 VIT = "vit_base_patch16_384"
-VIT_TAPS = (6, 7, 8, 9)  # blocks, from 0
+VIT_TAPS = (6, 7, 8, 9)  # blocks, counted from 0
 
 
-def make_tokens(backbone: str, size: Sequence[int], tap_width: int, whole: bool) -> Tokens:
-    """The tokens of a backbone: timm's ViT-B/16, or any that `Regressor` knows.
+def create_tokens(backbone: str, size: Sequence[int], tap_width: int, whole: bool) -> Tokens:
+    """The tokens of a backbone: timm's ViT-B/16, or one that `Regressor` takes.
 
     Args:
-        size: (height, width) of the pictures.
-        tap_width: channels that each tap of a convolutional backbone is brought to.
-        whole: keep what lies behind the ViT's last tap.
+        backbone: `VIT` or a key of `backbones.TAPS`.
+        size: (height, width) of the input, in pixels.
+        tap_width: channels of each tap of a convolutional backbone, after its projection.
+        whole: keep the layers behind the ViT's last tap.
 
     Raises:
         UsageError: the backbone is unknown, or does not take pictures of this size.
@@ -32,17 +36,17 @@ def make_tokens(backbone: str, size: Sequence[int], tap_width: int, whole: bool)
     if backbone == VIT:
         return VitTokens(size, whole)
     if backbone not in TAPS:
-        raise UsageError(f"unknown backbone {backbone!r}; there are {', '.join([VIT, *TAPS])}")
+        raise UsageError(f"unknown backbone {backbone!r}; expected {' or '.join([VIT, *TAPS])}")
     return CnnTokens(backbone, size, tap_width)
 
 
 class VitTokens(nn.Module):
-    """The outputs of four blocks of ViT-B/16, side by side (DSL-FIQA, arXiv 2406.09622).
+    """The outputs of four blocks of ViT-B/16, concatenated, as in the paper.
 
     Args:
-        size: (height, width), multiples of 16.
-        whole: keep the blocks, the norm and the head behind the last tap, which do nothing here;
-            the reference does.
+        size: (height, width) of the input, in pixels; multiples of 16.
+        whole: keep the blocks, the norm and the head behind the last tap, as the reference does; no
+            score depends on them.
 
     Attributes:
         grid: (h, w) of the tokens.
@@ -54,7 +58,9 @@ class VitTokens(nn.Module):
         import timm
 
         if any(side % PATCH for side in size):
-            raise UsageError(f"{VIT} takes sizes that {PATCH} divides, got {tuple(size)}")
+            raise UsageError(
+                f"{VIT} needs an input height and width that {PATCH} divides, got {tuple(size)}"
+            )
         self.vit = timm.create_model(VIT, img_size=tuple(size))
         if not whole:
             self.vit.prune_intermediate_layers(list(VIT_TAPS), prune_norm=True, prune_head=True)
@@ -93,14 +99,14 @@ class VitTokens(nn.Module):
 
 
 class CnnTokens(nn.Module):
-    """A light backbone's maps at four strides, on the grid of stride 16, side by side (our choice).
+    """A convolutional backbone's maps at four strides, on the grid of stride 16, concatenated.
 
-    Each tap goes through a 1x1 convolution to the same number of channels, so that all weigh
-    alike, as the four blocks of the ViT do.
+    Our choice, for small networks. A 1x1 convolution gives every tap the same number of channels,
+    so that all have the same weight, as the four blocks of the ViT have.
 
     Args:
         backbone: a key of `backbones.TAPS`.
-        size: (height, width).
+        size: (height, width) of the input, in pixels.
         tap_width: channels of each tap.
 
     Attributes:

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import csv
 import logging
-from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from facegauge.arrays import Pixels
-from facegauge.data.degradations import DEGRADATIONS, degrade
+from facegauge.data.degradations import degrade
 from facegauge.data.manifests import Manifest, load_manifest
 from facegauge.errors import UsageError
 from facegauge.faces.detection import Detector
@@ -26,6 +25,7 @@ from facegauge.faces.lookahead import default_threads, map_ahead
 from facegauge.faces.sampling import sample
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.results import Box, Status
+from facegauge.training.methods.mspt.config import PortraitsConfig
 
 LIST = "list.csv"
 COLUMNS = ("image", "source", "kind", "severity")
@@ -36,30 +36,11 @@ Row = tuple[str, str, str, str]  # a line of the list, in the order of COLUMNS
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class CopySettings:
-    """Which copies a face gets.
-
-    Attributes:
-        copies: degraded ones, each of another kind.
-        kinds: degradations that are drawn from.
-        severity: least and largest, 0..5.
-        width: in pixels; a face's frame that is wider is shrunk to it first, with a good filter.
-        seed: of kinds, severities and noise.
-    """
-
-    copies: int
-    kinds: Sequence[str]
-    severity: tuple[float, float]
-    width: int
-    seed: int
-
-
 def cut_portraits(
     portraits: Manifest,
     folder: Path,
     spec: PreprocessSpec,
-    settings: CopySettings,
+    config: PortraitsConfig,
     *,
     detector: Detector | None = None,
 ) -> Manifest:
@@ -70,7 +51,7 @@ def cut_portraits(
         folder: gets a PNG file each and, at the end, `list.csv`; one that has it is taken as it is.
         spec: framing and aspect ratio of the cuts: that of the teacher who will label them. A
             portrait that is framed already is taken whole.
-        settings: which copies a face gets.
+        config: which copies a face gets.
         detector: finds the faces; CenterFace by default.
 
     Returns:
@@ -78,27 +59,21 @@ def cut_portraits(
         Portraits without a face, and unreadable ones, are left out; the log says how many.
 
     Raises:
-        UsageError: no portrait has a face, or a degradation is not known.
+        UsageError: no portrait has a face.
     """
-    unknown = sorted(set(settings.kinds) - set(DEGRADATIONS))
-    if unknown or settings.copies > len(settings.kinds):
-        raise UsageError(
-            f"{settings.copies} copies need as many kinds of {', '.join(DEGRADATIONS)}; "
-            f"got {', '.join(settings.kinds)}"
-        )
     if (folder / LIST).exists():
         return load_manifest(folder / LIST)
     folder.mkdir(parents=True, exist_ok=True)
     extractor = FaceExtractor(spec, ExtractionPolicy.of_one_face("auto"), detector)
 
     def cut(located: Located) -> Pixels | None:
-        return _face(located, spec, settings.width)
+        return _face(located, spec, config.max_width)
 
     def save(numbered: tuple[int, Pixels | None]) -> list[Row]:
         row, face = numbered
         if face is None:
             return []
-        return _save_copies(face, row, portraits.paths[row].name, folder, settings)
+        return _save_copies(face, row, portraits.paths[row].name, folder, config)
 
     with closing(extractor.map(portraits.paths, cut)) as faces:
         cuts = list(map_ahead(save, enumerate(faces), default_threads()))
@@ -128,14 +103,14 @@ def _face(located: Located, spec: PreprocessSpec, width: int) -> Pixels | None:
 
 
 def _save_copies(
-    face: Pixels, row: int, source: str, folder: Path, settings: CopySettings
+    face: Pixels, row: int, source: str, folder: Path, config: PortraitsConfig
 ) -> list[Row]:
     """Write a face and its degraded copies; they depend on the seed and the row alone."""
-    rng = np.random.default_rng([settings.seed, row])
-    drawn = rng.choice(list(settings.kinds), settings.copies, replace=False)
+    rng = np.random.default_rng([config.seed, row])
+    drawn = rng.choice(list(config.kinds), config.copies, replace=False)
     made = []
     for kind in (CLEAN, *map(str, drawn)):
-        severity = 0.0 if kind == CLEAN else float(rng.uniform(*settings.severity))
+        severity = 0.0 if kind == CLEAN else float(rng.uniform(*config.severity_range))
         copy = face if kind == CLEAN else degrade(face, kind, severity, rng)
         name = f"{row:06d}_{kind}.png"
         Image.fromarray(copy).save(folder / name, compress_level=1)

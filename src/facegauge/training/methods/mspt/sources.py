@@ -1,4 +1,4 @@
-"""Several kinds of pictures that are learned together: what each holds out, and mixed batches."""
+"""The sources of pictures that MSPT mixes: what each holds out, mixed batches, and validation."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from torch.utils.data import Dataset
 from facegauge.data.manifests import Manifest, join_unlabelled
 from facegauge.evaluation.metrics import challenge
 from facegauge.faces.spec import PreprocessSpec
-from facegauge.nn.normalise import Normalise
+from facegauge.nn.predictor import predict_views
 from facegauge.training.fit import Validate
 from facegauge.training.inputs.pictures import sampled
 from facegauge.training.inputs.views import Batch, Framed, ViewBatches, ViewMaker
-from facegauge.training.legacy_job import predict
 from facegauge.training.settings import BatchPlan
 
-BATCH = 64  # held-out pictures that are judged at a time
+BATCH_SIZE = 64  # of validation
+HELD_OUT = 32  # of 256: of a list without splits
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,56 +31,59 @@ class Source:
     """One kind of pictures.
 
     Attributes:
-        learn: what is learned from, with labels or pseudo-labels.
-        held: what is not: it chooses weights and shows what was forgotten.
-        clean: whose degraded copies have to keep their order.
+        train: pictures to train on, with labels or pseudo-labels.
+        held_out: pictures that choose the weights and show what was forgotten.
+        sharp: pictures whose degraded copies have to keep their order.
     """
 
-    learn: list[Framed]
-    held: list[Framed]
-    clean: list[Framed]
+    train: Sequence[Framed]
+    held_out: Sequence[Framed]
+    sharp: Sequence[Framed]
 
 
-def parted(manifests: Sequence[Manifest]) -> tuple[Manifest, Manifest]:
-    """What is learned from, and what is held out.
+def split_held_out(manifests: Sequence[Manifest]) -> tuple[Manifest, Manifest]:
+    """Unlabelled lists as one to train on and one that is held out.
 
-    A manifest with splits is parted into train and val; of one without, an eighth is held out,
-    chosen by the file's name alone.
+    A manifest with splits is divided into its train and val rows. Of one without, an eighth is held
+    out, selected by a hash of the file's name.
     """
-    learn, held = [], []
+    train, held_out = [], []
     for manifest in manifests:
         if manifest.splits is not None:
-            learn.append(manifest.where(split="train"))
-            held.append(manifest.where(split="val"))
+            train.append(manifest.where(split="train"))
+            held_out.append(manifest.where(split="val"))
             continue
-        apart = np.array([_held_out(path) for path in manifest.paths], bool)
-        learn.append(manifest.take(~apart))
-        held.append(manifest.take(apart))
+        selected = np.array([_is_held_out(path) for path in manifest.paths], bool)
+        train.append(manifest.take(~selected))
+        held_out.append(manifest.take(selected))
     first, second = (
-        join_unlabelled([replace(one, splits=None) for one in side]) for side in (learn, held)
+        join_unlabelled([replace(one, splits=None) for one in side]) for side in (train, held_out)
     )
     return first, second
 
 
-def thinned(pictures: list[Framed], most: int) -> list[Framed]:
-    """At most so many, evenly spaced."""
-    if len(pictures) <= most:
+def evenly_spaced(pictures: Sequence[Framed], count: int) -> Sequence[Framed]:
+    """At most `count` of the pictures, evenly spaced."""
+    if len(pictures) <= count:
         return pictures
-    return [pictures[int(row)] for row in np.linspace(0, len(pictures) - 1, most).round()]
+    return [pictures[int(row)] for row in np.linspace(0, len(pictures) - 1, count).round()]
 
 
-class Together(Dataset[Batch]):
-    """Maps a step to a batch of views of several sources, as `views.ViewBatches` does for one.
+class MixedBatches(Dataset[Batch]):
+    """Maps a step to a batch of views of several sources, as `ViewBatches` does for one.
 
-    What several sources have, such as `labelled`, lies end to end.
+    Tensors of one name, such as `labelled`, are concatenated.
 
     Args:
-        kinds: views of one source each, and how many of which kind.
+        parts: the views of one source each, and how many of which kind.
+        steps: length of the data set.
+        seed: of all random choices.
+        rank, world: this process, and the number of processes.
     """
 
     def __init__(
         self,
-        kinds: Sequence[tuple[ViewMaker, BatchPlan]],
+        parts: Sequence[tuple[ViewMaker, BatchPlan]],
         *,
         steps: int,
         seed: int,
@@ -90,7 +93,7 @@ class Together(Dataset[Batch]):
         self.steps = steps
         self.parts = [
             ViewBatches(maker, plan, steps=steps, seed=seed + 1000 * place, rank=rank, world=world)
-            for place, (maker, plan) in enumerate(kinds)
+            for place, (maker, plan) in enumerate(parts)
         ]
 
     def __len__(self) -> int:
@@ -104,16 +107,22 @@ class Together(Dataset[Batch]):
         }
 
 
-def watch(held: Mapping[str, list[Framed]], spec: PreprocessSpec) -> Validate:
-    """(SRCC + PLCC) / 2 on what each source holds out; the criterion is their mean."""
-    normalise = Normalise(spec)
+def make_source_validation(
+    held_out: Mapping[str, Sequence[Framed]], spec: PreprocessSpec
+) -> Validate:
+    """(SRCC + PLCC) / 2 on the held-out pictures of each source, and `val_score`, their mean.
+
+    Args:
+        held_out: pictures with labels or pseudo-labels, by source.
+        spec: what the network sees.
+    """
 
     def validate(network: nn.Module) -> dict[str, float]:
         figures = {}
-        for name, pictures in held.items():
+        for name, pictures in held_out.items():
             scores = [
-                predict(network, sampled(pictures[row : row + BATCH], spec), normalise, BATCH)
-                for row in range(0, len(pictures), BATCH)
+                predict_views(network, spec, sampled(pictures[row : row + BATCH_SIZE], spec))
+                for row in range(0, len(pictures), BATCH_SIZE)  # views of all need much memory
             ]
             labels = np.array([one.score for one in pictures], np.float64)
             figures[name] = challenge(np.concatenate(scores), labels)
@@ -122,5 +131,6 @@ def watch(held: Mapping[str, list[Framed]], spec: PreprocessSpec) -> Validate:
     return validate
 
 
-def _held_out(path: Path) -> bool:
-    return hashlib.sha256(path.name.encode(errors="surrogateescape")).digest()[0] < 32
+def _is_held_out(path: Path) -> bool:
+    name = path.name.encode(errors="surrogateescape")
+    return hashlib.sha256(name).digest()[0] < HELD_OUT

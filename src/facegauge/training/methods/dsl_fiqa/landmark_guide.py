@@ -1,4 +1,4 @@
-"""Landmarks as a map over the tokens, for DSL-FIQA's confidence head (arXiv 2406.09622)."""
+"""Landmark guidance: landmarks as a map over the tokens, for the heads (arXiv 2406.09622)."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from torch import Tensor, nn
 
 
 class LandmarkGuide(nn.Module):
-    """Landmark numbers to one channel over the tokens, 0..1, by a small network.
+    """A landmark vector to one channel over the tokens, 0..1, by an MLP.
 
     Args:
         grid: (h, w) of the tokens.
-        count: landmark numbers.
-        frequencies: of their positional encoding.
-        width: hidden.
+        count: length of the landmark vector.
+        frequencies: of its positional encoding.
+        width: of the hidden layer.
+        dropout: probability, behind the hidden layer.
     """
 
     def __init__(
@@ -33,18 +34,20 @@ class LandmarkGuide(nn.Module):
 
     def forward(self, landmarks: Tensor) -> Tensor:
         """(N, count) to (N, 1, h, w)."""
-        channel: Tensor = self.mlp(encoded(landmarks, self.frequencies))
+        channel: Tensor = self.mlp(positional_encoding(landmarks, self.frequencies))
         return channel.view(-1, 1, *self.grid)
 
 
-def encoded(values: Tensor, frequencies: int) -> Tensor:
-    """Positional encoding: each number, and its sine and cosine at 1, 2, 4, ... radians a unit.
+def positional_encoding(values: Tensor, frequencies: int) -> Tensor:
+    """Each value with its sines and cosines, the value scaled by 1, 2, 4, ... (in radians).
 
     Args:
         values: (N, L).
+        frequencies: number of scales.
 
     Returns:
-        (N, L * (1 + 2 * frequencies)): all numbers, all sines at 1, all cosines at 1, and so on.
+        (N, L * (1 + 2 * frequencies)): all values, all sines at scale 1, all cosines at scale 1,
+        all sines at scale 2, and so on.
     """
     parts = [values]
     for power in range(frequencies):

@@ -1,4 +1,7 @@
-"""What DSL-FIQA says of a picture, place by place, and the heads that say it (arXiv 2406.09622)."""
+"""The two heads of DSL-FIQA and what they give: quality and confidence in every cell of a grid.
+
+Source: arXiv 2406.09622. The score is the mean of the quality, weighted by the confidence.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +10,15 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-EPSILON = 1e-6  # least mean confidence that is divided by
+EPSILON = 1e-6  # smallest mean confidence that is divided by
 
 
 class Assessment(NamedTuple):
-    """What the network says of N pictures.
+    """The network's outputs for N pictures.
 
     Attributes:
         score: (N,), the mean of `quality`, weighted by `confidence`.
-        quality: (N, h, w), at least 0.
+        quality: (N, h, w), 0 or more.
         confidence: (N, h, w), 0..1.
     """
 
@@ -27,35 +30,42 @@ class Assessment(NamedTuple):
     def heat_map(self) -> Tensor:
         """(N, h, w), whose means are the scores.
 
-        A place has its quality times its share of the confidence, times the number of places.
+        A cell's value is its quality times its share of the confidence, times the number of cells.
         """
         mean = self.confidence.mean((1, 2), keepdim=True).clamp(min=EPSILON)
         return self.quality * (self.confidence / mean)
 
 
-def weighted(quality: Tensor, confidence: Tensor) -> Tensor:
+def weighted_mean(quality: Tensor, confidence: Tensor) -> Tensor:
     """Mean of the quality (N, h, w), weighted by the confidence (N, h, w): (N,)."""
     total = (quality * confidence).mean((1, 2))
     return total / confidence.mean((1, 2)).clamp(min=EPSILON)
 
 
-def head(channels: int, last: nn.Module, bias: float, dropout: float) -> nn.Sequential:
-    """Two linear layers on every token, (..., channels) -> (..., 1), that start close to `bias`."""
+def create_head(channels: int, activation: nn.Module, bias: float, dropout: float) -> nn.Sequential:
+    """Two linear layers on every token, (..., channels) -> (..., 1), initialised close to `bias`.
+
+    Args:
+        channels: of a token; also the hidden width.
+        activation: of the output.
+        bias: of the output, before its activation.
+        dropout: probability, behind the hidden layer.
+    """
     out = nn.Linear(channels, 1)
     nn.init.normal_(out.weight, std=0.01)
     nn.init.constant_(out.bias, bias)
     first = nn.Linear(channels, channels)
-    return nn.Sequential(first, nn.ReLU(), nn.Dropout(dropout), out, last)
+    return nn.Sequential(first, nn.ReLU(), nn.Dropout(dropout), out, activation)
 
 
-def placed(head: nn.Module, maps: Tensor) -> Tensor:
+def apply_head(head: nn.Module, maps: Tensor) -> Tensor:
     """A head's values (N, h, w) at the tokens (N, C, h, w)."""
     values: Tensor = head(maps.permute(0, 2, 3, 1))
     return values.squeeze(3)
 
 
 class SteepSigmoid(nn.Module):
-    """Values of any shape to 0..1: the sigmoid of `gain` times the value."""
+    """The sigmoid of `gain` times the value: any shape to 0..1."""
 
     def __init__(self, gain: float) -> None:
         super().__init__()
