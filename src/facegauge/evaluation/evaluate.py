@@ -154,7 +154,7 @@ def predict_with(
     manifest: Manifest,
     faces: str = "whole",
     *,
-    batch_size: int = 64,
+    batch_size: int = 32,
     detector: Detector | None = None,
 ) -> Predictions:
     """Score a manifest with a network, as a scorer would.
