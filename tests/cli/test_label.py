@@ -52,6 +52,20 @@ def test_a_folder_becomes_a_table(words, tmp_path):
     assert manifest.paths == (tmp_path / "in/a.png", tmp_path / "in/deep/c.png")
     assert manifest.scores == pytest.approx([0.2, 0.6], abs=1e-5) and weights.tolist() == [1, 1]
     assert "b.png,unreadable" in (tmp_path / "t.csv").read_text()
+    said = run(*words, "--resume", code=3)
+    assert said == (
+        "facegauge: 1 failed before and will be tried again\n"
+        "facegauge: 0 pictures more labelled, 0 without a face, 1 failed\n"
+    )
+    one = listed(tmp_path / "in" / "list.csv", "image", "a.png")
+    said = run(*words, "--data", one, "--resume", code=3)
+    assert said == (
+        f"facegauge: nothing left to do: {tmp_path / 't.csv'} holds every picture, of which "
+        "1 failed\n"
+    )
+    shutil.copy(tmp_path / "in" / "a.png", tmp_path / "in" / "b.png")
+    one.unlink()
+    assert "1 picture more labelled, 0 without a face, 0 failed" in run(*words, "--resume")
     said = run(*words, "--resume")
     assert said == f"facegauge: nothing left to do: {tmp_path / 't.csv'} holds every picture\n"
     (tmp_path / "in" / "b.png").unlink()

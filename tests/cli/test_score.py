@@ -277,6 +277,31 @@ def test_what_is_left_out_of_folders_is_one_line(
     assert nothing.exit_code == 2 and line in nothing.stderr
 
 
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+def test_what_failed_is_tried_again_and_named_while_it_lasts(
+    score: Any, grey: Write, tmp_path: Path, suffix: str
+) -> None:
+    sound, away, table = grey("a.png", 51), tmp_path / "b.png", tmp_path / f"t.{suffix}"
+    score(sound, away, "-o", table)
+    result = score(sound, away, "-o", table, "--resume")
+    assert result.exit_code == 3
+    assert result.stderr == (
+        "facegauge: 1 picture failed before and will be tried again\n"
+        "facegauge: 1 picture more, 0 faces, 0 without a face, 1 failed\n"
+    )
+    result = score(sound, "-o", table, "--resume")
+    assert result.exit_code == 3 and "holds every picture, of which 1 failed\n" in result.stderr
+    result = score(grey("c.png", 51), "-o", table, "--resume")
+    assert result.exit_code == 3 and "0 failed; 1 of earlier runs failed\n" in result.stderr
+    grey("b.png", 102)
+    result = score(sound, away, "-o", table, "--resume")
+    assert result.exit_code == 0 and "1 picture more, 1 face" in result.stderr
+    rows = [(Path(row["path"]).name, row["status"]) for row in read_rows(table)]
+    assert rows == [("a.png", "ok"), ("c.png", "ok"), ("b.png", "ok")]
+    result = score(sound, away, "-o", table, "--resume")
+    assert result.exit_code == 0 and result.stderr.endswith("the table holds every picture\n")
+
+
 @pytest.fixture
 def folders(grey: Write) -> Path:
     for name, level in {"a/1.png": 50, "a/2.png": 150, "b/2.png": 200, "b/3.png": 60}.items():

@@ -17,7 +17,7 @@ NEW = {"facegauge": "0.2.0", "scorer": "mobile", "version": "1.0", "sha256": "ne
 
 
 def test_notes_come_back(tmp_path: Path) -> None:
-    notes = Notes({"scorer": "toy"}, SCHEMA, 17, {"mapping": {"linear": [1, 2]}})
+    notes = Notes({"scorer": "toy"}, SCHEMA, 17, {"mapping": {"linear": [1, 2]}}, fewer=9)
     write_notes(tmp_path / "t.csv", notes)
     assert read_notes(tmp_path / "t.csv") == notes
     assert [entry.name for entry in tmp_path.iterdir()] == ["t.csv.settings.json"]

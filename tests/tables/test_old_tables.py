@@ -247,7 +247,7 @@ def test_labelling_resumes_an_old_table_with_weights_that_count_as_the_same(
         resumed()
     card = replace(load_card(folder), same_as=(str(SETTINGS["sha256"]),))
     (folder / "card.toml").write_text(card_to_toml(card), encoding="utf-8")
-    assert resumed() == {"ok": 1 if name == "labels" else 2}
+    assert resumed() == {"ok": 1 if name == "labels" else 2, "unreadable": 1}  # tried again
     manifest, _ = load_labels(file)
     assert [path.name for path in manifest.paths] == ["a.png", ODD, "b.png"]
     assert manifest.labels().tolist() == pytest.approx([0.2, 0.35, 0.5], abs=1e-3)

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +16,7 @@ from facegauge.schema import Column, Schema
 from facegauge.tables import parquet as parquet_files
 from facegauge.tables import scores as tables
 from facegauge.tables.files import write_table
+from facegauge.tables.notes import notes_path
 from facegauge.tables.scores import open_table, read_rows, read_schema
 
 LINES = [".csv", ".jsonl"]
@@ -142,6 +146,132 @@ def test_whatever_byte_a_killed_run_was_cut_at_resuming_gives_the_same_table(
                 if not table.is_done(item.path):
                     table.write(item)
         assert cut.read_bytes() == expected, length
+
+
+def failing(path: str, status: Status = Status.UNREADABLE) -> ImageScore:
+    return ImageScore(path, status, message="gone")
+
+
+@pytest.mark.parametrize("suffix", ALL)
+def test_only_failures_that_may_pass_are_tried_again(tmp_path: Path, suffix: str) -> None:
+    file = tmp_path / f"t{suffix}"
+    with open_table(file) as table:
+        table.write(failing("a.jpg"))
+        table.write(result("b.jpg", 2))
+        for place, status in enumerate(list(Status)[1:]):
+            table.write(failing(f"{place}.jpg", status))
+        table.write(failing("other.jpg"))
+        assert table.failed == 4
+    before = paths(file)
+    with open_table(file, resume=True) as table:
+        assert table.failed == 4 and all(map(table.is_done, before))
+        assert table.retry(path for path in before if path != "other.jpg") == 3
+        again = [path for path in before if not table.is_done(path)]
+        assert again == ["a.jpg", "2.jpg", "4.jpg"] and table.failed == 1
+        table.write(result("a.jpg", 3))
+        table.write(failing("2.jpg"))
+        table.write(result("4.jpg"))
+        assert table.failed == 2
+    kept = ["b.jpg", "b.jpg", "0.jpg", "1.jpg", "3.jpg", "other.jpg"]
+    assert paths(file) == [*kept, *["a.jpg"] * 3, "2.jpg", "4.jpg"]
+    statuses = {row["path"]: row["status"] for row in read_rows(file)}
+    assert list(Status)[1:3] == [statuses["0.jpg"], statuses["1.jpg"]]
+    assert statuses["a.jpg"] == statuses["4.jpg"] == "ok"
+    assert statuses["2.jpg"] == statuses["other.jpg"] == "unreadable"
+
+
+@pytest.mark.parametrize("suffix", LINES)
+def test_whatever_byte_a_run_that_tries_again_was_cut_at_nothing_is_lost_or_doubled(
+    tmp_path: Path, suffix: str
+) -> None:
+    first = [result("a.jpg", 2), failing("b.jpg"), failing("c.jpg", Status.ERROR), result("d.jpg")]
+    file, names = tmp_path / f"t{suffix}", ["a.jpg", "b.jpg", "c.jpg", "d.jpg", "e.jpg"]
+    later = [result("a.jpg", 2), result("b.jpg", 2), failing("c.jpg"), result("d.jpg"),
+             result("e.jpg")]  # fmt: skip
+    now = {item.path: item for item in later}
+    with open_table(file) as table:
+        for item in first:
+            table.write(item)
+
+    def resume() -> None:
+        with open_table(file, resume=True) as table:
+            table.retry(names)
+            for name in names:
+                if not table.is_done(name):
+                    table.write(now[name])
+
+    started = open_table(file, resume=True)
+    started.retry(names)
+    begun, notes = file.read_bytes(), notes_path(file).read_bytes()
+    for name in ("b.jpg", "c.jpg", "e.jpg"):
+        started.write(now[name])
+    kill(started)
+    whole = file.read_bytes()
+    for length in range(len(begun), len(whole) + 1):
+        file.write_bytes(whole[:length])
+        notes_path(file).write_bytes(notes)
+        resume()
+        found = paths(file)
+        assert sorted(found) == ["a.jpg"] * 2 + ["b.jpg"] * 2 + names[2:], length
+        assert {row["path"]: row["status"] for row in read_rows(file)} == {
+            item.path: item.status for item in later
+        }, length
+
+
+@pytest.mark.parametrize("suffix", LINES)
+def test_a_kill_while_failed_rows_are_taken_out_keeps_all_rows(
+    tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At each step there are the old lines or the new ones, the last picture among them."""
+    file, kept = tmp_path / f"t{suffix}", [result("a.jpg"), result("z.jpg", 2)]
+    real = Path.replace, Path.open
+    for step in range(1, 7):
+        file.unlink(missing_ok=True)
+        with open_table(file) as table:
+            for item in [failing("b.jpg"), *kept]:
+                table.write(item)
+        table = open_table(file, resume=True)
+        count = 0
+
+        def counted(which: int, step: int = step) -> Callable[..., Any]:
+            def act(self: Path, *given: Any, **options: Any) -> Any:
+                nonlocal count
+                count += 1
+                if count == step:
+                    raise KeyboardInterrupt
+                return real[which](self, *given, **options)
+
+            return act
+
+        with monkeypatch.context() as patch, contextlib.suppress(KeyboardInterrupt):
+            patch.setattr(Path, "replace", counted(0))
+            patch.setattr(Path, "open", counted(1))
+            table.retry(["b.jpg"])
+        kill(table)
+        with open_table(file, resume=True) as table:
+            assert table.is_done("a.jpg") and table.is_done("z.jpg"), step
+            table.retry(["b.jpg"])
+            assert not table.is_done("b.jpg")
+            table.write(result("b.jpg"))
+        assert paths(file) == ["a.jpg", "z.jpg", "z.jpg", "b.jpg"], step
+
+
+@pytest.mark.parametrize("suffix", ALL)
+def test_a_picture_is_done_however_its_path_is_spelt(
+    tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with open_table(f"t{suffix}") as table:
+        table.write(result("photos/a.jpg"))
+        table.write(failing("./photos/b.jpg"))
+    with open_table(f"t{suffix}", resume=True) as table:
+        for path in ("photos/a.jpg", "./photos//a.jpg", "photos/../photos/a.jpg",
+                     str(tmp_path / "photos" / "a.jpg")):  # fmt: skip
+            assert table.is_done(path), path
+        assert not table.is_done("a.jpg") and not table.is_done("photos/A.jpg")
+        assert table.retry([str(tmp_path / "photos" / "b.jpg")]) == 1
+        assert not table.is_done("photos/b.jpg")
+    assert paths(tmp_path / f"t{suffix}") == ["photos/a.jpg"]  # as it was given
 
 
 @pytest.mark.parametrize("suffix", ALL)

@@ -12,7 +12,8 @@ from facegauge.cli.terminal import say, with_noun, with_progress
 
 EPILOG = (
     "Exit codes: 0 every picture of this run has a label; 3 some have another status than ok "
-    "(no_face, too_small, unreadable, too_large, error); 2 wrong usage or no pictures found; "
+    "(no_face, too_small, unreadable, too_large, error), or rows of earlier runs are still "
+    "unreadable or error; 2 wrong usage or no pictures found; "
     "1 unexpected error; 130 stopped by Ctrl-C."
 )
 
@@ -46,7 +47,11 @@ def label(
     batch_size: Annotated[int, typer.Option(min=1, help="Views per batch of the network")] = 32,
     resume: Annotated[
         bool,
-        typer.Option("--resume", help="Resume the table of a run that was stopped"),
+        typer.Option(
+            "--resume",
+            help="Resume the table of a run that was stopped; try again what was unreadable or "
+            "gave an error",
+        ),
     ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the table if it exists")
@@ -59,6 +64,7 @@ def label(
     from facegauge.data.manifests import load_manifest
     from facegauge.errors import UsageError
     from facegauge.labelling.label import label_into
+    from facegauge.labelling.label_table import count_failed
     from facegauge.predictors import open_predictor
     from facegauge.results import Status
 
@@ -88,10 +94,12 @@ def label(
         raise KeyboardInterrupt("the labels so far are kept; go on with --resume") from None
     labelled, faceless = counts[Status.OK], counts[Status.NO_FACE] + counts[Status.TOO_SMALL]
     failed = counts.total() - labelled - faceless
+    left = count_failed(output) if resume else 0
     if resume and not counts:
-        say(f"nothing left to do: {output} holds every picture")
+        still = f", of which {left} failed" if left else ""
+        say(f"nothing left to do: {output} holds every picture{still}")
     else:
         pictures = with_noun(labelled, "picture") + (" more" if resume else "")
         say(f"{pictures} labelled, {faceless} without a face, {failed} failed")
-    if faceless or failed:
+    if faceless or failed or left:
         raise typer.Exit(SOME_FAILED)

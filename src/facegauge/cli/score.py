@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
 EPILOG = (
     "Exit codes: 0 every picture of this run was scored; 3 some have another status than ok "
-    "(no_face, too_small, unreadable, too_large, error); 2 wrong usage or "
-    "no pictures found; 1 unexpected error; 130 stopped by Ctrl-C."
+    "(no_face, too_small, unreadable, too_large, error), or rows of earlier runs are still "
+    "unreadable or error; 2 wrong usage or no pictures found; 1 unexpected error; 130 stopped "
+    "by Ctrl-C."
 )
 SOME_FAILED = 3
 SORTS = ("path", "score", "-score")
@@ -125,7 +126,11 @@ def score(
     ] = None,
     resume: Annotated[
         bool,
-        typer.Option("--resume", help="Resume the table of a run that was stopped"),
+        typer.Option(
+            "--resume",
+            help="Resume the table of a run that was stopped; try again what was unreadable or "
+            "gave an error",
+        ),
     ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the table if it exists")
@@ -154,6 +159,8 @@ def score(
     )
     tally = Tally()
     with open_sink(output, engine, resume=resume, overwrite=overwrite) as sink:
+        if resume and (tried := sink.retry(pictures.again())):
+            say(f"{with_noun(tried, 'picture')} failed before and will be tried again")
 
         def remaining(paths: Iterator[str]) -> Iterator[str]:
             return (path for path in paths if not sink.is_done(path))
@@ -167,9 +174,10 @@ def score(
         except KeyboardInterrupt:
             hint = f"the rows so far are kept; resume with -o {output} --resume"
             raise KeyboardInterrupt(*([hint] if output and not sort else [])) from None
-    say(tally.summary(resumed=resume))
+        left = sink.failed
+    say(tally.summary(left, resumed=resume))
     pictures.say_left_out()
-    if tally.failed or tally.faceless:
+    if tally.failed or tally.faceless or left:
         raise typer.Exit(SOME_FAILED)
 
 
@@ -215,13 +223,17 @@ class Tally:
         elif result.status != "ok":
             self.failed += 1
 
-    def summary(self, *, resumed: bool = False) -> str:
+    def summary(self, left: int = 0, *, resumed: bool = False) -> str:
+        """The last line; `left` pictures of the whole table have failed."""
         if resumed and not self.pictures:
-            return "nothing left to do: the table holds every picture"
+            still = f", of which {left} failed" if left else ""
+            return f"nothing left to do: the table holds every picture{still}"
         pictures, faces = with_noun(self.pictures, "picture"), with_noun(self.faces, "face")
+        earlier = left - self.failed
         return (
             f"{pictures}{' more' if resumed else ''}, {faces}, "
             f"{self.faceless} without a face, {self.failed} failed"
+            + (f"; {earlier} of earlier runs failed" if resumed and earlier > 0 else "")
         )
 
 

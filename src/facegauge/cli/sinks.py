@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
@@ -22,6 +23,9 @@ class Sink(Protocol):
 
     def write(self, result: ImageScore) -> None: ...
     def is_done(self, path: str) -> bool: ...
+    def retry(self, paths: Iterable[str]) -> int: ...
+    @property
+    def failed(self) -> int: ...
 
 
 def open_sink(
@@ -44,6 +48,13 @@ class _Stream:
 
     def is_done(self, path: str) -> bool:
         return False
+
+    def retry(self, paths: Iterable[str]) -> int:
+        return 0
+
+    @property
+    def failed(self) -> int:
+        return 0
 
 
 class _Piped(_Stream):

@@ -139,7 +139,8 @@ def label_into(
         held_out: labelled pictures to fit the mapping to; without them the label is the raw score.
         batch_size: as for `label`.
         detector: as for `label`.
-        resume: continue what is there, if anything.
+        resume: continue what is there, if anything; what was unreadable or gave an error is tried
+            again.
         overwrite: replace what is there, if anything.
         progress: passes the new labels on, to show them; also given the pictures that they are of.
 
@@ -170,6 +171,8 @@ def label_into(
         if table.exists and not overwrite:
             mapping = table.resume(settings, _same_as(predictor))
             _check_same_place(table, rows)
+            if tried := table.retry(rows):
+                logger.info("%d failed before and will be tried again", tried)
         else:
             mapping = UNCHANGED
             if held_out is not None:

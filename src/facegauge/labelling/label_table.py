@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -18,7 +18,7 @@ from facegauge.results import Status
 from facegauge.schema import Column, Schema
 from facegauge.tables.files import suffix_of, table_rows, table_schema
 from facegauge.tables.formats import Row, without_bytes
-from facegauge.tables.journal import Journal
+from facegauge.tables.journal import MAY_PASS, Journal
 
 Scores = npt.NDArray[np.float64]
 
@@ -86,6 +86,16 @@ def load_labels(table: str | os.PathLike[str]) -> tuple[Manifest, Scores]:
     return manifest, np.array([row["weight"] for row in rows], np.float64)
 
 
+def count_failed(table: str | os.PathLike[str]) -> int:
+    """How many rows of a finished table have the status unreadable or error, which may pass.
+
+    Raises:
+        UsageError: no table of labels.
+        MissingExtra: Parquet without pyarrow.
+    """
+    return sum(row["status"] in MAY_PASS for row in _read(Path(table)))
+
+
 class Table:
     """A table of labels and the journal that it grows as; a context manager while it grows.
 
@@ -107,7 +117,13 @@ class Table:
             raise UsageError(f"there is no folder {path.parent} to write {path.name} to")
         self.path = path
         self._journal = Journal(
-            path, COLUMNS, key="image", in_place=False, noun="table of labels", restart=self.anew
+            path,
+            COLUMNS,
+            key="image",
+            state="status",
+            in_place=False,
+            noun="table of labels",
+            restart=self.anew,
         )
 
     @property
@@ -123,6 +139,19 @@ class Table:
     @property
     def done(self) -> set[str]:
         return self._journal.done
+
+    @property
+    def failed(self) -> set[str]:
+        """Names of the pictures with the status unreadable or error, which may pass."""
+        return self._journal.failed
+
+    def retry(self, names: Iterable[str]) -> int:
+        """Take out the rows of those of these pictures that failed; how many they are.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        return self._journal.drop_failed(names)
 
     def name(self, picture: Path) -> str:
         """A picture's path as seen from the table's folder.

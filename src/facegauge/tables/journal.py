@@ -8,6 +8,10 @@ Resuming keeps these bytes. Of what a killed run wrote after them it drops a cut
 where pictures may have several rows, all rows of the last picture, since no row says whether more
 were to follow.
 
+Some failures pass, such as those of a share that was away. `drop_failed` takes the rows of such
+pictures out, so that they are tried again and never have two sets of rows. The lines without them
+take the place of the old ones all at once.
+
 One process at a time writes a journal; others are refused.
 """
 
@@ -15,10 +19,11 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Collection, Iterable, Mapping
+import os
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from facegauge.errors import UsageError
 from facegauge.schema import Schema
@@ -28,6 +33,8 @@ from facegauge.tables.locks import hold
 from facegauge.tables.notes import Notes, differences, read_notes, write_notes
 
 logger = logging.getLogger(__name__)
+
+MAY_PASS = frozenset({"unreadable", "error"})  # what pictures are tried again for
 
 
 class Journal:
@@ -39,12 +46,15 @@ class Journal:
         key: the column that names a row's picture.
         part: the column that numbers the rows of a picture from 0, None for a picture without
             parts; "" where each picture has one row.
+        state: the column that holds a picture's status; "" without one.
+        same: a picture's name to what is compared, such as its absolute path.
         in_place: whether the lines are the table itself.
         noun: what kind of table it is, for messages.
         restart: how to start anew, for messages.
 
     Attributes:
-        done: the pictures that a resumed table holds completely.
+        done: the pictures that a resumed table holds completely, as `same` gives them.
+        failed: those of them, and of the pictures written since, whose status is in `MAY_PASS`.
     """
 
     def __init__(
@@ -54,6 +64,8 @@ class Journal:
         *,
         key: str,
         part: str = "",
+        state: str = "",
+        same: Callable[[str], str] = str,
         in_place: bool,
         noun: str,
         restart: str,
@@ -61,8 +73,10 @@ class Journal:
         self.table, self.schema = table, schema
         self.lines = table if in_place else table.with_name(table.name + ".partial.jsonl")
         self.done: set[str] = set()
+        self.failed: set[str] = set()
         self._format = lines_of(self.lines.suffix.lower(), schema)
         self._key, self._part, self._noun, self._restart = key, part, noun, restart
+        self._state, self._same = state, same
         self._notes = Notes({}, schema)
         self._whole = 0  # bytes, up to the end of the last complete picture
 
@@ -119,7 +133,7 @@ class Journal:
         self._notes = replace(notes, settings=new, schema=self.schema)
         self._open()
         try:
-            self._whole = self._read_back(notes.whole)
+            self._whole = self._read_back(notes)
             self._save()
             self._file.truncate(self._whole)
             if not self._whole:
@@ -135,7 +149,46 @@ class Journal:
         Raises:
             OSError: they cannot be written.
         """
+        rows = list(rows)
         self._write(self._format.encode(rows))
+        self._note_failure(rows[0])
+
+    def drop_failed(self, pictures: Iterable[str]) -> int:
+        """Take out the rows of pictures whose failure may have passed.
+
+        Args:
+            pictures: of this run; of them those in `failed` lose their rows, and are not done.
+
+        Returns:
+            How many pictures.
+
+        Raises:
+            OSError: it cannot be written; the old lines stay.
+        """
+        dropped = {same for one in pictures if (same := self._same(one)) in self.failed}
+        if not dropped:
+            return 0
+        fresh = self.lines.with_name(self.lines.name + ".new")
+        try:
+            with fresh.open("wb") as new:
+                self._copy_without(dropped, new)
+                size = new.tell()
+                new.flush()
+                os.fsync(new.fileno())
+            write_notes(self.table, replace(self._notes, whole=self._whole, fewer=size))
+            if os.name == "nt":  # where an open file cannot be replaced
+                self._file.close()
+            fresh.replace(self.lines)
+        except BaseException:
+            fresh.unlink(missing_ok=True)
+            raise
+        self._file.close()
+        self._open()
+        self._whole = size
+        self._save()
+        self.done -= dropped
+        self.failed -= dropped
+        return len(dropped)
 
     def close(self, *, publish: bool) -> None:
         """Close the journal at the end of the last complete picture.
@@ -170,9 +223,23 @@ class Journal:
             rest = rest[self._file.write(rest) or 0 :]
         self._whole += len(data)
 
+    def _copy_without(self, dropped: Collection[str], new: BinaryIO) -> None:
+        """Copy the lines, byte by byte, but those of some pictures."""
+        start = 0
+        with self.lines.open("rb") as lines, self.lines.open("rb") as data:
+            for row, end in self._format.decode(lines):
+                line = data.read(end - start)
+                start = end
+                if row is None or self._same(row[self._key]) not in dropped:
+                    new.write(line)
+
+    def _note_failure(self, row: Row) -> None:
+        if self._state and row[self._state] in MAY_PASS:
+            self.failed.add(self._same(row[self._key]))
+
     def _save(self) -> None:
         """Store the settings and how far the lines are complete."""
-        write_notes(self.table, replace(self._notes, whole=self._whole))
+        write_notes(self.table, replace(self._notes, whole=self._whole, fewer=0))
 
     def _read_notes(self) -> Notes:
         try:
@@ -216,33 +283,39 @@ class Journal:
         except (ValueError, KeyError, TypeError) as error:
             raise self._damaged(self.table, error) from error
 
-    def _read_back(self, whole: int) -> int:
+    def _read_back(self, notes: Notes) -> int:
         """Collect the pictures that are certainly complete.
 
         Args:
-            whole: bytes of the lines when they were last closed.
+            notes: with the bytes of the lines when they were last closed.
 
         Returns:
             Where the last of them ends.
         """
-        picture, start, end = None, 0, 0  # of the picture being read
+        first: Row | None = None  # row of the picture being read
+        start, end = 0, 0  # of it
         part = self._part
         try:
             with self.lines.open("rb") as file:
                 for row, row_end in self._format.decode(file):
-                    if row is not None and (not part or not row[part] or row[self._key] != picture):
-                        if picture is not None:
-                            self.done.add(picture)
-                        picture, start = row[self._key], end
+                    if row is not None and (
+                        not (part and row[part]) or not first or row[self._key] != first[self._key]
+                    ):
+                        self._add(first)
+                        first, start = row, end
                     end = row_end
         except (ValueError, KeyError, TypeError) as error:
             raise self._damaged(self.lines, error) from error
-        if picture is None:
-            return end
-        if part and end != whole:  # written or cut since it was closed: rows may be missing
-            return start
-        self.done.add(picture)
+        if part and first and end not in (notes.whole, notes.fewer or notes.whole):
+            return start  # written or cut since it was closed: rows may be missing
+        self._add(first)
         return end
+
+    def _add(self, row: Row | None) -> None:
+        """Count the picture of its first row as done."""
+        if row is not None:
+            self.done.add(self._same(row[self._key]))
+            self._note_failure(row)
 
     def _damaged(self, file: Path, error: Exception) -> UsageError:
         return self._refused(f": {file.name} is damaged, or no {self._noun}: {error}")

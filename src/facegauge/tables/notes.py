@@ -23,6 +23,7 @@ class Notes:
         settings: what its rows depend on, as JSON types.
         schema: its columns; None if the notes do not have them, as those of version 0.1.0.
         whole: bytes of its lines when it was last closed; 0 if it never was.
+        fewer: as many are as whole, while lines are taken out; 0 at other times.
         more: what else there is, such as the mapping of pseudo-labels.
     """
 
@@ -30,6 +31,7 @@ class Notes:
     schema: Schema | None = None
     whole: int = 0
     more: Mapping[str, Any] = field(default_factory=dict)
+    fewer: int = 0
 
 
 def notes_path(table: Path) -> Path:
@@ -47,9 +49,10 @@ def read_notes(table: Path) -> Notes:
     try:
         stored = json.loads(file.read_text(encoding="utf-8"))
         settings, whole = dict(stored.pop("settings")), int(stored.pop("whole", 0))
+        fewer = int(stored.pop("fewer", 0))
         columns = stored.pop("columns", None)
         schema = None if columns is None else Schema(Column(**column) for column in columns)
-        return Notes(settings, schema, whole, stored)
+        return Notes(settings, schema, whole, stored, fewer)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, UsageError) as error:
         raise UsageError(f"{file.name}, which has the settings, is missing or damaged") from error
 
@@ -62,6 +65,8 @@ def write_notes(table: Path, notes: Notes) -> None:
     """
     columns = [asdict(column) for column in notes.schema or ()]
     stored = {"settings": notes.settings, **notes.more, "columns": columns, "whole": notes.whole}
+    if notes.fewer:
+        stored["fewer"] = notes.fewer
     with replacing(notes_path(table)) as fresh:
         fresh.write_text(json.dumps(stored, indent=2) + "\n", encoding="utf-8")
 

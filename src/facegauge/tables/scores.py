@@ -8,7 +8,8 @@ the Parquet file when the run ends well.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -22,6 +23,14 @@ from facegauge.tables.journal import Journal
 from facegauge.tables.notes import Notes, read_notes
 
 RESTART = "start anew with --overwrite"
+
+
+def same_file(path: str) -> str:
+    """What is compared of a path: `a.jpg`, `./a.jpg` and its absolute path are one picture.
+
+    Links are not resolved, so two links to a file are two pictures.
+    """
+    return os.path.normcase(os.path.abspath(path))  # noqa: PTH100  # `resolve` follows links
 
 
 def open_table(
@@ -56,6 +65,8 @@ def open_table(
         schema,
         key="path",
         part="face",
+        state="status",
+        same=same_file,
         in_place=suffix != ".parquet",
         noun="score table",
         restart=RESTART,
@@ -138,9 +149,42 @@ class ScoreTable:
             raise self._cannot_write(error) from error
 
     def is_done(self, path: str) -> bool:
-        """Whether a resumed table already holds the rows of this path."""
+        """Whether a resumed table already holds the rows of this path, however it is spelt."""
         done = self._journal.done
-        return path in done or (self._escaped and without_bytes(path) in done)
+        return same_file(path) in done or (self._escaped and same_file(without_bytes(path)) in done)
+
+    @property
+    def failed(self) -> int:
+        """How many of its pictures have the status unreadable or error, which may pass."""
+        return len(self._journal.failed)
+
+    def retry(self, paths: Iterable[str]) -> int:
+        """Take out the rows of pictures that failed, so that they are no longer done.
+
+            with scorer.open_table("scores.csv", resume=True) as table:
+                table.retry(paths)
+                for result in scorer.score_iter(p for p in paths if not table.is_done(p)):
+                    table.write(result)
+
+        Args:
+            paths: the pictures of this run; the rows of others stay. They are read through once,
+                and only if there is a row with the status unreadable or error.
+
+        Returns:
+            How many pictures will be tried again.
+
+        Raises:
+            UsageError: the disk is full or gone.
+        """
+        if not self._journal.failed:
+            return 0
+        names = chain.from_iterable(
+            (path, without_bytes(path)) if self._escaped else (path,) for path in paths
+        )
+        try:
+            return self._journal.drop_failed(names)
+        except OSError as error:
+            raise self._cannot_write(error) from error
 
     def __enter__(self) -> Self:
         return self
