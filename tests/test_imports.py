@@ -19,7 +19,7 @@ SRC = Path(__file__).parents[1] / "src"
 # line do not import each other. A room is a module, or a package with all its modules, except those
 # that have a line of their own.
 ROOMS = (
-    ("errors", "arrays"),
+    ("errors", "arrays", "onnx_runtime"),
     ("schema",),
     ("results",),
     ("calibration",),
@@ -159,6 +159,15 @@ def test_nothing_above_nn_imports_torch_or_what_comes_with_it() -> None:
             continue
         heavy = {name for name in imported(module) if name.split(".")[0] in UNUSED}
         assert not heavy, f"{module} imports {', '.join(sorted(heavy))}"
+
+
+def test_one_module_imports_onnxruntime() -> None:
+    """It switches the telemetry off before; elsewhere only type checkers see the import."""
+    for module, file in modules().items():
+        if module != "onnx_runtime":
+            text = file.read_text(encoding="utf-8")
+            text = text.replace("if TYPE_CHECKING:\n    import onnxruntime\n", "")
+            assert not re.search(r"^\s*(import|from) onnxruntime", text, re.MULTILINE), module
 
 
 def without(forbidden: tuple[str, ...], code: str, *words: str) -> None:

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 import typer
 
 from facegauge.cli.terminal import print_table
+from facegauge.onnx_runtime import import_onnxruntime
 
 BROKEN = 1
 EXTRAS = {
@@ -64,7 +65,7 @@ def _facegauge() -> str:
 
 
 def _onnxruntime() -> str:
-    import onnxruntime
+    onnxruntime = import_onnxruntime()
 
     return str(onnxruntime.__version__)
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from facegauge.arrays import Pixels
 from facegauge.errors import ScorerError, UsageError
 from facegauge.faces.search import FACE_INPUT, Candidate, finest_size, merge_passes, search
+from facegauge.onnx_runtime import import_onnxruntime
 from facegauge.results import Box, Face
 
 if TYPE_CHECKING:
@@ -238,7 +239,7 @@ def _iou(box: Array, others: Array) -> Array:
 @lru_cache(maxsize=8)
 def _open_session(process: int, threads: int) -> onnxruntime.InferenceSession:
     """A session per process (a forked process must not use its parent's) and thread count."""
-    import onnxruntime
+    onnxruntime = import_onnxruntime()
 
     if not MODEL.is_file():
         raise ScorerError(

@@ -19,6 +19,7 @@ from facegauge.faces.spec import PreprocessSpec
 from facegauge.nn.heatmap import Explainable, HasMaps
 from facegauge.nn.onnx_state import RUN_KEY, is_rounded, parse_model, read_state
 from facegauge.nn.predictor import uses_landmarks
+from facegauge.onnx_runtime import import_onnxruntime
 from facegauge.training.onnx_graph import compact
 from facegauge.zoo.onnx_model import SPEC_KEY
 
@@ -175,7 +176,7 @@ def check_onnx(shipped: Shipped, spec: PreprocessSpec, file: Path) -> float:
         ScorerError: it is above `TOLERANCE`; for a map with places beyond 1, above that share of
             the largest.
     """
-    import onnxruntime
+    onnxruntime = import_onnxruntime()
 
     shipped = read_shipped(shipped, file)
     options = onnxruntime.SessionOptions()

@@ -21,6 +21,7 @@ from facegauge.nn.onnx_state import (
     per_channel,
     stored_dtype,
 )
+from facegauge.onnx_runtime import import_onnxruntime
 
 if TYPE_CHECKING:
     import onnx
@@ -137,7 +138,8 @@ def _fold_constants(model: onnx.ModelProto) -> onnx.ModelProto:
     result they are initializers only.
     """
     import onnx
-    import onnxruntime
+
+    onnxruntime = import_onnxruntime()
 
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC

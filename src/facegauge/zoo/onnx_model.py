@@ -12,6 +12,7 @@ import numpy.typing as npt
 from facegauge.errors import ScorerError, UsageError
 from facegauge.faces.landmarks import LANDMARK_SIZE
 from facegauge.faces.spec import PreprocessSpec
+from facegauge.onnx_runtime import import_onnxruntime
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -136,7 +137,7 @@ class Model:
         return self._sessions.get(process) or self._sessions.setdefault(process, self._open())
 
     def _open(self) -> onnxruntime.InferenceSession:
-        import onnxruntime
+        onnxruntime = import_onnxruntime()
 
         from facegauge.zoo import load_model
 
