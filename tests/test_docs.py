@@ -28,7 +28,9 @@ from facegauge.results import COLUMNS, Status
 from facegauge.training.config import config_class, load_config, resolve
 
 ROOT = Path(__file__).parent.parent
-PAGES = sorted([ROOT / "README.md", ROOT / "examples" / "README.md", *ROOT.glob("docs/**/*.md")])
+FOLDERS = (".", "benchmarks", "examples")
+READMES = [ROOT / folder / "README.md" for folder in FOLDERS]
+PAGES = sorted([*READMES, *ROOT.glob("docs/**/*.md")])
 SOURCES = ROOT / "src" / "facegauge"
 METHOD = SOURCES / "training" / "methods" / "light_ensemble"
 
