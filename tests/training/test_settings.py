@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
-from pathlib import Path
+from dataclasses import fields
 from typing import Any, get_args
 
 import pytest
@@ -11,10 +10,8 @@ import pytest
 from facegauge.errors import UsageError
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.training import settings
-from facegauge.training.config import setting, table
 from facegauge.training.settings import (
     BatchPlan,
-    Earlier,
     FitConfig,
     InputConfig,
     NetworkConfig,
@@ -23,7 +20,6 @@ from facegauge.training.settings import (
     SeverityRankConfig,
     TeacherCacheConfig,
     ViewsConfig,
-    check_sources,
 )
 
 PLAN = BatchPlan(labelled=1)
@@ -110,30 +106,3 @@ def test_the_choices_are_those_of_the_code() -> None:
     assert (get_args(settings.Depths), get_args(settings.Head)) == (DEPTHS, HEADS)
     optimiser = FitConfig.__pydantic_fields__["optimiser"]  # type: ignore[attr-defined]
     assert get_args(optimiser.annotation) == tuple(OPTIMISERS)
-
-
-@table
-class Root:
-    network: NetworkConfig = setting("network")
-    others: dict[str, NetworkConfig] = setting("others", default={})
-    init_from: Earlier = setting("an earlier one", default="")
-
-
-def test_networks_to_start_from_must_be_there(tmp_path: Path) -> None:
-    def root(first: str, other: str = "") -> Root:
-        one, two = (NetworkConfig(backbone="swin_b", init_from=each) for each in (first, other))
-        return Root(network=one, others={"x": two})
-
-    file = tmp_path / "weights.pth"
-    for there in ("", "imagenet", "mobile", str(tmp_path)):
-        check_sources(root(there))
-    with pytest.raises(UsageError, match=r"^others\.x\.init_from: there is no .*weights\.pth"):
-        check_sources(root("", str(file)))
-    file.touch()
-    check_sources(root("", str(file)))
-    with pytest.raises(UsageError, match=r"^network\.init_from: there is no 'moblie'; expected"):
-        check_sources(root("moblie"))
-    for name in ("imagenet", str(file)):  # weights of a backbone are no earlier network
-        with pytest.raises(UsageError, match=r"^init_from: there is no .*; expected \"\", a shipp"):
-            check_sources(replace(root(""), init_from=name))
-    check_sources(replace(root(""), init_from="mobile"))

@@ -28,6 +28,7 @@ from facegauge.predictors import Predictor
 from facegauge.training.config import FILE, changed, load_config, to_dict, to_toml
 from facegauge.training.devices import log_from_main_process, this_process
 from facegauge.training.fit import Validate, fit
+from facegauge.training.init_from import check_sources, is_pretrained
 from facegauge.training.inputs.pictures import load_framed
 from facegauge.training.inputs.views import Batch, Framed, ViewMaker
 from facegauge.training.settings import (
@@ -35,8 +36,6 @@ from facegauge.training.settings import (
     MethodConfig,
     NetworkConfig,
     PseudoLabelConfig,
-    check_sources,
-    is_pretrained,
 )
 from facegauge.training.validation import make_validation
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
-from facegauge import zoo
-from facegauge.errors import UsageError
 from facegauge.faces.spec import PreprocessSpec
-from facegauge.training.config import setting, table, walk
+from facegauge.training.config import setting, table
 from facegauge.training.config_errors import Expected, either
+from facegauge.training.init_from import InitFrom
 
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
@@ -24,7 +21,6 @@ Severity = Annotated[float, Field(ge=0, le=5)]
 Loss = Literal["mse_corr", "robust_corr", "mse_plcc", "charbonnier"]
 Depths = Literal["last", "all", "strides"]
 Head = Literal["linear", "factorised"]
-IMAGENET = "imagenet"
 SPEC = PreprocessSpec()
 
 
@@ -37,45 +33,6 @@ def _known_backbone(name: str) -> str:
 
 
 Backbone = Annotated[str, AfterValidator(_known_backbone), Expected("the name of a backbone")]
-
-
-@dataclass(frozen=True)
-class Source(Expected):
-    """What a network may start from; see `check_sources`."""
-
-    backbones: bool  # also weights of a backbone alone
-
-
-InitFrom = Annotated[
-    str,
-    Source(
-        '"" for random weights, "imagenet", a .pth file of backbone weights, a shipped scorer, '
-        "or a scorer or run folder",
-        backbones=True,
-    ),
-]
-Earlier = Annotated[str, Source('"", a shipped scorer, or a scorer or run folder', backbones=False)]
-
-
-def is_pretrained(init_from: str) -> bool:
-    """Whether a network is taken whole, from a scorer or a run, not only a backbone's weights."""
-    if init_from in ("", IMAGENET):
-        return False
-    return init_from in zoo.names() or Path(init_from).is_dir()
-
-
-def check_sources(config: Any) -> None:
-    """Refuse `init_from` settings that name nothing, before hours of training reach them.
-
-    Raises:
-        UsageError: one is neither empty, a shipped scorer nor a folder; where weights of a backbone
-            are possible too, nor a file nor "imagenet".
-    """
-    for name, field, value in walk(config):
-        for source in (note for note in field.metadata if isinstance(note, Source)):
-            backbone = source.backbones and (value == IMAGENET or Path(value).is_file())
-            if value and not (backbone or is_pretrained(value)):
-                raise UsageError(f"{name}: there is no {value!r}; expected {source.text}")
 
 
 @table

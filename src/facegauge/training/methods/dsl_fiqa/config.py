@@ -8,12 +8,12 @@ from pydantic import AfterValidator, Field
 
 from facegauge.training.config import setting, table
 from facegauge.training.config_errors import Expected, either
+from facegauge.training.init_from import InitFrom
 from facegauge.training.settings import (
     AboveZero,
     BatchPlan,
     Count,
     FitConfig,
-    InitFrom,
     InputConfig,
     MethodConfig,
     Positive,

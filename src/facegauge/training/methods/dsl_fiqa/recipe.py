@@ -30,6 +30,7 @@ from facegauge.faces.spec import PreprocessSpec
 from facegauge.nn.checkpoints import find_run
 from facegauge.nn.regressor import Regressor
 from facegauge.training.context import TrainingContext, begin_run, describe, load_pretrained
+from facegauge.training.init_from import is_pretrained
 from facegauge.training.inputs.views import Framed, ViewBatches, ViewMaker
 from facegauge.training.methods.dsl_fiqa.config import CoreConfig, DslFiqaConfig, EncoderConfig
 from facegauge.training.methods.dsl_fiqa.dual_set import DualSet
@@ -40,7 +41,6 @@ from facegauge.training.methods.dsl_fiqa.patch_contrast import PatchContrast
 from facegauge.training.methods.dsl_fiqa.retrieval import degraded_people, retrieval_validation
 from facegauge.training.methods.dsl_fiqa.tokens import CnnTokens
 from facegauge.training.objectives import Supervised, score_loss
-from facegauge.training.settings import is_pretrained
 
 SYSTEM = "dsl"
 FACES = "auto"  # in clean and unlabelled pictures: the largest face is detected

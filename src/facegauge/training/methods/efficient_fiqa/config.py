@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from facegauge.training.config import setting, table
+from facegauge.training.init_from import Earlier
 from facegauge.training.settings import (
     BackboneConfig,
     BatchPlan,
     DistillationConfig,
-    Earlier,
     FitConfig,
     HeadConfig,
     InputConfig,
