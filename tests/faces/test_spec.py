@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from facegauge.errors import UsageError
 from facegauge.faces.spec import PreprocessSpec
 
 
@@ -10,3 +13,23 @@ def test_spec_survives_json() -> None:
     assert PreprocessSpec.from_json(spec.to_json()) == spec
     assert PreprocessSpec.from_json("{}") == PreprocessSpec()
     assert PreprocessSpec(mean=[0.5, 0.5, 0.5]).mean == (0.5, 0.5, 0.5)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *(("width", value) for value in (0, -5, 4097, 10**30, 24.0, "24", True, None)),
+        *(("height", value) for value in (0, float("nan"), [24])),
+        *(("face_width", value) for value in (0, 1e-9, 1.5, float("inf"), float("nan"), "0.5")),
+        *(("center_x", value) for value in (-0.1, 1.1, float("nan"))),
+        *(("framed_tolerance", value) for value in (-1, 2, float("nan"))),
+        *(("crops", value) for value in (0, 101, 1.5, float("nan"))),
+        *(("antialias", value) for value in (1, "yes", None)),
+        *(("mean", value) for value in ((0.5, 0.5), 0.5, "abc", (0, 0, float("inf")), (0, 0, ""))),
+        *(("std", value) for value in ((0, 1, 1), (-1, 1, 1), (1, 1, float("nan")), [1e-9] * 3)),
+    ],
+)
+def test_values_that_cannot_be_are_refused(field: str, value: object) -> None:
+    with pytest.raises(UsageError, match=f"expected {field} to be") as caught:
+        PreprocessSpec(**{field: value})  # type: ignore[arg-type]
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 200

@@ -4,8 +4,21 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from facegauge.errors import UsageError
+
+RANGES: dict[str, tuple[Any, float, float]] = {
+    "width": (int, 1, 4096),
+    "height": (int, 1, 4096),
+    "face_width": (int | float, 0.01, 1),
+    "face_height": (int | float, 0.01, 1),
+    "center_x": (int | float, 0, 1),
+    "center_y": (int | float, 0, 1),
+    "framed_tolerance": (int | float, 0, 1),
+    "crops": (int, 1, 100),
+}
+MAX_NORM, MIN_STD = 1000.0, 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,21 +31,22 @@ class PreprocessSpec:
     resolution. So the sampling must be the same in training and scoring, and is part of the spec.
 
     Attributes:
-        width: of the network's input, in pixels.
-        height: of the network's input, in pixels.
-        face_width: width of the face box as a fraction of the frame's width.
-        face_height: height of the face box as a fraction of the frame's height.
+        width: of the network's input, in pixels, 1..4096.
+        height: of the network's input, in pixels, 1..4096.
+        face_width: width of the face box as a fraction of the frame's width, 0.01..1.
+        face_height: height of the face box as a fraction of the frame's height, 0.01..1.
         center_x: horizontal position of the face box's centre in the frame, 0..1.
         center_y: vertical position of the face box's centre in the frame, 0..1.
         framed_tolerance: a picture counts as already framed if each of its edges lies at most
-            this far from the frame around its largest face, as a fraction of the frame's size.
+            this far from the frame around its largest face, as a fraction 0..1 of the frame's size.
         antialias: True: shrink with a filter as wide as the factor; False: sample points.
         mean: per RGB channel, of pixels in 0..1.
-        std: per RGB channel, of pixels in 0..1.
-        crops: number of crops that a large face's score is averaged over, see `crop_frames`.
+        std: per RGB channel, of pixels in 0..1; positive.
+        crops: number of crops that a large face's score is averaged over, 1..100; see
+            `crop_frames`.
 
     Raises:
-        UsageError: `crops` is below 1.
+        UsageError: a value is of another type or out of its range.
     """
 
     width: int = 178
@@ -48,10 +62,27 @@ class PreprocessSpec:
     crops: int = 1
 
     def __post_init__(self) -> None:
-        if self.crops < 1:
-            raise UsageError(f"expected crops to be 1 or more, got {self.crops}")
-        for name in ("mean", "std"):  # JSON and TOML give lists
-            object.__setattr__(self, name, tuple(getattr(self, name)))
+        for name, (kind, low, high) in RANGES.items():
+            value = getattr(self, name)
+            if not isinstance(value, kind) or isinstance(value, bool) or not low <= value <= high:
+                number = "a whole number" if kind is int else "a number"
+                raise UsageError(
+                    f"expected {name} to be {number} from {low} to {high}, got {_shown(value)}"
+                )
+        if not isinstance(self.antialias, bool):
+            raise UsageError(f"expected antialias to be true or false, got {self.antialias!r:.40}")
+        for name, low in (("mean", -MAX_NORM), ("std", MIN_STD)):
+            values = getattr(self, name)
+            if (
+                not isinstance(values, list | tuple)
+                or len(values) != 3
+                or not all(isinstance(v, int | float) and low <= v <= MAX_NORM for v in values)
+            ):
+                raise UsageError(
+                    f"expected {name} to be three numbers from {low:g} to {MAX_NORM:g}, got "
+                    f"{_shown(values)}"
+                )
+            object.__setattr__(self, name, tuple(values))  # JSON and TOML give lists
 
     def to_json(self) -> str:
         """The spec as one line of JSON."""
@@ -64,5 +95,12 @@ class PreprocessSpec:
         Raises:
             ValueError: the text is not JSON.
             TypeError: a field is unknown.
+            UsageError: a value is of another type or out of its range.
         """
         return cls(**json.loads(text))
+
+
+def _shown(value: object) -> str:
+    """A value on one short line."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

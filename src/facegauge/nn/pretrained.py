@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
-import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from facegauge.errors import UsageError
 from facegauge.nn.backbones import classifier
+from facegauge.nn.torchscript import is_torchscript, torchscript_tensors
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -49,21 +47,11 @@ def backbone_weights(backbone: str, weights: str | Path) -> dict[str, Tensor]:
 
 
 def _read(weights: str | Path) -> dict[str, Tensor]:
-    """The tensors of a file that `torch.save` or `torch.jit.save` wrote."""
-    if not _is_script(weights):
-        tensors: dict[str, Tensor] = torch.load(weights, map_location="cpu", weights_only=True)
-        return tensors
-    load: Callable[..., nn.Module] = torch.jit.load
-    with warnings.catch_warnings():  # torch.jit.load is deprecated, without a replacement
-        warnings.simplefilter("ignore", FutureWarning)
-        return load(str(weights), map_location="cpu").state_dict()
-
-
-def _is_script(weights: str | Path) -> bool:
-    if not zipfile.is_zipfile(weights):
-        return False
-    with zipfile.ZipFile(weights) as archive:
-        return any("/code/" in name for name in archive.namelist())
+    """The tensors of a file that `torch.save` or `torch.jit.save` wrote; runs no code in it."""
+    if is_torchscript(weights):
+        return torchscript_tensors(weights)
+    tensors: dict[str, Tensor] = torch.load(weights, map_location="cpu", weights_only=True)
+    return tensors
 
 
 def _from_lite(state: dict[str, Tensor]) -> dict[str, Tensor]:

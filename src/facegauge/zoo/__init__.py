@@ -27,6 +27,7 @@ __all__ = [
 
 DEFAULT = "mobile"
 MODEL, CARD = "model.onnx", "card.toml"
+MAX_MODEL_BYTES, MAX_CARD_BYTES = 1_000_000_000, 1_000_000
 _HERE = Path(__file__).parent
 
 
@@ -73,6 +74,8 @@ def load_card(folder: Path) -> Card:
     """
     file = folder / CARD
     try:
+        if file.stat().st_size > MAX_CARD_BYTES:
+            raise ScorerError(f"{file} is larger than {MAX_CARD_BYTES} bytes; no card is")
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ScorerError(f"cannot read {file}: {error}") from error
@@ -90,6 +93,8 @@ def load_model(folder: Path) -> bytes:
     """
     expected = load_card(folder).sha256
     try:
+        if (folder / MODEL).stat().st_size > MAX_MODEL_BYTES:
+            raise ScorerError(f"{folder / MODEL} is larger than {MAX_MODEL_BYTES / 1e9:g} GB")
         model = (folder / MODEL).read_bytes()
     except OSError as error:
         raise ScorerError(f"cannot read {folder / MODEL}: {error.strerror}") from error

@@ -13,6 +13,7 @@ from facegauge.errors import ScorerError, UsageError
 from facegauge.faces.landmarks import LANDMARK_SIZE
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.onnx_runtime import import_onnxruntime
+from facegauge.zoo.onnx_file import check_model
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -55,7 +56,7 @@ class Model:
             raise ScorerError(f"{self.folder}: the model's metadata has no {SPEC_KEY}")
         try:
             return PreprocessSpec.from_json(metadata[SPEC_KEY])
-        except (ValueError, TypeError, AttributeError) as error:
+        except (ValueError, TypeError, AttributeError, UsageError) as error:
             raise ScorerError(f"{self.folder}: {SPEC_KEY} cannot be read: {error}") from error
 
     @property
@@ -147,6 +148,10 @@ class Model:
         options.enable_mem_pattern = False  # batches differ in size
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         model = load_model(self.folder)
+        try:
+            check_model(model)
+        except ScorerError as error:
+            raise ScorerError(f"{self.folder}: {error}") from error
         try:
             session = onnxruntime.InferenceSession(
                 model, options, providers=["CPUExecutionProvider"]
