@@ -89,14 +89,14 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def before_training(run: Run, encoder: DegradationEncoder) -> dict[str, DegradationEncoder]:
     """The network of a run with random weights, and as initialised."""
     torch.manual_seed(0)
-    blank, begun = (build(encoder.config) for _ in range(2))
-    assert isinstance(blank, DegradationEncoder) and isinstance(begun, DegradationEncoder)
+    blank, initial = (build(encoder.config) for _ in range(2))
+    assert isinstance(blank, DegradationEncoder) and isinstance(initial, DegradationEncoder)
     settings = run.settings.get("encoder", {})
     body = settings.get("init_from") or settings.get("body", "")  # the latter in runs of 0.1
     if not is_pretrained(body):
         return {"random weights": blank}
-    begun.load_backbone(load_pretrained(body, encoder.config["backbone"]))
-    return {"random weights": blank, f"as initialised ({body})": begun}
+    initial.load_backbone(load_pretrained(body, encoder.config["backbone"]))
+    return {"random weights": blank, f"as initialised ({body})": initial}
 
 
 def row(
