@@ -365,6 +365,9 @@ def test_a_disk_that_fills_up_amid_a_picture_leaves_whole_pictures(
         def truncate(self, size: int) -> None:
             self.file.truncate(size)
 
+        def fileno(self) -> int:
+            return self.file.fileno()
+
         def __enter__(self) -> None:
             self.file.__enter__()
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -122,14 +123,30 @@ def write_table(
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A file to write, which takes the place of `path` once it is complete."""
+    """A file to write, which takes the place of `path` once it is complete and on the disk."""
     fresh = path.with_name(path.name + ".new")
     try:
         yield fresh
+        sync(fresh)
         fresh.replace(path)
+        sync(path.parent)
     except BaseException:
         fresh.unlink(missing_ok=True)
         raise
+
+
+def sync(path: Path) -> None:
+    """Have the system write a file or the names in a folder to the disk, where it can."""
+    try:
+        # Windows needs a file that is open for writing, and has no such call for folders
+        handle = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        with suppress(OSError):  # as some network file systems, which have no such call
+            os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _csv_columns(path: Path, known: Schema, described: Mapping[str, Column]) -> list[Column]:

@@ -27,7 +27,7 @@ from typing import Any, BinaryIO
 
 from facegauge.errors import UsageError
 from facegauge.schema import Schema
-from facegauge.tables.files import lines_of, replacing, table_rows, table_schema, write_table
+from facegauge.tables.files import lines_of, replacing, sync, table_rows, table_schema, write_table
 from facegauge.tables.formats import Row
 from facegauge.tables.locks import hold
 from facegauge.tables.notes import Notes, differences, read_notes, write_notes
@@ -99,9 +99,12 @@ class Journal:
         self._notes = Notes(_json(settings), self.schema, 0, _json(more or {}))
         self._open()
         try:
+            # old rows are gone from the disk before the new settings are there
             self._file.truncate(0)
+            sync(self.lines)
             if self.table != self.lines:
                 self.table.unlink(missing_ok=True)
+                sync(self.table.parent)
             self._save()
             self._write(self._format.header)
         except BaseException:
@@ -127,7 +130,7 @@ class Journal:
         """
         notes, new = self._read_notes(), _json(settings)
         self._compare(notes, new, same_as)
-        if not self.lines.exists():
+        if self._only_finished:
             self._rebuild()
             notes = replace(notes, whole=self.lines.stat().st_size)
         self._notes = replace(notes, settings=new, schema=self.schema)
@@ -147,8 +150,10 @@ class Journal:
         """Append the rows of one picture.
 
         Raises:
+            UsageError: another program deleted, replaced or changed the lines.
             OSError: they cannot be written.
         """
+        self._check_in_place()
         rows = list(rows)
         self._write(self._format.encode(rows))
         self._note_failure(rows[0])
@@ -197,25 +202,63 @@ class Journal:
             publish: whether the run ended well, so that the journal becomes the table.
 
         Raises:
+            UsageError: another program deleted, replaced or changed the lines.
             OSError: something cannot be written; what is complete can be resumed.
         """
-        with self._file:
+        with self._file:  # locked until all is done
+            if not publish and not self._in_place(self._whole):
+                return  # nothing to tidy up, and what a person put there stays
+            if publish:
+                self._check_in_place()
             self._file.truncate(self._whole)
-        self._save()
-        if publish and self.table != self.lines:
-            with self.lines.open("rb") as file:
-                rows = (row for row, _ in self._format.decode(file) if row is not None)
-                notes = {"settings": self._notes.settings, **self._notes.more}
-                write_table(self.table, self.schema, rows, notes)
-            self.lines.unlink()
+            sync(self.lines)
+            self._save()
+            if publish and self.table != self.lines:
+                self._publish()
+
+    def _publish(self) -> None:
+        with self.lines.open("rb") as file:
+            rows = (row for row, _ in self._format.decode(file) if row is not None)
+            notes = {"settings": self._notes.settings, **self._notes.more}
+            write_table(self.table, self.schema, rows, notes)
+        if os.name == "nt":  # where an open file cannot be deleted
+            self._file.close()
+        self.lines.unlink()
 
     def _open(self) -> None:
         self._file = self.lines.open("ab", buffering=0)
         try:
             hold(self._file, self.table)
+            if not self._in_place(0):  # the other run was about to put it away, and has unlocked it
+                raise UsageError(f"another run was writing {self.table}: start again")
         except UsageError:
             self._file.close()
             raise
+
+    @property
+    def _only_finished(self) -> bool:
+        """Whether there is a finished table and no line, as of a run that was about to begin."""
+        if self.table == self.lines:
+            return False
+        return not self.lines.exists() or (not self.lines.stat().st_size and self.table.exists())
+
+    def _in_place(self, least: int) -> bool:
+        """Whether the open file is still the one under its name, with that many bytes or more."""
+        try:
+            named = self.lines.stat()
+        except FileNotFoundError:
+            return False
+        mine = os.fstat(self._file.fileno())
+        # some network file systems invent a number each time, so that alone it proves nothing
+        gone = not mine.st_nlink and (mine.st_dev, mine.st_ino) != (named.st_dev, named.st_ino)
+        return named.st_size >= least and not gone
+
+    def _check_in_place(self) -> None:
+        if not self._in_place(self._whole) or self.lines.stat().st_size != self._whole:
+            raise UsageError(
+                f"{self.lines} was deleted, replaced or changed while this run was writing it; "
+                "rows of this run may be lost. Run again, with --resume if the table is still good"
+            )
 
     def _write(self, data: bytes) -> None:
         rest = memoryview(data)
