@@ -18,6 +18,7 @@ from facegauge.faces.lookahead import default_threads, map_ahead
 from facegauge.faces.sampling import Crop, face_crops
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.images.loading import MAX_PIXELS, read_picture
+from facegauge.images.memory import shared_budget
 from facegauge.images.sources import named
 from facegauge.results import Box, Face, Point, Status
 from facegauge.schema import Value
@@ -173,10 +174,13 @@ class FaceExtractor:
         Raises:
             ScorerError, MissingExtra: the detector itself is damaged, or not installed.
         """
+        return self._locate(source, name, lambda pixels: None)
+
+    def _locate(self, source: Source, name: str | None, admit: Callable[[int], None]) -> Located:
         own, picture = named(source)
         located = Located(own if name is None else name)
         try:
-            opened = read_picture(picture, self.policy.max_pixels)
+            opened = read_picture(picture, self.policy.max_pixels, admit)
             pixels = opened.pixels
             size = {"height": pixels.shape[0], "width": pixels.shape[1]}
             located = replace(located, message=opened.note, **size)
@@ -206,6 +210,9 @@ class FaceExtractor:
     def extract(self, source: Source, cut: Callable[[Located], T], name: str | None = None) -> T:
         """Locate one picture, and keep of it what `cut` returns.
 
+        It waits while other threads hold so many pixels that its own would exceed the memory
+        budget of the process, see `images.memory`.
+
         Args:
             source, name: as for `locate`.
             cut: given the located picture. If it raises, it is called once more, with the picture's
@@ -214,16 +221,17 @@ class FaceExtractor:
         Raises:
             ScorerError, MissingExtra: something is damaged, or not installed.
         """
-        located = self.locate(source, name)
-        if located.status is Status.OK:
-            try:
-                return cut(located)
-            except (ScorerError, MissingExtra):
-                raise
-            except PictureError as error:
-                located = located.failed(Status(error.status), str(error))
-            except Exception as error:
-                located = located.failed(Status.ERROR, in_one_line(error))
+        with shared_budget().lease() as lease:
+            located = self._locate(source, name, lease.admit)
+            if located.status is Status.OK:
+                try:
+                    return cut(located)
+                except (ScorerError, MissingExtra):
+                    raise
+                except PictureError as error:
+                    located = located.failed(Status(error.status), str(error))
+                except Exception as error:
+                    located = located.failed(Status.ERROR, in_one_line(error))
         return cut(located)
 
     def map(

@@ -6,7 +6,7 @@ import io
 import os
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -67,7 +67,11 @@ def open_picture(source: Picture, max_pixels: int = MAX_PIXELS) -> Pixels:
     return read_picture(source, max_pixels).pixels
 
 
-def read_picture(source: Picture, max_pixels: int = MAX_PIXELS) -> Opened:
+def read_picture(
+    source: Picture,
+    max_pixels: int = MAX_PIXELS,
+    admit: Callable[[int], None] = lambda pixels: None,
+) -> Opened:
     """Open a picture as upright 8-bit sRGB pixels, with the decoder's remarks.
 
     The first frame (of a TIFF the first page that is no preview) is turned upright (EXIF) and
@@ -82,6 +86,7 @@ def read_picture(source: Picture, max_pixels: int = MAX_PIXELS) -> Opened:
             or a torch tensor, which may also have its channels first, see `sources.from_tensor`.
         max_pixels: maximum number of pixels, compared with the size in the file's header, so that
             a larger picture is never decoded.
+        admit: called with the number of pixels before a file is decoded; may wait for memory.
 
     Returns:
         The pixels and a note. The array may be read-only; an array in this form is not copied.
@@ -102,7 +107,7 @@ def read_picture(source: Picture, max_pixels: int = MAX_PIXELS) -> Opened:
             _check_size(source.size, max_pixels)
             return Opened(from_image(source))
         with _open_file(source) as file:
-            return _read(file, max_pixels)
+            return _read(file, max_pixels, admit)
     except PictureError:
         raise
     except MemoryError as error:
@@ -112,7 +117,7 @@ def read_picture(source: Picture, max_pixels: int = MAX_PIXELS) -> Opened:
         raise PictureError(f"the picture is damaged or truncated: {reason}") from error
 
 
-def _read(file: BinaryIO, max_pixels: int) -> Opened:
+def _read(file: BinaryIO, max_pixels: int, admit: Callable[[int], None]) -> Opened:
     """Decode an open file."""
     start = file.read(START)
     refuse_other_kinds(start)
@@ -124,18 +129,19 @@ def _read(file: BinaryIO, max_pixels: int) -> Opened:
             status="too_large",
         )
     if start.startswith(b"\xff\xd8\xff"):
-        return _read_jpeg(file.read(), max_pixels)
+        return _read_jpeg(file.read(), max_pixels, admit)
     if start.startswith(PNG_SIGNATURE):
-        return _read_png(file, max_pixels)
+        return _read_png(file, max_pixels, admit)
     with _open_header(file, start) as image:
         _check_size(image.size, max_pixels)
         if image.format == "TIFF":
             choose_page(image)
             _check_size(image.size, max_pixels)
+        admit(image.width * image.height)
         return Opened(from_image(image))
 
 
-def _read_png(file: BinaryIO, max_pixels: int) -> Opened:
+def _read_png(file: BinaryIO, max_pixels: int, admit: Callable[[int], None]) -> Opened:
     """Decode a PNG; where its metadata are the trouble, without them."""
     first: Exception | None = None
     for kept in (None, *PNG_METADATA):
@@ -144,6 +150,7 @@ def _read_png(file: BinaryIO, max_pixels: int) -> Opened:
         try:
             with _open_image(part) as image:
                 _check_size(image.size, max_pixels)
+                admit(image.width * image.height)
                 return Opened(from_image(image))
         except (PictureError, MemoryError):
             raise
@@ -153,10 +160,11 @@ def _read_png(file: BinaryIO, max_pixels: int) -> Opened:
     raise first
 
 
-def _read_jpeg(data: bytes, max_pixels: int) -> Opened:
+def _read_jpeg(data: bytes, max_pixels: int, admit: Callable[[int], None]) -> Opened:
     data = jpeg.without_bulk(data)
     with _open_header(io.BytesIO(data), data[:START]) as image:
         _check_size(image.size, max_pixels)
+        admit(image.width * image.height)
         if image.mode not in ("RGB", "L"):
             return Opened(from_image(image))
         pixels, note = jpeg.decode(data, "RGB" if image.mode == "RGB" else "GRAY")

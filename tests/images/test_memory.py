@@ -1,0 +1,80 @@
+"""The budget of memory for pictures in flight."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from facegauge.faces.extraction import ExtractionPolicy, FaceExtractor, Located
+from facegauge.faces.spec import PreprocessSpec
+from facegauge.images import memory
+from facegauge.images.memory import BYTES_PER_PIXEL, MemoryBudget
+
+
+def test_no_more_is_lent_than_there_is_and_all_come_to_an_end() -> None:
+    budget, lock = MemoryBudget(100), threading.Lock()
+    held: dict[int, int] = {}
+    rng = random.Random(0)
+    sizes = [rng.choice([5, 30, 60, 100, 250]) for _ in range(200)]
+
+    def use(number: int) -> None:
+        with budget.lease() as lease:
+            for size in (sizes[number] // 2, sizes[number]):  # asks again, as a TIFF's page does
+                lease.resize(size)
+            with lock:
+                held[number] = sizes[number]
+                assert sum(held.values()) <= 100 or len(held) == 1
+            time.sleep(0.0005)
+            with lock:
+                del held[number]
+
+    with ThreadPoolExecutor(8) as pool:
+        for done in [pool.submit(use, number) for number in range(200)]:
+            done.result(timeout=30)
+    assert budget._used == 0
+
+
+def test_a_failure_gives_its_share_back() -> None:
+    budget = MemoryBudget(100)
+    with pytest.raises(ValueError, match="boom"), budget.lease() as lease:
+        lease.resize(80)
+        raise ValueError("boom")
+    with budget.lease() as lease:
+        lease.resize(100)
+
+
+def test_large_pictures_are_held_one_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "_budget", MemoryBudget(100 * 100 * BYTES_PER_PIXEL * 3 // 2))
+    paths = []
+    for number in range(12):
+        name = f"{number}.{('png', 'jpg', 'webp', 'tif')[number % 4]}"
+        Image.fromarray(np.full((100, 100, 3), 90, np.uint8)).save(tmp_path / name)
+        paths.append(str(tmp_path / name))
+    inside, most, lock = 0, 0, threading.Lock()
+
+    def cut(located: Located) -> str:
+        nonlocal inside, most
+        assert located.pixels is not None, located.message
+        with lock:
+            inside += 1
+            most = max(most, inside)
+        time.sleep(0.01)
+        with lock:
+            inside -= 1
+        return located.name
+
+    extractor = FaceExtractor(PreprocessSpec(), ExtractionPolicy("whole"))
+    assert list(extractor.map(paths, cut, threads=4)) == paths
+    assert most == 1
+    monkeypatch.setattr(memory, "_budget", MemoryBudget())
+    assert list(extractor.map(paths, cut, threads=4)) == paths
+    assert most > 1
