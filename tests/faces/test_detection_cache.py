@@ -85,7 +85,7 @@ def test_what_cannot_be_kept_is_found_all_the_same(tmp_path: Path) -> None:
 def test_a_run_searches_every_face_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the labelled and unlabelled pictures of a recipe, and in those it labels and resumes."""
     finder = Counting()
-    monkeypatch.setattr(detection_cache, "CenterFace", lambda: finder)
+    monkeypatch.setattr(detection_cache, "CenterFace", lambda **_: finder)
     rng = np.random.default_rng(0)
     rows = ["image,score,split"]
     for number in range(12):

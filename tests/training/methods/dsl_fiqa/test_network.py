@@ -247,7 +247,7 @@ def test_landmarks_reach_the_shipped_scorer(
         spec=spec,
         settings={},
     )
-    monkeypatch.setattr(extraction, "CenterFace", lambda: found)
+    monkeypatch.setattr(extraction, "CenterFace", lambda **_: found)
     run = load_run(tmp_path / "run")
     export_run(run, tmp_path / "scorer", name="toy", data=data)
     expected = predict_with(open_predictor(tmp_path / "run"), data).scores[0]

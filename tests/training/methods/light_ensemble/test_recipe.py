@@ -119,7 +119,7 @@ def test_scores_of_unlabelled_pictures_are_left_aside(
     data: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     face = Face(Box(12, 20, 36, 54), 0.9, ((20, 30),) * 5)
-    monkeypatch.setattr(detection_cache, "CenterFace", lambda: lambda pixels: [face])
+    monkeypatch.setattr(detection_cache, "CenterFace", lambda **_: lambda pixels: [face])
     scored = replace(data.where(split="val"), splits=None)
     out, spec = tmp_path / "run", settings().input.spec
     context = begin_run(settings(), data, [scored], out, spec=spec, allow_leakage=True)

@@ -82,7 +82,7 @@ class Toy:
 def toy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Toy]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(mspt, "FACES", "whole")
-        patch.setattr(extraction, "CenterFace", lambda: one_face)
+        patch.setattr(extraction, "CenterFace", lambda **_: one_face)
         yield Toy(tmp_path_factory.mktemp("mspt"))
 
 
