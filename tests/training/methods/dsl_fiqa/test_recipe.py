@@ -234,6 +234,21 @@ def test_the_core_can_begin_with_an_earlier_backbone(
         )
 
 
+def test_training_continues_from_a_whole_network(
+    data: Manifest, sets: Sets, tmp_path: Path
+) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    dsl.run(settings("encoder.fit.steps=1", "core.fit.steps=1"), data, *sets, first)
+    start = [f"{part}.init_from={first}" for part in ("encoder", "core")]
+    numbers = settings(*start, "encoder.fit.steps=0", "core.fit.steps=1", "core.fit.lr=1e-60")
+    dsl.run(apply_overrides(numbers, ["core.fit.ema_decay=0.0"]), data, *sets, second)
+    before, after = (load_run(folder).network for folder in (first, second))
+    learned = dict(after.named_parameters())
+    assert all(torch.equal(value, learned[name]) for name, value in before.named_parameters())
+    with pytest.raises(UsageError, match="its core has decoder_width 8, not 16"):
+        dsl.run(settings(*start, "core.decoder_width=16"), data, *sets, tmp_path / "third")
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -151,7 +151,8 @@ class CoreConfig(ScoreLossConfig, SeverityRankConfig):
 
     init_from: InitFrom = setting(
         'First weights of the backbone: "" for random ones, "imagenet" to let the library fetch '
-        "them, a .pth file; or a scorer or run folder with that backbone",
+        "them, a .pth file, or a scorer or run folder with that backbone; or of the whole core: a "
+        "scorer or run folder of DSL-FIQA of the same sizes",
         default="",
     )
     backbone: CoreBackbone = setting(

@@ -101,6 +101,7 @@ def run(
     lists = describe([data.where(split="train"), *unlabelled, *clean])
     context = context.recorded(data=lists, **source)
     sharp = _load(context, clean, landmarks=landmarks)
+    core = create_core(config.core, encoder, config.input.spec, bias=context.mean_label)
 
     figures = {}
     if encoder is not None:
@@ -110,7 +111,7 @@ def run(
         validated = replace(context, validate=validate)
         train_encoder(validated, config.encoder, encoder, unlabelled, sharp)
         figures["map"] = validate(encoder)["map"]
-    network = train_core(context, config.core, encoder, sharp)
+    network = train_core(context, config.core, encoder, core, sharp)
     figures["val_score"] = context.validate(network)["val_score"]
     for name, value in figures.items():
         logger.info("%s on val: %.4f", name, value)
@@ -191,15 +192,18 @@ def train_core(
     context: TrainingContext,
     config: CoreConfig,
     encoder: DegradationEncoder | None,
+    core: Core,
     clean: Sequence[Framed],
 ) -> DslFiqa:
     """Step 2: labels, and, if the plan has groups, the order of degraded copies.
 
     Args:
+        encoder: is frozen.
+        core: is trained.
         clean: sharp faces, of which there are degraded copies too.
     """
     spec = context.maker.spec
-    network = DslFiqa(encoder, create_core(config, encoder, spec, bias=context.mean_label))
+    network = DslFiqa(encoder, core)
     objective = Supervised(
         spec,
         score_loss(config, config.label_rank_weight),
@@ -218,10 +222,13 @@ def create_core(
     """The core network with its first weights, for the cells of an encoder.
 
     Args:
+        encoder: whose cells the core takes.
+        spec: width and height of the input.
         bias: the score at initialisation.
 
     Raises:
-        UsageError: the weights of `init_from` cannot be read, or are another backbone's.
+        UsageError: the weights of `init_from` cannot be read, or are those of another backbone or
+            of a core of other sizes.
     """
     torch.manual_seed(config.fit.seed)
     shared = {field.name for field in fields(CoreSettings)} & vars(config).keys()
@@ -229,13 +236,18 @@ def create_core(
     if encoder is not None:
         sizes |= {"cells": encoder.grid, "cell_width": encoder.width}
     core = Core(CoreSettings(**sizes, size=(spec.height, spec.width), bias=bias))
-    if is_pretrained(config.init_from):
+    if not is_pretrained(config.init_from):
+        if config.init_from:
+            core.load_pretrained(config.init_from)
+        return core
+    trained = find_run(config.init_from).network
+    if isinstance(trained, DslFiqa):
+        _copy_core(trained.core, core, config.init_from)
+    else:
         weights = load_pretrained(config.init_from, config.backbone).state_dict()
         assert isinstance(core.tokens, CnnTokens)  # `load_pretrained` has no other backbones
         backbone = core.tokens.backbone
         backbone.load_state_dict({name: weights[name] for name in backbone.state_dict()})
-    elif config.init_from:
-        core.load_pretrained(config.init_from)
     return core
 
 
@@ -249,6 +261,23 @@ def load_encoder(name_or_folder: str) -> DegradationEncoder:
     if found is None:
         raise UsageError(f"{name_or_folder} holds no degradation encoder")
     return found.eval()
+
+
+def _copy_core(source: Core, target: Core, name: str) -> None:
+    """Copy all weights between cores of the same sizes; the source is called `name`."""
+    have, want = ({**core.config, "bias": 0, "dropout": 0} for core in (source, target))
+    other = [key for key in want if _listed(have[key]) != _listed(want[key])]
+    if other:
+        raise UsageError(
+            f"cannot start from {name}: its core has {other[0]} {_listed(have[other[0]])}, not "
+            f"{_listed(want[other[0]])}"
+        )
+    target.load_state_dict(source.state_dict())
+
+
+def _listed(value: Any) -> Any:
+    """A tuple as a list, which it becomes in a file."""
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _encoder_of(network: nn.Module) -> DegradationEncoder | None:
