@@ -6,6 +6,7 @@ import csv
 import io
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from typer.testing import Result
 
 from commands import MAIN, run
 from facegauge import scorer
-from facegauge.cli import best, sinks, terminal
+from facegauge.cli import best, sinks, streams, terminal
 from facegauge.errors import UsageError
 from facegauge.faces import extraction
 from facegauge.factors import FACTORS
@@ -244,7 +245,7 @@ def test_a_list_on_stdin_that_is_no_text_is_said_to_be_none(
     def strictly(path: bytes) -> str:
         return path.decode("utf-8")  # as on Windows
 
-    monkeypatch.setattr(terminal.os, "fsdecode", strictly)
+    monkeypatch.setattr(streams.os, "fsdecode", strictly)
     result = score("-", stdin=b"caf\xe9.png\n")
     assert result.exit_code == 2 and r"stdin has the path b'caf\xe9.png'" in result.stderr
 
@@ -386,10 +387,52 @@ def test_a_copy_that_fails_leaves_no_part_behind(
         target.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("shutil.copy2", full)
+    monkeypatch.setattr("shutil.copyfile", full)
     with pytest.raises(UsageError, match="No space left"):
         best.copy_beside(grey("a.png", 50), tmp_path / "chosen")
     assert not any((tmp_path / "chosen").iterdir())
+
+
+def test_a_copy_without_its_dates_is_a_copy(
+    grey: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As on shares that refuse chmod and utime."""
+
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr("os.chmod", refused)
+    monkeypatch.setattr("os.utime", refused)
+    picture, chosen = grey("a.png", 50), tmp_path / "chosen"
+    assert best.copy_beside(picture, chosen).read_bytes() == picture.read_bytes()
+    assert "a.png is copied without its dates: Operation not permitted" in caplog.text
+    assert [file.name for file in chosen.iterdir()] == ["a.png"]
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_copy_appears_whole_and_replaces_nothing(
+    grey: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool
+) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    if not links:
+        monkeypatch.setattr(Path, "hardlink_to", refused)
+    picture, chosen = grey("a.png", 50), tmp_path / "chosen"
+    real, seen = shutil.copyfile, []
+
+    def watched(source: Path, target: Path) -> None:
+        real(source, target)
+        seen.extend(file.name for file in chosen.iterdir() if not file.name.startswith("."))
+
+    monkeypatch.setattr("shutil.copyfile", watched)
+    best.copy_beside(picture, chosen)
+    (chosen / "a.png").write_bytes(b"mine")
+    (chosen / "a-2.png").symlink_to("nowhere")
+    assert best.copy_beside(picture, chosen).name == "a-3.png"
+    assert sorted(seen) == ["a-2.png", "a.png"]
+    assert (chosen / "a.png").read_bytes() == b"mine" and (chosen / "a-2.png").is_symlink()
+    assert len(list(chosen.iterdir())) == 3
 
 
 @pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])

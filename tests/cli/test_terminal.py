@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from facegauge.cli import terminal
+from facegauge.cli import streams, terminal
 
 
 def test_tables_in_a_pipe_are_not_folded(capsys: pytest.CaptureFixture[str]) -> None:
@@ -20,7 +20,7 @@ def test_a_stream_of_few_characters_gets_escapes(monkeypatch: pytest.MonkeyPatch
     narrow, wide = (io.TextIOWrapper(io.BytesIO(), encoding=name) for name in ("cp1252", "utf-8"))
     monkeypatch.setattr(sys, "stdout", narrow)
     monkeypatch.setattr(sys, "stderr", wide)
-    terminal.escape_unprintable()
+    streams.escape_unprintable()
     print("鏡 ä")
     narrow.flush()
     assert narrow.buffer.getvalue() == "\\u93e1 ä\n".encode("cp1252")

@@ -25,7 +25,8 @@ from facegauge.cli import (
     soup,
     train,
 )
-from facegauge.cli.terminal import escape_unprintable, say, show_logs
+from facegauge.cli.streams import escape_unprintable, open_missing_streams
+from facegauge.cli.terminal import say, show_logs
 from facegauge.errors import FacegaugeError
 
 UNEXPECTED, WRONG_USAGE, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141
@@ -34,11 +35,15 @@ UNEXPECTED, WRONG_USAGE, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141
 class Verbs(TyperGroup):
     """Runs a verb, and turns its exceptions into a message on stderr and an exit code."""
 
+    interrupted = False  # whether there was a Ctrl-C
+    stopped = False  # whether a message said so
+
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as error:
             say(": ".join(["stopped", *map(str, error.args)]))
+            Verbs.stopped = True
             raise typer.Exit(INTERRUPTED) from None
         except BrokenPipeError:
             # the reader has closed the pipe: no message, and nothing to flush at exit
@@ -47,6 +52,10 @@ class Verbs(TyperGroup):
         except Exception as error:
             if isinstance(error, typer.Abort) or hasattr(error, "exit_code"):
                 raise  # an exception of typer, such as a wrong option, has its own exit code
+            if self.interrupted:  # which some extension modules turn into errors of their own
+                say("stopped")
+                Verbs.stopped = True
+                raise typer.Exit(INTERRUPTED) from None
             if ctx.params.get("debug"):
                 traceback.print_exc()
             if isinstance(error, FacegaugeError):
@@ -120,5 +129,6 @@ app.command("degrade")(degrade.degrade)
 
 def main() -> None:
     """Entry point of the `facegauge` command."""
+    open_missing_streams()
     escape_unprintable()
     app()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
@@ -29,6 +30,8 @@ from facegauge.errors import UsageError
 
 if TYPE_CHECKING:
     from facegauge.results import ImageScore
+
+logger = logging.getLogger(__name__)
 
 EPILOG = (
     "A picture counts by its best face. Exit codes: 0 done; 3 no picture has a face with a score, "
@@ -132,19 +135,36 @@ def copy_beside(picture: Path, folder: Path) -> Path:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for number in count(1):
-            suffix = f"-{number}" if number > 1 else ""
-            target = folder / f"{picture.stem}{suffix}{picture.suffix}"
-            try:
-                target.open("xb").close()  # takes the name, and fails if it is taken
-            except FileExistsError:
-                continue
-            break
+        part = folder / f".{picture.stem}.{os.getpid()}.part"  # hidden: half a picture looks whole
         try:
-            shutil.copy2(picture, target)
-        except BaseException:
-            target.unlink(missing_ok=True)  # a part of a picture looks like one
-            raise
+            shutil.copyfile(picture, part)
+            try:
+                shutil.copystat(picture, part)
+            except OSError as error:
+                logger.warning("%s is copied without its dates: %s", picture, error.strerror)
+            for number in count(1):
+                suffix = f"-{number}" if number > 1 else ""
+                target = folder / f"{picture.stem}{suffix}{picture.suffix}"
+                if _named(part, target):
+                    return target
+        finally:
+            part.unlink(missing_ok=True)
     except OSError as error:
         raise UsageError(f"cannot copy {picture} to {folder}: {error.strerror}") from error
-    return target
+    raise AssertionError  # there are more numbers than files
+
+
+def _named(part: Path, target: Path) -> bool:
+    """Give a complete file its name at once; False, without replacing anything, if it is taken."""
+    try:
+        if os.name == "nt":
+            part.rename(target)  # which replaces nothing there
+        else:
+            target.hardlink_to(part)
+    except FileExistsError:
+        return False
+    except OSError:  # a file system without links, such as exFAT
+        if os.path.lexists(target):
+            return False
+        part.rename(target)
+    return True

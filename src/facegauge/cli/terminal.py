@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import logging
-import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,8 +10,8 @@ from functools import partial
 from threading import Thread
 from typing import TYPE_CHECKING, Literal, TypeVar
 
+from facegauge.cli.streams import paths_in
 from facegauge.errors import UsageError
-from facegauge.images.suffixes import in_words
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -85,40 +83,16 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     stdout_console().print(table)
 
 
-def escape_unprintable() -> None:
-    """Escape characters that stdout or stderr cannot encode, such as in a pipe on Windows."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper) and stream.encoding.lower() != "utf-8":
-            stream.reconfigure(errors="backslashreplace")
-
-
 def read_paths(paths: Sequence[str]) -> list[str]:
     """The paths of the command line, with `-` replaced by the paths on stdin.
-
-    Stdin has one path per line, or paths separated by NUL, as `find -print0` writes them.
 
     Raises:
         UsageError: a path on stdin cannot be decoded.
     """
     expanded: list[str] = []
     for path in paths:
-        if path == "-":
-            data = sys.stdin.buffer.read()
-            if b"\0" in data:
-                lines = data.split(b"\0")
-            else:
-                lines = [line.removesuffix(b"\r") for line in data.split(b"\n")]
-            expanded += [_decode(line) for line in lines if line.strip()]
-        else:
-            expanded.append(path)
+        expanded += paths_in(sys.stdin.buffer.read()) if path == "-" else [path]
     return expanded
-
-
-def _decode(path: bytes) -> str:
-    try:
-        return os.fsdecode(path)
-    except UnicodeDecodeError as error:  # only on Windows
-        raise UsageError(f"stdin has the path {path!r}; expected UTF-8 (chcp 65001)") from error
 
 
 class Pictures:
@@ -134,6 +108,7 @@ class Pictures:
 
     def __init__(self, paths: Sequence[str], exclude: Sequence[str] = ()) -> None:
         from facegauge.images.discovery import find_pictures
+        from facegauge.images.suffixes import in_words
 
         self.left_out: Counter[str] = Counter()
         self._find = partial(find_pictures, paths, exclude=exclude)
@@ -154,6 +129,8 @@ class Pictures:
 
     def say_left_out(self) -> None:
         """Print which files were left out, if any."""
+        from facegauge.images.suffixes import in_words
+
         if line := in_words(self.left_out):
             say(line)
 
