@@ -130,4 +130,4 @@ def label(folder: Path, labels: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]).resolve())
