@@ -149,7 +149,7 @@ def evaluate(
         raise ValueError("expected finite predictions and labels; remove the other rows first")
     notes: list[str] = []
     if len(y) < 2 or np.ptp(y) == 0 or np.ptp(p) == 0:
-        notes.append("correlations are not defined: " + _why_undefined(p, y))
+        notes.append("correlations are not defined: " + _why_undefined(y))
         mapped, note = p, ""
     elif calibration is not None:
         raw, known = _pair(*calibration)
@@ -233,7 +233,7 @@ def _pair(prediction: npt.ArrayLike, target: npt.ArrayLike) -> tuple[Array, Arra
     return a, b
 
 
-def _why_undefined(prediction: Array, target: Array) -> str:
+def _why_undefined(target: Array) -> str:
     if len(target) < 2:
         return f"they need at least two rows, got {len(target)}"
     constant = "labels" if np.ptp(target) == 0 else "predictions"

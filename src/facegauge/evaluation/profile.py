@@ -5,9 +5,8 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -37,10 +36,6 @@ class Profile:
     def fits_challenge(self) -> bool:
         """Whether the cost is within the limits of VQualA 2025: 5 M parameters, 0.5 GFLOPs."""
         return self.parameters <= MAX_PARAMETERS and self.gflops <= MAX_GFLOPS
-
-    def to_dict(self) -> dict[str, Any]:
-        """The fields and `fits_challenge`, in JSON types."""
-        return {**asdict(self), "fits_challenge": self.fits_challenge}
 
 
 def profile_scorer(name_or_folder: str | Path, runs: int = 20) -> Profile:

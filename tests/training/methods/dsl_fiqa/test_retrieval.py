@@ -90,14 +90,6 @@ def test_equal_embeddings_are_worth_chance_whatever_the_order() -> None:
     assert judged.precision.value == pytest.approx(judged.chance, abs=0.04)
 
 
-def test_directions_alone_count_with_cosine() -> None:
-    kinds, identities = grid()
-    by_kind = np.eye(3)[[ord(kind) - ord("a") for kind in kinds]]
-    stretched = by_kind * np.tile([0.1, 1, 5, 20, 50], 3)[:, None]
-    assert retrieval(stretched, kinds, identities, metric="cosine").precision.value == 1
-    assert retrieval(stretched, kinds, identities).precision.value < 0.9
-
-
 @pytest.mark.parametrize(("hits", "among"), [(1, 1), (1, 4), (2, 5), (3, 6), (4, 4)])
 def test_chance_is_the_mean_over_all_orders(hits: int, among: int) -> None:
     values = []
@@ -122,8 +114,6 @@ def test_what_cannot_be_retrieved_is_said() -> None:
         retrieval(np.ones((2, 1)), ["a", "b"], ["1", "2"])
     with pytest.raises(UsageError, match="2 embeddings, 1 kinds"):
         retrieval(np.ones((2, 1)), ["a"], ["1", "2"])
-    with pytest.raises(UsageError, match="euclidean or cosine, got 'l1'"):
-        retrieval(np.ones((2, 1)), ["a", "a"], ["1", "2"], metric="l1")
 
 
 def faces(count: int) -> list[Framed]:

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 Array = npt.NDArray[np.floating[Any]]
 Names = npt.NDArray[np.str_]
 
-METRICS = ("euclidean", "cosine")
 PARTS = ("cells", "mean", "embedding")
 CHUNK = 256  # queries whose distances are computed at a time
 
@@ -209,7 +208,6 @@ def retrieval(
     kinds: Sequence[str] | Names,
     identities: Sequence[str] | Names,
     *,
-    metric: str = "euclidean",
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Retrieval:
@@ -219,14 +217,13 @@ def retrieval(
         embeddings: (N, D).
         kinds: N names of degradations.
         identities: N names of people.
-        metric: "euclidean", or "cosine" for directions only.
         resamples, seed: of the bootstrap interval; the seed also orders equal distances.
 
     Raises:
-        UsageError: the lengths differ, an unknown metric, or no picture can retrieve another.
+        UsageError: the lengths differ, or no picture can retrieve another.
     """
     kinds, identities = np.asarray(kinds), np.asarray(identities)
-    found = average_precisions(embeddings, kinds, identities, metric=metric, seed=seed)
+    found = average_precisions(embeddings, kinds, identities, seed=seed)
     asked = np.isfinite(found)
     if not asked.any():
         raise UsageError("expected a degradation with pictures of two or more people, got none")
@@ -247,10 +244,9 @@ def average_precisions(
     kinds: Names,
     identities: Names,
     *,
-    metric: str = "euclidean",
     seed: int = 0,
 ) -> npt.NDArray[np.float64]:
-    """The average precision of each picture as a query for its kind, (N,).
+    """The average precision of each picture as a query for its kind, by Euclidean distance.
 
     Relevant are pictures of the same kind and another identity. Those of the same kind and identity
     are excluded. All others, the query's own face under other kinds among them, are irrelevant: an
@@ -260,14 +256,13 @@ def average_precisions(
         embeddings: (N, D).
         kinds: (N,) names of degradations.
         identities: (N,) names of people.
-        metric: "euclidean", or "cosine" for directions only.
         seed: of the order of equal distances.
 
     Returns:
         (N,), 0..1; nan for a query without relevant pictures.
 
     Raises:
-        UsageError: the lengths differ, or an unknown metric.
+        UsageError: the lengths differ.
     """
     rows = np.asarray(embeddings)
     if not len(rows) == len(kinds) == len(identities):
@@ -275,13 +270,8 @@ def average_precisions(
             "expected one length, got "
             f"{len(rows)} embeddings, {len(kinds)} kinds, {len(identities)} identities"
         )
-    if metric not in METRICS:
-        raise UsageError(f"expected metric to be {' or '.join(METRICS)}, got {metric!r}")
     rows = rows.astype(np.float32 if rows.dtype == np.float32 else np.float64, copy=False)
-    if metric == "cosine":
-        rows = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
-    else:
-        rows = rows - rows.mean(0)  # against cancellation: keeps the numbers small
+    rows = rows - rows.mean(0)  # against cancellation: keeps the numbers small
     lengths, shuffled = np.square(rows).sum(1), np.random.default_rng(seed).permutation(len(rows))
     found = np.full(len(rows), math.nan)
     for query in range(len(rows)):
