@@ -107,6 +107,21 @@ def test_columns_of_other_tools_are_kept(tmp_path: Path, suffix: str) -> None:
     assert [(one.name, one.type) for one in read_schema(file)][-1] == ("my note", "int")
 
 
+def test_a_table_that_excel_saved_again_is_read_and_resumed(tmp_path: Path) -> None:
+    file = tmp_path / "t.csv"
+    with open_table(file) as table:
+        for name in ("ä.jpg", "b.jpg", "c.jpg"):
+            table.write(result(name, 2))
+    before = list(read_rows(file))
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes().replace(b"\n", b"\r\n"))
+    assert list(read_rows(file)) == before
+    with open_table(file, resume=True) as table:
+        assert table.is_done("ä.jpg") and table.is_done("b.jpg")
+        if not table.is_done("c.jpg"):  # it may have been cut
+            table.write(result("c.jpg", 2))
+    assert list(read_rows(file)) == before
+
+
 def test_csv_is_plain_for_other_tools(tmp_path: Path) -> None:
     with open_table(tmp_path / "t.csv") as table:
         table.write(ImageScore("a.jpg", Status.OK, (FaceScore(1 / 3, 0, 1, 2 / 3, "fair"),)))

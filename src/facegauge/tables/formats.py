@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import json
@@ -71,6 +72,8 @@ def csv_records(file: IO[bytes]) -> Iterator[tuple[list[str], int]]:
         end += len(line)
         if not record.endswith(b"\n") or record.count(b'"') % 2:
             continue  # cut, or inside a quoted cell
+        if end == len(record):  # the first one, before which Excel puts a mark
+            record = record.removeprefix(codecs.BOM_UTF8)
         text = record.decode("utf-8", KEEP_BYTES).rstrip("\r\n")
         if not text:
             raise ValueError(f"an empty line at byte {start}")
