@@ -36,3 +36,20 @@ def test_doctor_knows_the_extras_of_the_project() -> None:
         packages = [re.split(r"[>=<\[]", line)[0].replace("-", "_") for line in declared[extra]]
         assert sorted(packages) == sorted(modules)
     assert set(declared) - {"dev"} == set(doctor.EXTRAS)
+
+
+@pytest.mark.parametrize("others", [("onnxruntime-gpu",), ("onnxruntime-directml",), ()])
+def test_doctor_warns_of_packages_installed_over_each_other(
+    others: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def version(name: str) -> str:
+        if name not in ("onnxruntime", *others):
+            raise doctor.PackageNotFoundError(name)
+        return "1.2.3"
+
+    monkeypatch.setattr(doctor, "version", version)
+    rows = list(doctor._beside_onnxruntime())
+    assert len(rows) == len(others)
+    for mark, _, text in rows:
+        assert mark == "WARNING"
+        assert text.startswith(f"onnxruntime 1.2.3 and {others[0]} 1.2.3 are installed")

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -47,3 +51,21 @@ def test_the_command_line_has_the_default_scorer() -> None:
 
     for verb in (score, best):
         assert signature(verb).parameters["scorer"].default == zoo.DEFAULT
+
+
+def test_a_package_in_an_archive_says_what_to_do(tmp_path: Path) -> None:
+    source = Path(zoo.__file__).parents[1]
+    with zipfile.ZipFile(tmp_path / "facegauge.zip", "w") as archive:
+        for file in source.rglob("*.py"):
+            archive.write(file, file.relative_to(source.parent))
+    done = subprocess.run(
+        [sys.executable, "-c", "import facegauge; facegauge.score('a.jpg')"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path / "facegauge.zip")},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    last = done.stderr.strip().splitlines()[-1]
+    assert "install it with pip" in last and "--collect-data facegauge" in last, done.stderr

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
 import typer
@@ -13,6 +15,12 @@ from facegauge.cli.terminal import print_table
 from facegauge.onnx_runtime import import_onnxruntime
 
 BROKEN = 1
+ONNXRUNTIMES = (
+    *("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "onnxruntime-openvino"),
+    *("onnxruntime-rocm", "onnxruntime-qnn", "onnxruntime-training"),
+)
+"""Packages of the same module, of which pip lets several be installed."""
+
 EXTRAS = {
     "train": (
         *("torch", "torchvision", "timm", "accelerate", "fvcore", "safetensors", "onnx"),
@@ -28,7 +36,7 @@ def doctor() -> None:
 
     Exit codes: 0 everything needed for scoring works; 1 something is broken.
     """
-    rows = [*_required(), *_optional()]
+    rows = [*_required(), *_beside_onnxruntime(), *_optional()]
     print_table(("", "what", "result"), rows)
     if any(mark == "BROKEN" for mark, _, _ in rows):
         raise typer.Exit(BROKEN)
@@ -87,6 +95,21 @@ def _scorer(name: str) -> str:
     scorer = Scorer(name, faces="whole", threads=1)  # compares the sha256
     black = np.zeros((scorer.spec.height, scorer.spec.width, 3), np.uint8)
     return f"verified, runs; a black picture has the score {scorer.score(black).score:.3f}"
+
+
+def _beside_onnxruntime() -> Iterator[tuple[str, str, str]]:
+    """A warning if several packages have written their files to the module onnxruntime."""
+    installed = []
+    for name in ONNXRUNTIMES:
+        with suppress(PackageNotFoundError):
+            installed.append(f"{name} {version(name)}")
+    if len(installed) > 1:
+        yield (
+            "WARNING",
+            "onnxruntime",
+            f"{' and '.join(installed)} are installed over each other; uninstall them and install "
+            "one again; facegauge itself computes on the CPU with any of them",
+        )
 
 
 def _optional() -> Iterator[tuple[str, str, str]]:

@@ -49,7 +49,12 @@ def open_folder(name_or_path: str | os.PathLike[str]) -> Path:
     shipped = names()
     folder = _HERE / name_or_path if name_or_path in shipped else Path(name_or_path)
     if not folder.is_dir():
-        known = ", ".join(shipped) or "none"
+        if not shipped:
+            raise ScorerError(
+                "facegauge's own files are missing: it runs from an archive, or was bundled "
+                "without them; install it with pip, or bundle it with `--collect-data facegauge`"
+            )
+        known = ", ".join(shipped)
         raise ScorerError(
             f"no scorer '{os.fspath(name_or_path)}'; expected the name of a shipped scorer "
             f"({known}) or a folder with {MODEL} and {CARD}"
