@@ -73,7 +73,7 @@ def test_auto_leaves_out_what_scoring_leaves_out(data, monkeypatch):
     def found(pixels):
         return [Face(Box(0, 0, 23, 30), 0.9, ((5, 5),) * 5)]
 
-    monkeypatch.setattr("facegauge.faces.extraction.CenterFace", lambda: found)
+    monkeypatch.setattr("facegauge.faces.extraction.CenterFace", lambda **_: found)
     judged = predict_with(TorchPredictor("toy", Bright(), SMALL), data.take([0]), "auto")
     assert judged.unscored == {0: "the largest face is 23 px, the minimum is 24 px"}
 
@@ -123,7 +123,7 @@ def test_auto_finds_no_face_in_colours(data, toy_run):
     some = data.take(np.arange(3))
     found = predict_with(open_run_predictor(toy_run), some, "auto")
     assert np.isnan(found.scores).all()
-    assert set(found.unscored.values()) == {"no face found"}
+    assert set(found.unscored.values()) == {"no face found (searched for faces of 24 px and more)"}
     with pytest.raises(UsageError, match="none of the 3 pictures has a score"):
         report(some, found)
     with pytest.raises(UsageError, match="faces must be whole or auto"):
