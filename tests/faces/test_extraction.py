@@ -191,10 +191,11 @@ def test_portraits_take_the_road(
     folder: Path, tmp_path: Path, located: dict[str, Located], caplog: pytest.LogCaptureFixture
 ) -> None:
     pytest.importorskip("torch")
-    from facegauge.training.methods.mspt.portraits import CopySettings, cut_portraits
+    from facegauge.training.methods.mspt.config import PortraitsConfig
+    from facegauge.training.methods.mspt.portraits import cut_portraits
 
-    settings = CopySettings(copies=0, kinds=["jpeg"], severity=(1, 2), width=999, seed=0)
-    cuts = cut_portraits(listed(folder), tmp_path / "cuts", SPEC, settings)
+    config = PortraitsConfig(copies=0, kinds=("jpeg",), max_width=999)
+    cuts = cut_portraits(listed(folder), tmp_path / "cuts", SPEC, config)
     assert cuts.group("source") == tuple(f"{name}.png" for name in OK)
     for path, name in zip(cuts.paths, OK, strict=True):
         frame, pixels = located[name].frames[0], located[name].pixels

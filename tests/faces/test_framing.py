@@ -57,5 +57,5 @@ def test_only_large_faces_have_crops_and_only_if_asked() -> None:
         assert crop_frames(small, spec) == (small,)
     large = Box(0, 0, 1000, 2000)
     assert crop_frames(large, PreprocessSpec(width=100, height=200)) == (large,)
-    with pytest.raises(UsageError, match="crops to be 1 or more, got 0"):
+    with pytest.raises(UsageError, match="crops to be a whole number from 1 to 100, got 0"):
         PreprocessSpec(crops=0)
