@@ -144,6 +144,21 @@ def test_arrows_point_up_the_list_of_rooms() -> None:
     assert not wrong_ways, "arrows that run the wrong way:\n" + "\n".join(wrong_ways)
 
 
+def test_no_module_imports_itself_through_others() -> None:
+    needs = {module: {name for name in arrows(module) if name != module} for module in modules()}
+    done: set[str] = set()
+
+    def follow(module: str, path: tuple[str, ...]) -> None:
+        assert module not in path, "a circle: " + " imports ".join((*path, module))
+        if module not in done:
+            for other in sorted(needs[module]):
+                follow(other, (*path, module))
+            done.add(module)
+
+    for module in needs:
+        follow(module, ())
+
+
 def test_only_two_modules_name_what_is_below_them() -> None:
     below = {
         module: tuple(sorted({other for other in named(module) if wrong(module, other)}))

@@ -1,1 +1,1 @@
-"""The published methods, one room each."""
+"""The published methods, one folder each; its docstring says which file holds what."""

@@ -30,10 +30,11 @@ from facegauge.results import Box, Face
 from facegauge.scorer import Scorer
 from facegauge.training.export import export_run
 from facegauge.training.methods.dsl_fiqa import tokens
+from facegauge.training.methods.dsl_fiqa.core_settings import CODED, PAPER, CoreSettings
 from facegauge.training.methods.dsl_fiqa.encoder import DegradationEncoder
 from facegauge.training.methods.dsl_fiqa.heads import weighted_mean
 from facegauge.training.methods.dsl_fiqa.landmark_guide import positional_encoding
-from facegauge.training.methods.dsl_fiqa.network import CODED, PAPER, Core, CoreSettings, DslFiqa
+from facegauge.training.methods.dsl_fiqa.network import Core, DslFiqa
 from facegauge.training.methods.dsl_fiqa.tokens import CnnTokens, VitTokens
 from facegauge.training.onnx_export import Shipped, check_onnx, write_onnx
 

@@ -145,7 +145,7 @@ class EncoderConfig:
 
 @table
 class CoreConfig(ScoreLossConfig, SeverityRankConfig):
-    """The core network and how it learns; see `network.CoreSettings` for its sizes."""
+    """The core network and how it learns; see `core_settings.CoreSettings` for its sizes."""
 
     RENAMED: ClassVar[dict[str, str]] = {"start": "init_from", "weights": "init_from"}
 

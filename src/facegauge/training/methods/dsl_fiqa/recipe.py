@@ -33,10 +33,11 @@ from facegauge.training.context import TrainingContext, begin_run, describe, loa
 from facegauge.training.init_from import is_pretrained
 from facegauge.training.inputs.views import Framed, ViewBatches, ViewMaker
 from facegauge.training.methods.dsl_fiqa.config import CoreConfig, DslFiqaConfig, EncoderConfig
+from facegauge.training.methods.dsl_fiqa.core_settings import CoreSettings
 from facegauge.training.methods.dsl_fiqa.dual_set import DualSet
 from facegauge.training.methods.dsl_fiqa.dual_set_batches import DualSetBatches
 from facegauge.training.methods.dsl_fiqa.encoder import DegradationEncoder
-from facegauge.training.methods.dsl_fiqa.network import Core, CoreSettings, DslFiqa
+from facegauge.training.methods.dsl_fiqa.network import Core, DslFiqa
 from facegauge.training.methods.dsl_fiqa.patch_contrast import PatchContrast
 from facegauge.training.methods.dsl_fiqa.retrieval import degraded_people, retrieval_validation
 from facegauge.training.methods.dsl_fiqa.tokens import CnnTokens
