@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import shutil
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
 
+from facegauge import zoo  # noqa: E402
 from facegauge.errors import ScorerError, UsageError  # noqa: E402
 from facegauge.nn import checkpoints  # noqa: E402
 from facegauge.nn.checkpoints import find_run, load_run  # noqa: E402
 from facegauge.training.onnx_export import Shipped, write_onnx  # noqa: E402
 from facegauge.training.soup import make_soup  # noqa: E402
 from facegauge.zoo import card_to_toml  # noqa: E402
+from facegauge.zoo.onnx_model import Model  # noqa: E402
 from toys import toy_card, toy_model  # noqa: E402
 
 
@@ -23,15 +26,20 @@ def write_card(folder):
     (folder / "card.toml").write_text(card_to_toml(toy_card((folder / "model.onnx").read_bytes())))
 
 
-@pytest.fixture
-def scorer(toy_run, tmp_path):
+@pytest.fixture(scope="module")
+def exported(toy_run, tmp_path_factory):
     """A scorer folder of one file and its card."""
-    run, folder = load_run(toy_run), tmp_path / "scorer"
-    folder.mkdir()
+    run, folder = load_run(toy_run), tmp_path_factory.mktemp("scorer")
     described = {"system": run.system, "network": run.config, "settings": run.settings}
     write_onnx(Shipped(run.network, False), run.spec, folder / "model.onnx", run=described)
     write_card(folder)
     return folder
+
+
+@pytest.fixture
+def scorer(exported, tmp_path):
+    """A copy of it, which a test may damage."""
+    return shutil.copytree(exported, tmp_path / "scorer")
 
 
 def test_a_scorer_is_a_run_whose_weights_were_rounded(scorer, toy_run):
@@ -79,6 +87,18 @@ def test_scorers_of_0_1_are_read_from_their_second_copy(scorer, toy_run):
         ours.network.state_dict().values(), theirs.network.state_dict().values(), strict=True
     ):
         assert torch.equal(mine, other)
+
+
+@pytest.mark.parametrize("name", zoo.names())
+def test_training_can_start_from_every_shipped_scorer(name):
+    run, model = find_run(name), Model(zoo.open_folder(name))
+    assert run.spec == model.spec and run.system == zoo.load_card(zoo.open_folder(name)).system
+    rng = np.random.default_rng(0)
+    image = rng.normal(size=(2, 3, run.spec.height, run.spec.width)).astype(np.float32)
+    landmarks = [torch.zeros(2, 10)] if model.uses_landmarks else []
+    with torch.inference_mode():
+        scores = run.network(torch.from_numpy(image), *landmarks)
+    assert model(image) == pytest.approx(scores.numpy(), abs=1e-5)
 
 
 def test_a_damaged_scorer_is_refused(scorer):

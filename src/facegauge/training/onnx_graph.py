@@ -144,6 +144,7 @@ def _fold_constants(model: onnx.ModelProto) -> onnx.ModelProto:
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.log_severity_level = 3
+    options.intra_op_num_threads = 1
     weights = {tensor.name for tensor in model.graph.initializer}
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "model.onnx"
