@@ -79,9 +79,10 @@ def test_a_resumed_run_keeps_its_settings_unless_others_are_given(recipe, toy_da
     words = ["train", "ensemble", "--data", toy_data, "-o", out]
     run(*words, "--resume")
     run(*words, "--resume", "--set", "flip=true")
+    run(*words, "--resume", "--preset", "cpu")
     run(*words)
     cpu = load_preset("light_ensemble", "cpu")
-    assert [call[0] for call in recipe] == [own, apply_overrides(cpu, ["flip=true"]), cpu]
+    assert [call[0] for call in recipe] == [own, apply_overrides(own, ["flip=true"]), cpu, cpu]
 
 
 def test_train_refuses_leaks_by_name(toy_data, tmp_path):

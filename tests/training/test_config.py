@@ -207,7 +207,9 @@ def test_a_resumed_run_keeps_its_settings(tmp_path: Path) -> None:
     presets.write_text("[cpu]\nseed = 5\n")
     (tmp_path / "config.toml").write_text(to_toml(Toy(seed=9)))
     assert resolve(Toy, resumed=tmp_path, presets=presets).seed == 9
-    assert resolve(Toy, resumed=tmp_path, overrides=["flip=true"], presets=presets).seed == 5
+    changed = resolve(Toy, resumed=tmp_path, overrides=["flip=true"], presets=presets)
+    assert changed.seed == 9 and changed.flip
+    assert resolve(Toy, resumed=tmp_path, preset="cpu", presets=presets).seed == 5
     assert resolve(Toy, resumed=tmp_path / "none", presets=presets).seed == 5
 
 

@@ -100,6 +100,8 @@ def test_the_settings_are_kept_and_changes_named(
     begin(toy_data, out, "student.corr_weight=2", resume=True)
     assert "setting changed since the run began: student.corr_weight: 1.5 -> 2.0" in caplog.text
     assert load_config(out / "config.toml").student.corr_weight == 2
+    assert load_config(out / "config-1.toml") == config()
+    assert not (out / "config-2.toml").exists()
 
 
 def test_labels_and_both_splits_are_needed(toy_data: Path, tmp_path: Path) -> None:

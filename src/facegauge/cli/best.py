@@ -39,6 +39,8 @@ EPILOG = (
     "stopped by Ctrl-C."
 )
 
+SHOWN_FAILURES = 10  # pictures that are named
+
 
 def best(
     paths: Paths,
@@ -77,20 +79,30 @@ def best(
         max_pixels=max_pixels,
     )
     tally = Tally()
-    results = tallied(with_progress(engine.score_iter(pictures.paths()), pictures.again()), tally)
+    failures: list[ImageScore] = []
+    results = tallied(
+        with_progress(engine.score_iter(pictures.paths()), pictures.again()), tally, failures
+    )
     chosen = select(results, top, per_folder=per_folder, exclude=copy_to or ())
     _print(chosen, per_folder)
     copied = copy_to is None or _copy_all(chosen, copy_to)
+    for failed in failures:
+        say(f"{failed.path}: {failed.message}")
     say(tally.summary())
     pictures.say_left_out()
     if not (copied and chosen):
         raise typer.Exit(SOME_FAILED)
 
 
-def tallied(results: Iterable[ImageScore], tally: Tally) -> Iterator[ImageScore]:
-    """The results, counted as they pass."""
+def tallied(
+    results: Iterable[ImageScore], tally: Tally, failures: list[ImageScore]
+) -> Iterator[ImageScore]:
+    """The results, counted as they pass; the first that failed are added to `failures`."""
     for result in results:
+        failed = tally.failed
         tally.add(result)
+        if tally.failed > failed and len(failures) < SHOWN_FAILURES:
+            failures.append(result)
         yield result
 
 

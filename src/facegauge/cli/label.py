@@ -59,7 +59,7 @@ def label(
 ) -> None:
     """Label pictures with a scorer's scores, to train another scorer on them.
 
-    The table is a manifest: its column score is the label. To train on it, add a column split.
+    The table is a manifest: its column score is the label. Data join adds it to labels.
     """
     from facegauge.data.manifests import load_manifest
     from facegauge.errors import UsageError
@@ -91,7 +91,7 @@ def label(
             progress=with_progress,
         )
     except KeyboardInterrupt:
-        raise KeyboardInterrupt("the labels so far are kept; go on with --resume") from None
+        raise KeyboardInterrupt("the labels so far are kept; continue with --resume") from None
     labelled, faceless = counts[Status.OK], counts[Status.NO_FACE] + counts[Status.TOO_SMALL]
     failed = counts.total() - labelled - faceless
     left = count_failed(output) if resume else 0

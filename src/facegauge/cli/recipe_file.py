@@ -27,6 +27,7 @@ All parameters are annotated, and the command has an option for each:
 from __future__ import annotations
 
 import inspect
+import logging
 import sys
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -55,6 +56,12 @@ COMMON = ("config", "data", "out", "resume", "allow_leakage")  # parameters of e
 
 class MethodGroup(TyperGroup):
     """The methods; with `--recipe FILE` first, the recipe in that file takes their place."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt("continue with the same command and --resume") from None
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if args and args[0].startswith(f"{OPTION}="):
@@ -124,6 +131,7 @@ def load_run_function(file: Path) -> Callable[..., Any]:
     module = module_from_spec(spec)
     sys.modules[file.stem] = module  # found there, and on the path, by processes that load data
     sys.path.insert(0, str(file.parent.resolve()))
+    logging.getLogger(file.stem).parent = logging.getLogger("facegauge")  # shown as ours are
     spec.loader.exec_module(module)
     run: Any = getattr(module, "run", None)
     if not callable(run):

@@ -129,7 +129,7 @@ class Table:
     @property
     def anew(self) -> str:
         """How to start anew, for messages; training has no --overwrite."""
-        return f"to start anew delete {self.path.name}* (facegauge label --overwrite does)"
+        return f"start anew: delete {self.path.name}* (facegauge label --overwrite does)"
 
     @property
     def exists(self) -> bool:

@@ -109,10 +109,19 @@ def batches_done(folder: Path, described: Mapping[str, Any]) -> int:
     done = int(found.pop("done"))
     if found != described:
         raise UsageError(
-            f"{folder} holds a teacher cache of other settings: {found}, expected {described}; "
+            f"{folder} holds a teacher cache of other settings: {_differences(found, described)}; "
             "delete it, or go back to its settings"
         )
     return done
+
+
+def _differences(found: Mapping[str, Any], expected: Mapping[str, Any]) -> str:
+    """What differs, key by key."""
+    return "; ".join(
+        f"{key} was {found.get(key)}, is {expected.get(key)}"
+        for key in {**found, **expected}
+        if found.get(key) != expected.get(key)
+    )
 
 
 def save_progress(folder: Path, described: Mapping[str, Any], done: int) -> None:

@@ -194,7 +194,8 @@ def resolve(
         preset: "cpu" where nothing else is asked for.
         file: in the place of a preset.
         overrides: on top, see `apply_overrides`.
-        resumed: a run folder that is resumed: its own settings, where nothing is asked for.
+        resumed: a run folder that is resumed: its own settings, where neither a preset nor a file
+            is asked for.
         presets: a file with other presets than those that ship with the method.
 
     Raises:
@@ -203,9 +204,9 @@ def resolve(
     if preset is not None and file is not None:
         raise UsageError('give --preset or --config; a file can begin with preset = "cpu" itself')
     kept = resumed / FILE if resumed else None
-    if kept and kept.is_file() and preset is None and file is None and not overrides:
-        return load_config(kept, cls)
-    if file is not None:
+    if kept and kept.is_file() and preset is None and file is None:
+        base = load_config(kept, cls)
+    elif file is not None:
         base = load_config(file, cls, presets)
     else:
         base = from_dict(cls, preset_table(cls, preset or "cpu", presets))

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 UNKNOWN, MISSING, OWN = "unexpected_keyword_argument", "missing", "value_error"
+CLOSE = 0.6  # similarity of a name that is worth a suggestion, 0..1
 KINDS = {str: "text", bool: "true or false", int: "a whole number", float: "a number"}
 MANY = {str: "texts", int: "whole numbers", float: "numbers"}
 
@@ -72,8 +73,10 @@ def unknown(path: Sequence[str], cls: type[Any], data: Mapping[str, Any]) -> str
         return f"unknown setting {key!r}: it is now {new!r}"
     names = list(known(cls, data))
     same_end = [name for name in names if name.split(".")[-1] == key]
-    close = difflib.get_close_matches(key, names, n=1, cutoff=0)
-    return f"unknown setting {key!r}; the closest is {either(same_end or close)}"
+    near = same_end or difflib.get_close_matches(key, names, n=1, cutoff=CLOSE)
+    if not near:
+        return f"unknown setting {key!r}; there are {', '.join(sorted(data))}, see docs/settings.md"
+    return f"unknown setting {key!r}; the closest is {either(near)}"
 
 
 def find(

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -256,7 +257,18 @@ def _take_folder(config: MethodConfig, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     this_process().wait_for_everyone()  # or a late one would find what the others have written
     if this_process().is_main_process:
-        (out / FILE).write_text(to_toml(config), encoding="utf-8")
+        text, file = to_toml(config), out / FILE
+        if file.is_file() and file.read_text(encoding="utf-8") != text:
+            _keep(file)
+        file.write_text(text, encoding="utf-8")
+
+
+def _keep(file: Path) -> None:
+    """Keep the settings that a run had so far, under a name with a number."""
+    numbers = (file.with_name(f"{file.stem}-{number}{file.suffix}") for number in count(1))
+    kept = next(one for one in numbers if not one.exists())
+    file.rename(kept)
+    logger.warning("the settings so far are kept in %s", kept)
 
 
 def load_pretrained(name_or_folder: str, backbone: str, member: str = "") -> Regressor:
