@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from facegauge import __version__, zoo
+from facegauge import zoo
 from facegauge.arrays import FloatArray
 from facegauge.errors import NOT_A_NUMBER, PictureError, UsageError
 from facegauge.faces.detection import MIN_FACE, Detector
@@ -196,6 +196,8 @@ class Scorer:
     @property
     def settings(self) -> dict[str, Any]:
         """What its results depend on, as JSON types; a table keeps them beside its rows."""
+        from facegauge import __version__  # reads the package's metadata: slow to import
+
         settings: dict[str, Any] = {
             "facegauge": __version__,
             "scorer": self.card.name,

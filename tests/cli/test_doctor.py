@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
@@ -44,10 +45,10 @@ def test_doctor_warns_of_packages_installed_over_each_other(
 ) -> None:
     def version(name: str) -> str:
         if name not in ("onnxruntime", *others):
-            raise doctor.PackageNotFoundError(name)
+            raise PackageNotFoundError(name)
         return "1.2.3"
 
-    monkeypatch.setattr(doctor, "version", version)
+    monkeypatch.setattr("importlib.metadata.version", version)
     rows = list(doctor._beside_onnxruntime())
     assert len(rows) == len(others)
     for mark, _, text in rows:

@@ -6,7 +6,6 @@ import platform
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
 import typer
@@ -99,6 +98,8 @@ def _scorer(name: str) -> str:
 
 def _beside_onnxruntime() -> Iterator[tuple[str, str, str]]:
     """A warning if several packages have written their files to the module onnxruntime."""
+    from importlib.metadata import PackageNotFoundError, version
+
     installed = []
     for name in ONNXRUNTIMES:
         with suppress(PackageNotFoundError):
