@@ -192,6 +192,7 @@ def test_the_student_can_stop_at_the_labels_or_at_a(
     assert {round(float(score), 4) for score in cached[np.isfinite(cached)]} <= known
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_ends_the_same(
     data: Manifest,
     sets: tuple[Manifest, Manifest],
@@ -287,6 +288,7 @@ def two_processes(folder: Path, last: str) -> tuple[list[int], list[str]]:
     return [process.returncode for process in processes], said
 
 
+@pytest.mark.slow
 def test_two_processes_share_a_run(
     data: Manifest, sets: tuple[Manifest, Manifest], tmp_path: Path
 ) -> None:

@@ -173,6 +173,7 @@ def test_expected_losses(data: Manifest, tmp_path: Path) -> None:
     assert student[-1]["features"] < student[0]["features"]
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_ends_the_same(
     data: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
