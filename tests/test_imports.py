@@ -194,6 +194,14 @@ def without(forbidden: tuple[str, ...], code: str, *words: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_scoring_imports_neither_tables_nor_the_search_for_installed_packages() -> None:
+    """Both would slow down every start of `facegauge score`."""
+    without(
+        ("importlib.metadata", "facegauge.tables", "facegauge.evaluation", *HEAVY),
+        "import facegauge.scorer\nfacegauge.scorer.Scorer('mobile')\n",
+    )
+
+
 def test_nn_imports_without_accelerate_and_fvcore() -> None:
     pytest.importorskip("torch")
     names = [f"facegauge.{name}" for name in modules() if name.split(".")[0] == "nn"]

@@ -28,12 +28,12 @@ from facegauge.images.loading import MAX_PIXELS
 from facegauge.images.sources import check_source, check_sources, is_pair, is_picture
 from facegauge.predictors import OnnxPredictor, in_batches, predict_faces
 from facegauge.results import NO_FACTORS, Face, FaceScore, ImageScore, Status
-from facegauge.tables.scores import ScoreTable, open_table
 
 if TYPE_CHECKING:
     from facegauge.images.sources import Picture, Source
     from facegauge.results import Box
     from facegauge.schema import Value
+    from facegauge.tables.scores import ScoreTable
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -230,6 +230,8 @@ class Scorer:
             UsageError: see `tables.scores.open_table`.
             MissingExtra: Parquet without pyarrow.
         """
+        from facegauge.tables.scores import open_table
+
         return open_table(
             path,
             self.settings,
