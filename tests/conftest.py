@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from PIL import Image
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.zoo import card_to_toml
 from toys import TOY_SPEC, picture, toy_card, toy_model, write_manifest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # the networks here are too small for more threads
 
 
 @pytest.fixture
