@@ -324,3 +324,24 @@ def test_half_precision_compares_scores_and_sizes(
     name, pairs, before, after, ratio = rows(page, "Cold start")[0]
     assert (name, pairs) == ("toy", "1") and int(before) > 50 and int(after) > 50
     assert 0.2 < float(ratio.split()[0]) < 5
+
+
+def test_faces_found_counts_right_and_false_faces(
+    script: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    found, scenes = script("faces_found"), script("scenes")
+    places = scenes.grid((400, 200), 2, 1, 40)
+    assert places == [(100, 100, 40), (300, 100, 40)]
+
+    def face(x: int, width: int) -> Face:
+        return Face(Box(x - width / 2, 80, x + width / 2, 120), 0.9)
+
+    assert found.matched([face(102, 42)], places) == 1
+    assert found.matched([face(102, 42), face(98, 40)], places) == 1  # each face counts once
+    assert found.matched([face(102, 100), face(200, 40)], places) == 0  # too large; elsewhere
+    small = [("two", (400, 200), places)]
+    monkeypatch.setattr(found, "group_scenes", lambda: iter(small))
+    found.main(["--empty", "2", "--results", str(tmp_path)])
+    ((name, there, right, false, *_),) = rows(tmp_path / "faces-found.md", "Scenes")
+    assert (name, there, right, false) == ("two", "2", "2", "0")
+    assert rows(tmp_path / "faces-found.md", "Pictures without a face")[-1][:3] == ["all", "2", "0"]
