@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from facegauge.errors import FacegaugeError
     from facegauge.faces.extraction import Prepared
-    from facegauge.results import Box, Face, FaceScore, ImageScore, Status
+    from facegauge.results import Box, Face, FaceScore, HeatMap, ImageScore, Status
     from facegauge.schema import Column
-    from facegauge.scorer import HeatMap, Scorer, score
+    from facegauge.scorer import Scorer, score
     from facegauge.selection import best
 
     __version__: str
@@ -41,9 +41,9 @@ __all__ = [
 _MODULES = {
     "Column": "schema",
     "FacegaugeError": "errors",
-    **dict.fromkeys(("Box", "Face", "FaceScore", "ImageScore", "Status"), "results"),
+    **dict.fromkeys(("Box", "Face", "FaceScore", "HeatMap", "ImageScore", "Status"), "results"),
     "Prepared": "faces.extraction",
-    **dict.fromkeys(("HeatMap", "Scorer", "score"), "scorer"),
+    **dict.fromkeys(("Scorer", "score"), "scorer"),
     "best": "selection",
 }
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from facegauge.schema import Column, FrozenValues, Schema, Value
+
+if TYPE_CHECKING:
+    from facegauge.arrays import FloatArray
 
 Point = tuple[float, float]
 
@@ -228,3 +231,26 @@ COLUMNS = Schema(
     ]
 )
 """The columns of every score table; factors add theirs after them."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeatMap:
+    """Where in a face's frame its score comes from.
+
+    Of a large face whose score is a mean over crops, the maps are those of the first, its frame.
+
+    Attributes:
+        values: (h, w) float32, what each place of an even grid would score by itself; not bounded.
+            Their mean is the score, before it is clipped to 0..1. A place's features see its
+            surroundings too, so these are regions, not pixels.
+        quality, confidence: (h, w) float32, of a DSL-FIQA scorer, None of others: the score is the
+            mean quality, weighted by the confidence, 0..1.
+        frame: what the grid covers, in the upright picture's pixels; may reach beyond the border.
+        face: whose frame it is; None when the whole picture was taken.
+    """
+
+    values: FloatArray
+    frame: Box
+    face: Face | None
+    quality: FloatArray | None = None
+    confidence: FloatArray | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any, overload
@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from facegauge import zoo
-from facegauge.arrays import FloatArray
 from facegauge.errors import NOT_A_NUMBER, PictureError, UsageError
 from facegauge.faces.detection import MIN_FACE, Detector
 from facegauge.faces.extraction import (
@@ -27,36 +26,12 @@ from facegauge.factors import Factor, measure_face, resolve, schema_with
 from facegauge.images.loading import MAX_PIXELS
 from facegauge.images.sources import check_source, check_sources, is_pair, is_picture
 from facegauge.predictors import OnnxPredictor, in_batches, predict_faces
-from facegauge.results import NO_FACTORS, Face, FaceScore, ImageScore, Status
+from facegauge.results import NO_FACTORS, Face, FaceScore, HeatMap, ImageScore, Status
 
 if TYPE_CHECKING:
     from facegauge.images.sources import Picture, Source
-    from facegauge.results import Box
     from facegauge.schema import Value
     from facegauge.tables.scores import ScoreTable
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class HeatMap:
-    """Where in a face's frame its score comes from.
-
-    Of a large face whose score is a mean over crops, the maps are those of the first, its frame.
-
-    Attributes:
-        values: (h, w) float32, what each place of an even grid would score by itself; not bounded.
-            Their mean is the score, before it is clipped to 0..1. A place's features see its
-            surroundings too, so these are regions, not pixels.
-        quality, confidence: (h, w) float32, of a DSL-FIQA scorer, None of others: the score is the
-            mean quality, weighted by the confidence, 0..1.
-        frame: what the grid covers, in the upright picture's pixels; may reach beyond the border.
-        face: whose frame it is; None when the whole picture was taken.
-    """
-
-    values: FloatArray
-    frame: Box
-    face: Face | None
-    quality: FloatArray | None = None
-    confidence: FloatArray | None = None
 
 
 class Scorer:
