@@ -127,3 +127,20 @@ def test_lists_that_cannot_be_put_together(lists: tuple[Path, Path], tmp_path: P
     assert "has no column score" in said
     _, said = data(2, "join", own, told, "-o", told)
     assert "told.csv exists; choose another name" in said
+
+
+def test_split_divides_and_maps_labels(tmp_path: Path) -> None:
+    rows = []
+    for number in range(12):
+        pixels = np.random.default_rng(number).integers(0, 255, (9, 9, 3), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{number}.png")
+        rows.append(f"{number}.png,{1 + number % 5},p{number // 2}")
+    (tmp_path / "list.csv").write_text("\n".join(["image,score,person", *rows]) + "\n")
+    out = tmp_path / "split.csv"
+    _, err = data(0, "split", tmp_path / "list.csv", "-o", out, "--scale", "1,5", "--val", "0.34")
+    assert "12 pictures (8 train, 4 val)" in err or "12 pictures (4 val, 8 train)" in err
+    assert "divided by person" in err and "labels from 1 to 5 became 0 to 1" in err
+    found = load_manifest(out)
+    assert sorted(set(found.scores)) == [0, 0.25, 0.5, 0.75, 1]
+    _, err = data(2, "split", tmp_path / "list.csv", "-o", tmp_path / "b.csv", "--scale", "one")
+    assert "expected --scale to be two numbers" in err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
 
@@ -14,6 +15,7 @@ from facegauge.faces.spec import PreprocessSpec
 from facegauge.training.context import describe
 from facegauge.training.inputs.pictures import load_framed
 from toys import load_list as load
+from toys import write_manifest
 
 CSV = "image,score,split,identity\n000012.png,0.25,train,7\nb.png,1,val,8\n"
 
@@ -80,7 +82,7 @@ def test_wrong_sources(folder):
     with pytest.raises(UsageError, match="no manifest at"):
         load_manifest(folder / "missing.csv")
     (folder / "list.xlsx").write_bytes(b"x")
-    with pytest.raises(UsageError, match=r"expected a .csv or .parquet file"):
+    with pytest.raises(UsageError, match=r"expected a .csv, .jsonl or .parquet file"):
         load_manifest(folder / "list.xlsx")
 
 
@@ -145,3 +147,35 @@ def test_unlabelled_lists_remember_where_a_picture_is_from(folder):
         {"manifest": one.name, "pictures": 1},
         {"manifest": two.name, "pictures": 2},
     ]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_a_table_of_scores_is_a_manifest_of_its_largest_faces(folder, suffix, monkeypatch, caplog):
+    monkeypatch.chdir(folder.parent)
+    given = f"{folder.name}/000012.png"  # as it was given to `score`, in another folder
+    file = folder / f"scores.{suffix}"
+    rows = [
+        {"path": given, "face": 0, "status": "ok", "score": 0.5},
+        {"path": given, "face": 1, "status": "ok", "score": 0.1},
+        {"path": "b.png", "face": 0, "status": "ok", "score": 0.25},
+        {"path": "gone.png", "face": None, "status": "unreadable", "score": None},
+    ]
+    if suffix == "csv":
+        write_manifest(file, [{k: "" if v is None else v for k, v in r.items()} for r in rows])
+    else:
+        file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    manifest = load_manifest(file)
+    assert [path.name for path in manifest.paths] == ["000012.png", "b.png"]
+    assert all(path.is_file() for path in manifest.paths)
+    assert manifest.scores.tolist() == [0.5, 0.25]
+    assert "a scorer gave them" in caplog.text
+
+
+def test_a_table_without_any_score_is_refused(folder):
+    with pytest.raises(UsageError, match="none of its 1 rows has a score"):
+        load(folder, "image,status,score\nb.png,no_face,\n")
+
+
+@pytest.mark.parametrize("mark", [";", "\t"])
+def test_other_marks_between_cells(folder, mark):
+    assert load(folder, f"image{mark}score\nb.png{mark}0.5\n").scores.tolist() == [0.5]

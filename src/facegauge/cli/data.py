@@ -1,4 +1,4 @@
-"""`facegauge data`: check public data sets, write manifests of them, and join manifests."""
+"""`facegauge data`: check public data sets, write manifests of them, join and split manifests."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import typer
 
 from facegauge.cli.score import SOME_FAILED
 from facegauge.cli.terminal import print_table, printable, say, with_progress
-from facegauge.errors import UsageError
 
 if TYPE_CHECKING:
     from facegauge.data.datasets import DataSet, DatasetOptions
@@ -24,7 +23,8 @@ EPILOG = (
 MAX_LINES = 10
 
 data = typer.Typer(
-    no_args_is_help=True, help="Check public data sets, write manifests of them, join manifests."
+    no_args_is_help=True,
+    help="Check public data sets, write manifests of them, join and split manifests.",
 )
 
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of the data set")]
@@ -53,11 +53,15 @@ Scale = Annotated[
         help="Labels that become 0 and 1  [default: -10,10 for piq23, else 0,1]",
     ),
 ]
+LabelRange = Annotated[
+    str | None,
+    typer.Option("--scale", metavar="LOW,HIGH", help="Labels that become 0 and 1  [default: 0,1]"),
+]
 
 
 @data.callback()
 def datasets() -> None:
-    """Check public data sets of rated faces, write manifests of them, and join manifests."""
+    """Check public data sets of rated faces, write manifests of them, join and split manifests."""
 
 
 def check(
@@ -145,23 +149,53 @@ def join(
     _say_left_out("also in an earlier manifest", [str(path) for path in duplicates])
 
 
+def split(
+    manifest: Annotated[
+        Path, typer.Argument(metavar="LIST", help="CSV, JSONL or Parquet with image and score")
+    ],
+    *,
+    output: Annotated[Path, typer.Option("--output", "-o", help="CSV file to write")],
+    val: Annotated[float, typer.Option(help="Share of the people or pictures for val")] = 0.2,
+    test: Annotated[float, typer.Option(help="Share of the people or pictures for test")] = 0.0,
+    seed: Annotated[int, typer.Option(min=0, help="Of what is drawn")] = 0,
+    scale: LabelRange = None,
+) -> None:
+    """Divide labelled pictures into train and val, and test if asked for.
+
+    Pictures of one person (column identity, person or subject) stay together, and so do copies of
+    one picture. Every split has low, middle and high labels. A column split is replaced.
+    """
+    from facegauge.data.datasets import write_manifest
+    from facegauge.data.label_scale import UNIT, LabelScale
+    from facegauge.data.manifests import load_manifest
+    from facegauge.data.splitting import people_column, split_manifest
+
+    labels = UNIT if scale is None else LabelScale.parse(scale)
+    whole = split_manifest(load_manifest(manifest, scale=labels), val=val, test=test, seed=seed)
+    write_manifest(whole, output)
+    _say_written(output, whole.splits)
+    people = people_column(whole)
+    say(
+        f"divided by {people or 'picture'}; no {'person' if people else 'picture'} is in two splits"
+    )
+    if not labels.is_unit:
+        say(f"labels from {labels.low:g} to {labels.high:g} became 0 to 1")
+
+
 data.command("check", epilog=EPILOG)(check)
 data.command("manifest", epilog=EPILOG)(manifest)
 data.command("join")(join)
+data.command("split")(split)
 
 
 def _options(splits: str | None, attribute: str, val: float, scale: str | None) -> DatasetOptions:
     from facegauge.data.datasets import DatasetOptions
+    from facegauge.data.label_scale import LabelScale
 
     if scale is None:
         return DatasetOptions(splits, attribute, val)
-    try:
-        low, high = (float(end) for end in scale.split(","))
-    except ValueError:
-        raise UsageError(
-            f"expected --scale to be two numbers, such as 0,100; got {scale!r}"
-        ) from None
-    return DatasetOptions(splits, attribute, val, (low, high))
+    ends = LabelScale.parse(scale)
+    return DatasetOptions(splits, attribute, val, (ends.low, ends.high))
 
 
 def _is_incomplete(dataset: DataSet) -> bool:

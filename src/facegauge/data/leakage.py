@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import combinations, product
@@ -93,8 +93,7 @@ def check_leakage(
             names = names[0], f"{names[1]} (the second list)"
         paths, people = data.paths + other.paths, []
         sides = (names[0],) * len(data) + (names[1],) * len(other)
-    with ThreadPoolExecutor(2) as pool:
-        results = list(pool.map(_fingerprint, paths))
+    results = _fingerprints(paths)
     fingerprints: list[Fingerprint] = []
     readable = []
     for row, (path, result) in enumerate(zip(paths, results, strict=True)):
@@ -109,6 +108,31 @@ def check_leakage(
     thumbnails = np.stack([thumbnail for _, thumbnail in fingerprints])
     near = _near_duplicates(paths, sides, thumbnails, threshold)
     return same + [leak for leak in near if (leak.first, leak.second) not in known] + people
+
+
+def find_duplicates(paths: Sequence[Path], threshold: float = THRESHOLD) -> list[tuple[int, int]]:
+    """Find pictures that are listed twice: same files and near duplicates.
+
+    Args:
+        paths: pictures.
+        threshold: as for `check_leakage`.
+
+    Returns:
+        Pairs of places in `paths`, the smaller one first.
+
+    Raises:
+        UsageError: a picture cannot be read.
+    """
+    found = _fingerprints(paths)
+    for path, one in zip(paths, found, strict=True):
+        if isinstance(one, Exception):
+            raise UsageError(f"cannot compare {path}: {one}") from one
+    fingerprints = [one for one in found if not isinstance(one, Exception)]
+    thumbnails = np.stack([thumbnail for _, thumbnail in fingerprints])
+    first: dict[str, int] = {}
+    same = [(first.setdefault(sha, row), row) for row, (sha, _) in enumerate(fingerprints)]
+    near = [(a, b) for a, b, _ in _similar(thumbnails, thumbnails, threshold) if a < b]
+    return [(a, b) for a, b in dict.fromkeys(same + near) if a != b]
 
 
 def refuse_leaks(labelled: Manifest) -> None:
@@ -169,6 +193,11 @@ def thumbnail(pixels: npt.NDArray[np.uint8]) -> Thumbnails:
     return (values / length if length > 0 else values).astype(np.float32)
 
 
+def _fingerprints(paths: Sequence[Path]) -> list[Fingerprint | PictureError | OSError]:
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(_fingerprint, paths))
+
+
 def _fingerprint(path: Path) -> Fingerprint | PictureError | OSError:
     """The sha256 and thumbnail of a picture, or the reason why it cannot be read."""
     from facegauge.images.loading import open_picture
@@ -198,22 +227,27 @@ def _near_duplicates(
     threshold: float,
     block: int = 4096,
 ) -> list[Leak]:
-    """All pairs of different sides above the threshold, computed in blocks."""
+    """All pairs of different sides above the threshold."""
     names = np.asarray(sides)
     leaks = []
     for one, two in combinations(dict.fromkeys(sides), 2):
-        firsts, seconds = np.flatnonzero(names == one), np.flatnonzero(names == two)
-        starts = product(range(0, len(firsts), block), range(0, len(seconds), block))
-        for start, other in starts:
-            rows, columns = firsts[start : start + block], seconds[other : other + block]
-            correlation = thumbnails[rows] @ thumbnails[columns].T
-            for a, b in np.argwhere(correlation >= threshold):
-                pair = sorted((int(rows[a]), int(columns[b])))
-                detail = f"correlation {correlation[a, b]:.3f}"
-                files = paths[pair[0]], paths[pair[1]]
-                between = (sides[pair[0]], sides[pair[1]])
-                leaks.append(Leak("near duplicate", *files, between, detail))
+        rows, columns = np.flatnonzero(names == one), np.flatnonzero(names == two)
+        for a, b, correlation in _similar(thumbnails[rows], thumbnails[columns], threshold, block):
+            pair = sorted((int(rows[a]), int(columns[b])))
+            files = paths[pair[0]], paths[pair[1]]
+            between = (sides[pair[0]], sides[pair[1]])
+            leaks.append(Leak("near duplicate", *files, between, f"correlation {correlation:.3f}"))
     return leaks
+
+
+def _similar(
+    firsts: Thumbnails, seconds: Thumbnails, threshold: float, block: int = 4096
+) -> Iterator[tuple[int, int, float]]:
+    """Pairs above the threshold and their correlation, computed in blocks."""
+    for start, other in product(range(0, len(firsts), block), range(0, len(seconds), block)):
+        correlation = firsts[start : start + block] @ seconds[other : other + block].T
+        for a, b in np.argwhere(correlation >= threshold):
+            yield start + int(a), other + int(b), float(correlation[a, b])
 
 
 def _shared_people(data: Manifest, splits: Sequence[str]) -> list[Leak]:

@@ -1,12 +1,12 @@
-"""Manifests: lists of pictures with score, split and group columns, from CSV, Parquet or a folder.
+"""Manifests: lists of pictures with score, split and group columns, from a file or a folder.
 
-Columns: `image` (path relative to the manifest's folder), `score` (0..1), `split` (train, val,
-...). Any other column is a group, such as identity or gender. Only `image` is required.
+Columns: `image` (path relative to the manifest's folder), `score` (0..1, or another scale that is
+mapped to it), `split` (train, val, ...). Any other column is a group, such as identity or gender.
+Only `image` is required. The tables of `facegauge score` are manifests too, see `load_manifest`.
 """
 
 from __future__ import annotations
 
-import csv
 import logging
 import os
 from collections import Counter
@@ -18,11 +18,11 @@ import numpy as np
 import numpy.typing as npt
 
 from facegauge.arrays import Scores
-from facegauge.errors import MissingExtra, UsageError
+from facegauge.data.label_scale import UNIT, LabelScale
+from facegauge.data.list_files import EXPECTED, IMAGE, PATH, Columns, read_columns
+from facegauge.errors import UsageError
 
 logger = logging.getLogger(__name__)
-
-Row = list[str]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -130,36 +130,47 @@ def relative_path(picture: Path, folder: Path) -> str:
 
 
 def load_manifest(
-    path: str | os.PathLike[str], root: str | os.PathLike[str] | None = None
+    path: str | os.PathLike[str],
+    root: str | os.PathLike[str] | None = None,
+    scale: LabelScale = UNIT,
 ) -> Manifest:
     """Read a manifest.
 
+    A table of `facegauge score` has its pictures in `path` instead of `image`, as they were given:
+    relative to the current folder, if they are not in the table's. Of a picture with several faces
+    the first row counts, its largest face. Its scores are a scorer's; a warning says so.
+
     Args:
-        path: a .csv or .parquet file, or a folder. A folder gives all pictures in it and in its
-            subfolders, without scores.
+        path: a .csv, .jsonl or .parquet file, or a folder. A folder gives all pictures in it and in
+            its subfolders, without scores.
         root: folder that the paths in `image` are relative to; default: the manifest's folder.
+        scale: of the labels in `score`, which become 0..1.
 
     Raises:
-        UsageError: a file is missing or listed twice, a score is not a number in 0..1 (the message
-            gives the row; the header is row 1), or a column is missing.
+        UsageError: a file is missing or listed twice, a score is not a number on the scale (the
+            message gives the row; the header is row 1), or a column is missing.
         MissingExtra: the manifest is Parquet and pyarrow is not installed.
     """
     source = Path(path)
     if source.is_dir():
         return _from_folder(source)
     if not source.is_file():
-        raise UsageError(f"no manifest at {source}; expected a .csv or .parquet file, or a folder")
-    readers = {".csv": _read_csv, ".parquet": _read_parquet}
-    if source.suffix.lower() not in readers:
-        raise UsageError(f"{source} is not a manifest; expected a .csv or .parquet file")
-    header, rows = readers[source.suffix.lower()](source)
-    columns = _columns(source, header, rows)
-    statuses = columns.get("status")
-    scores = _scores(source, columns.pop("score"), statuses) if "score" in columns else None
-    paths = _paths(source, columns.pop("image"), Path(root) if root else source.parent)
-    splits = columns.pop("split", None)
-    manifest = Manifest(paths, scores, splits, columns, source)
-    return manifest if scores is None else manifest.take(np.isfinite(scores))
+        raise UsageError(f"no manifest at {source}; expected {EXPECTED}, or a folder")
+    columns, roots = read_columns(source), [Path(root) if root else source.parent]
+    rows = np.arange(len(next(iter(columns.values()))))
+    if IMAGE not in columns:
+        columns[IMAGE] = columns.pop(PATH)
+        rows, roots = _first_faces(source, columns), [*roots, Path()]
+    scores = None
+    if "score" in columns:
+        found = _scores(source, columns.pop("score"), columns.get("status"), scale)
+        rows = rows[np.isfinite(found[rows])]
+        scores = found[rows]
+        if not len(rows):
+            raise UsageError(f"{source}: none of its {len(found)} rows has a score")
+    columns = {name: tuple(values[row] for row in rows) for name, values in columns.items()}
+    paths = _paths(source, (rows + 2).tolist(), columns.pop(IMAGE), roots)
+    return Manifest(paths, scores, columns.pop("split", None), columns, source)
 
 
 def join_manifests(
@@ -225,80 +236,57 @@ def _from_folder(folder: Path) -> Manifest:
     return Manifest(paths, None, None, {}, folder)
 
 
-def _read_csv(source: Path) -> tuple[Row, list[Row]]:
-    try:
-        with source.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
-            rows = list(csv.reader(file))
-    except csv.Error as error:
-        raise UsageError(f"{source} is not a CSV file: {error}") from error
-    except OSError as error:
-        raise UsageError(f"cannot read {source}: {error.strerror or error}") from error
-    if not rows:
-        raise UsageError(f"{source} is empty; expected a header with the column image")
-    return rows[0], rows[1:]
+def _first_faces(source: Path, columns: Columns) -> npt.NDArray[np.int64]:
+    """The first row of every picture in a score table."""
+    if "score" in columns:
+        logger.warning("%s is a table of scores: a scorer gave them, not people", source)
+    first: dict[str, int] = {}
+    for row, name in enumerate(columns[IMAGE]):
+        first.setdefault(name, row)
+    return np.array(list(first.values()), np.int64)
 
 
-def _read_parquet(source: Path) -> tuple[Row, list[Row]]:
-    try:
-        import pyarrow
-        from pyarrow import parquet
-    except ImportError as error:
-        raise MissingExtra("reading Parquet", "parquet") from error
-    try:
-        table = parquet.read_table(source)
-    except (pyarrow.ArrowInvalid, OSError) as error:
-        raise UsageError(f"cannot read {source} as Parquet: {error}") from error
-    columns = [
-        ["" if value is None else str(value) for value in column.to_pylist()]
-        for column in table.columns
-    ]
-    return list(table.column_names), [list(row) for row in zip(*columns, strict=True)]
-
-
-def _columns(source: Path, header: Row, rows: list[Row]) -> dict[str, tuple[str, ...]]:
-    names = [name.strip() for name in header]
-    if "image" not in names:
-        raise UsageError(f"{source} has no column image; its columns are {', '.join(names)}")
-    if len(set(names)) < len(names):
-        raise UsageError(f"{source} has two columns of one name; it has {', '.join(names)}")
-    complete = []
-    for number, row in enumerate(rows, start=2):
-        if row and len(row) != len(names):
-            raise UsageError(
-                f"{source}, row {number}: expected {len(names)} fields, got {len(row)}"
-            )
-        complete.append(row or [""] * len(names))  # a blank line still counts as a row
-    while complete and not any(complete[-1]):
-        complete.pop()
-    if not complete:
-        raise UsageError(f"{source} has a header and no rows")
-    return dict(zip(names, zip(*complete, strict=True), strict=True))
-
-
-def _scores(source: Path, texts: Sequence[str], statuses: Sequence[str] | None) -> Scores:
-    """The scores; nan where the `status` column of a label table explains why there is none."""
+def _scores(
+    source: Path, texts: Sequence[str], statuses: Sequence[str] | None, scale: LabelScale
+) -> Scores:
+    """The scores; nan where the `status` column of a table explains why there is none."""
     scores = np.full(len(texts), np.nan)
     for row, text in enumerate(texts):
         if not text and statuses and statuses[row] not in ("", "ok"):
             continue
         try:
-            scores[row] = float(text)
+            label = float(text)
         except ValueError:
-            scores[row] = np.nan
-        if not 0 <= scores[row] <= 1:
-            raise UsageError(f"{source}, row {row + 2}: expected a score from 0 to 1, got {text!r}")
-    return scores
+            label = np.nan
+        if label not in scale:
+            hint = ""
+            if scale is UNIT and np.isfinite(label):
+                hint = "; give the range of your labels with --scale to finetune or data split"
+            raise UsageError(
+                f"{source}, row {row + 2}: expected a score from {scale.low:g} to "
+                f"{scale.high:g}, got {text!r}{hint}"
+            )
+        scores[row] = label
+    return scale.to_unit(scores)
 
 
-def _paths(source: Path, names: Sequence[str], root: Path) -> tuple[Path, ...]:
+def _paths(
+    source: Path, numbers: Sequence[int], names: Sequence[str], roots: Sequence[Path]
+) -> tuple[Path, ...]:
     rows: dict[Path, int] = {}
-    for number, name in enumerate(names, start=2):
-        path = root / name
-        if "\\" in name and not path.is_file():
-            path = root / name.replace("\\", "/")
-        if not name or not path.is_file():
-            raise UsageError(f"{source}, row {number}: no picture at {str(path)!r}")
+    for number, name in zip(numbers, names, strict=True):
+        path = _found(name, roots)
+        if path is None:
+            tried = " or ".join(repr(str(root / name)) for root in roots)
+            raise UsageError(f"{source}, row {number}: no picture at {tried}")
         if path in rows:
             raise UsageError(f"{source}, rows {rows[path]} and {number}: both list {name!r}")
         rows[path] = number
     return tuple(rows)
+
+
+def _found(name: str, roots: Sequence[Path]) -> Path | None:
+    """The picture under the first of the folders that has it; `\\` may stand for `/`."""
+    spellings = dict.fromkeys([name, name.replace("\\", "/")]) if name else {}
+    places = (root / spelling for root in roots for spelling in spellings)
+    return next((place for place in places if place.is_file()), None)

@@ -1,0 +1,101 @@
+"""Files with lists of pictures as columns of text: CSV, JSONL and Parquet."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from facegauge.errors import MissingExtra, UsageError
+
+Row = list[str]
+Columns = dict[str, tuple[str, ...]]
+
+SUFFIXES = (".csv", ".jsonl", ".parquet")
+EXPECTED = "a .csv, .jsonl or .parquet file"
+IMAGE, PATH = "image", "path"  # of manifests; of the tables that `facegauge score` writes
+
+
+def read_columns(source: Path) -> Columns:
+    """The columns of a list by name; the pictures are in `image`.
+
+    A list without `image` and with `path`, as `facegauge score` writes it, is read too.
+
+    Raises:
+        UsageError: the file cannot be read, has no such column, two of one name, or no rows.
+        MissingExtra: it is Parquet and pyarrow is not installed.
+    """
+    if source.suffix.lower() not in SUFFIXES:
+        raise UsageError(f"{source} is not a manifest; expected {EXPECTED}")
+    readers = {".csv": _read_csv, ".jsonl": _read_jsonl, ".parquet": _read_parquet}
+    header, rows = readers[source.suffix.lower()](source)
+    names = [name.strip() for name in header]
+    if IMAGE not in names and PATH not in names:
+        raise UsageError(f"{source} has no column image; its columns are {', '.join(names)}")
+    if len(set(names)) < len(names):
+        raise UsageError(f"{source} has two columns of one name; it has {', '.join(names)}")
+    return dict(zip(names, _complete(source, names, rows), strict=True))
+
+
+def _complete(source: Path, names: Sequence[str], rows: Iterable[Row]) -> Iterable[tuple[str, ...]]:
+    """The columns, after a check of every row's length; blank lines count as rows."""
+    complete = []
+    for number, row in enumerate(rows, start=2):
+        if row and len(row) != len(names):
+            raise UsageError(
+                f"{source}, row {number}: expected {len(names)} fields, got {len(row)}"
+            )
+        complete.append(row or [""] * len(names))
+    while complete and not any(complete[-1]):
+        complete.pop()
+    if not complete:
+        raise UsageError(f"{source} has a header and no rows")
+    return zip(*complete, strict=True)
+
+
+def _read_csv(source: Path) -> tuple[Row, list[Row]]:
+    """A CSV file; where its header has no comma, semicolons or tabs separate the cells."""
+    try:
+        with source.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
+            header = file.readline()
+            file.seek(0)
+            marks = [mark for mark in ",;\t" if mark in header]
+            rows = list(csv.reader(file, delimiter=marks[0] if marks else ","))
+    except csv.Error as error:
+        raise UsageError(f"{source} is not a CSV file: {error}") from error
+    except OSError as error:
+        raise UsageError(f"cannot read {source}: {error.strerror or error}") from error
+    if not rows:
+        raise UsageError(f"{source} is empty; expected a header with the column image")
+    return rows[0], rows[1:]
+
+
+def _read_jsonl(source: Path) -> tuple[Row, list[Row]]:
+    try:
+        lines = source.read_text(encoding="utf-8").splitlines()
+        objects = [json.loads(line) for line in lines if line.strip()]
+    except (OSError, ValueError) as error:
+        raise UsageError(f"cannot read {source} as JSON lines: {error}") from error
+    if not objects or not all(isinstance(one, dict) for one in objects):
+        raise UsageError(f"{source}: expected one JSON object a line")
+    names = list(dict.fromkeys(name for one in objects for name in one))
+    return names, [[_text(one.get(name)) for name in names] for one in objects]
+
+
+def _read_parquet(source: Path) -> tuple[Row, list[Row]]:
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError as error:
+        raise MissingExtra("reading Parquet", "parquet") from error
+    try:
+        table = parquet.read_table(source)
+    except (pyarrow.ArrowInvalid, OSError) as error:
+        raise UsageError(f"cannot read {source} as Parquet: {error}") from error
+    columns = [[_text(value) for value in column.to_pylist()] for column in table.columns]
+    return list(table.column_names), [list(row) for row in zip(*columns, strict=True)]
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value)
