@@ -57,6 +57,8 @@ class Scorer:
         batch_size: faces the network sees at a time; more is faster and takes more memory.
         min_face: faces whose box's shorter side has fewer pixels are left out.
         max_pixels: pictures with more pixels are not opened.
+        detect_size: long side of the largest input of the face search, in pixels: less finds only
+            larger faces, faster; by default as `min_face` asks for.
         factors: what to measure on each face beside its score: names of `facegauge.factors.FACTORS`
             and objects of your own, see `facegauge.factors.Factor`.
 
@@ -82,9 +84,10 @@ class Scorer:
         batch_size: int = 16,
         min_face: float = MIN_FACE,
         max_pixels: int = MAX_PIXELS,
+        detect_size: int | None = None,
         factors: str | Iterable[str | Factor] = (),
     ) -> None:
-        policy = ExtractionPolicy(faces, min_face, max_pixels)
+        policy = ExtractionPolicy(faces, min_face, max_pixels, detect_size=detect_size)
         self.threads = default_threads() if threads is None else threads
         for name, value in {"threads": self.threads, "batch_size": batch_size}.items():
             if value < 1:
@@ -93,7 +96,7 @@ class Scorer:
         self.folder, self.card = self._predictor.folder, self._predictor.card
         self.spec = self._predictor.spec
         self.faces, self.min_face, self.max_pixels = faces, min_face, max_pixels
-        self.batch_size = batch_size
+        self.detect_size, self.batch_size = detect_size, batch_size
         self.factors = resolve(factors, self.spec)
         self.schema = schema_with(self.factors)
         policy = replace(policy, landmarks=self._predictor.uses_landmarks)
@@ -182,6 +185,8 @@ class Scorer:
             "min_face": self.min_face,
             "max_pixels": self.max_pixels,
         }
+        if self.detect_size is not None:
+            settings["detect_size"] = self.detect_size
         if self.factors:
             settings["factors"] = [factor.name for factor in self.factors]
         return settings

@@ -164,3 +164,10 @@ def test_a_killed_run_is_resumed_without_gap_or_double(toy_scorer, tmp_path, suf
     assert [path.name for path in manifest.paths] == [f"{number:03}.png" for number in range(300)]
     expected = [number % 256 / 255 for number in range(300)]
     assert manifest.scores == pytest.approx(expected, abs=1e-5)
+
+
+def test_detect_size_is_kept_with_the_labels(words, tmp_path):
+    run(*words, "--detect-size", "320", code=3)
+    notes = (tmp_path / "t.csv.settings.json").read_text()
+    assert '"detect_size": 320' in notes
+    assert "detect_size was 320, is None" in run(*words, "--resume", code=2)

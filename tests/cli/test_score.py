@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from typer.testing import Result
 
 from commands import MAIN, run
@@ -25,8 +26,10 @@ from facegauge.errors import UsageError
 from facegauge.faces import extraction
 from facegauge.factors import FACTORS
 from facegauge.results import COLUMNS
+from facegauge.tables.notes import read_notes
 from facegauge.tables.scores import read_rows
 
+EXAMPLE = Path(__file__).parents[2] / "examples" / "astronaut.jpg"
 Write = Callable[..., Path]
 
 
@@ -107,6 +110,31 @@ def test_a_table_is_written_and_resumed(
     (folder / "a.png").unlink()
     assert score(folder, "-o", table, "--overwrite").exit_code == 0
     assert paths(table) == [str(folder / "b.png")]
+
+
+def test_detect_size_is_kept_with_the_table(toy_scorer: Path, tmp_path: Path) -> None:
+    group = Image.new("RGB", (2400, 1600), (150, 150, 140))
+    portrait = Image.open(EXAMPLE).resize((300, 300))
+    for x in (0, 800, 1600):
+        group.paste(portrait, (x, 500))
+    (tmp_path / "in").mkdir()
+    group.save(tmp_path / "in" / "group.png")
+
+    def into(table: str, *options: str) -> Result:
+        return run(
+            "score", "--scorer", toy_scorer, "-o", tmp_path / table, tmp_path / "in", *options
+        )
+
+    assert into("all.csv").exit_code == 0 and len(paths(tmp_path / "all.csv")) == 3
+    assert into("few.csv", "--detect-size", "160").exit_code == 3
+    (row,) = read_rows(tmp_path / "few.csv")
+    assert row["status"] == "no_face" and "a detect size of 160" in row["message"]
+    unlimited, limited = (read_notes(tmp_path / name).settings for name in ("all.csv", "few.csv"))
+    assert "detect_size" not in unlimited and limited["detect_size"] == 160
+    refused = into("few.csv", "--resume")
+    assert refused.exit_code == 2 and "detect_size was 160, is None" in refused.stderr
+    assert into("all.csv", "--resume").exit_code == 0
+    assert into("x.csv", "--detect-size", "31").exit_code == 2
 
 
 @pytest.mark.parametrize(

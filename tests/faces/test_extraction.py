@@ -289,6 +289,7 @@ def test_landmarks_of_a_whole_picture_are_those_of_its_largest_face() -> None:
     ("options", "message"),
     [
         ({"faces": "some"}, "auto, all, largest, whole, got 'some'"),
+        ({"detect_size": 31}, "detect_size to be 32 or more, got 31"),
         ({"min_face": -1}, "min_face to be 0 or more, got -1"),
         ({"min_face": float("nan")}, "min_face"),
         ({"max_pixels": 0}, "max_pixels to be 1 or more, got 0"),
@@ -312,6 +313,24 @@ def test_statuses_have_their_reason() -> None:
     assert locate().status is Status.NO_FACE and locate().message == "no face found"
     large = locate(LARGE, max_pixels=100)
     assert (large.status, large.width) == (Status.TOO_LARGE, 0)
+
+
+def test_what_is_searched_can_be_limited() -> None:
+    def message(**options: int) -> str:
+        extractor = FaceExtractor(SPEC, ExtractionPolicy(**options))  # type: ignore[arg-type]
+        return extractor.locate(np.zeros((900, 1200, 3), np.uint8)).message
+
+    assert message() == "no face found (searched for faces of 24 px and more)"
+    assert message(detect_size=320) == (
+        "no face found (searched for faces of 45 px and more; a detect size of 320 shows no "
+        "smaller ones)"
+    )
+    for enough in ({"detect_size": 600}, {"detect_size": 320, "min_face": 45}):
+        assert "detect size" not in message(**enough)
+    policy = ExtractionPolicy.of_one_face("auto", detect_size=64)
+    assert FaceExtractor(SPEC, policy).detector == CenterFace(max_size=64)
+    with pytest.raises(UsageError, match="detect_size goes with the built-in detector"):
+        FaceExtractor(SPEC, policy, finds(LARGE))
 
 
 def test_names_of_sources(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import typer
 from facegauge.cli.score import (
     SOME_FAILED,
     BatchSize,
+    DetectSize,
     Exclude,
     Faces,
     MaxPixels,
@@ -59,6 +60,7 @@ def best(
     faces: Faces = "auto",
     scorer: ScorerName = "mobile",
     min_face: MinFace = 24,
+    detect_size: DetectSize = None,
     batch_size: BatchSize = 16,
     threads: Threads = None,
     max_pixels: MaxPixels = None,
@@ -74,6 +76,7 @@ def best(
         scorer,
         faces=faces,
         min_face=min_face,
+        detect_size=detect_size,
         batch_size=batch_size,
         threads=threads,
         max_pixels=max_pixels,

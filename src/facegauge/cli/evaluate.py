@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from facegauge.cli.score import DetectSize
 from facegauge.cli.terminal import print_table, printable
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def evaluate(
     faces: Annotated[
         str, typer.Option(help="whole: pictures are framed faces; auto: detect the largest face")
     ] = "whole",
+    detect_size: DetectSize = None,
     by: Annotated[
         str | None, typer.Option(help="Column of the manifest; adds figures for each of its values")
     ] = None,
@@ -70,14 +72,17 @@ def evaluate(
     split = split or ("all" if manifest.splits is None else "val")
     if split != "all":
         manifest = manifest.where(split=split)
-    predictions = predict(subject, manifest, faces)
-    other = predict(compare, manifest, faces) if compare is not None else None
+    predictions = predict(subject, manifest, faces, detect_size=detect_size)
+    other = None
+    if compare is not None:
+        other = predict(compare, manifest, faces, detect_size=detect_size)
     found = report(manifest, predictions, label_name=label_name, by=by, other=other)
 
     _print(found, f"{subject} on {data.name}, split {split}", by, compare)
     if output is not None:
         about = {"subject": subject, "data": str(data), "split": split, "faces": faces}
-        saved = {**about, "by": by, "compare": compare, **found.to_dict()}
+        limit = {} if detect_size is None else {"detect_size": detect_size}
+        saved = {**about, **limit, "by": by, "compare": compare, **found.to_dict()}
         text = json.dumps(saved, indent=1, allow_nan=False) + "\n"
         try:
             output.write_text(text, encoding="utf-8")

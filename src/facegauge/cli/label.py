@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from facegauge.cli.score import SOME_FAILED
+from facegauge.cli.score import SOME_FAILED, DetectSize
 from facegauge.cli.terminal import say, with_noun, with_progress
 
 EPILOG = (
@@ -33,6 +33,7 @@ def label(
     faces: Annotated[
         str, typer.Option(help="auto: detect the largest face; whole: pictures are framed faces")
     ] = "auto",
+    detect_size: DetectSize = None,
     views: Annotated[
         int,
         typer.Option(min=1, help="Shifted and mirrored views of each picture to average over"),
@@ -83,6 +84,7 @@ def label(
             open_predictor(teacher),
             load_manifest(data),
             faces=faces,
+            detect_size=detect_size,
             views=views,
             held_out=held_out,
             batch_size=batch_size,

@@ -65,6 +65,15 @@ MinFace = Annotated[
         help="Minimum of a face's shorter side, in pixels; not used with --faces whole",
     ),
 ]
+DetectSize = Annotated[
+    int | None,
+    typer.Option(
+        metavar="PX",
+        help="Long side of the largest input of the face search: 320 or 640 is fast and finds only "
+        "large faces; not used with --faces whole  [default: as --min-face asks for]",
+        show_default=False,
+    ),
+]
 BatchSize = Annotated[
     int, typer.Option(min=1, help="Faces per batch of the network; does not change scores")
 ]
@@ -115,6 +124,7 @@ def score(
     faces: Faces = "auto",
     scorer: ScorerName = "mobile",
     min_face: MinFace = 24,
+    detect_size: DetectSize = None,
     factor: FactorNames = None,
     sort: Annotated[
         str | None,
@@ -152,6 +162,7 @@ def score(
         scorer,
         faces=faces,
         min_face=min_face,
+        detect_size=detect_size,
         batch_size=batch_size,
         threads=threads,
         max_pixels=max_pixels,
@@ -186,6 +197,7 @@ def open_scorer(
     *,
     faces: str,
     min_face: float,
+    detect_size: int | None,
     batch_size: int,
     threads: int | None,
     max_pixels: int | None,
@@ -199,6 +211,7 @@ def open_scorer(
         name,
         faces=faces,
         min_face=min_face,
+        detect_size=detect_size,
         batch_size=batch_size,
         threads=threads,
         max_pixels=max_pixels or MAX_PIXELS,

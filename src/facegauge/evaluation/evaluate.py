@@ -129,7 +129,11 @@ def report(
 
 
 def predict(
-    name_or_folder: str | os.PathLike[str], manifest: Manifest, faces: str = "whole"
+    name_or_folder: str | os.PathLike[str],
+    manifest: Manifest,
+    faces: str = "whole",
+    *,
+    detect_size: int | None = None,
 ) -> Predictions:
     """Score a manifest with a scorer (a shipped one's name, or a folder) or a run folder.
 
@@ -139,14 +143,14 @@ def predict(
     Args:
         name_or_folder: see `predictors.open_predictor`.
         manifest: the pictures.
-        faces: see `predict_with`.
+        faces, detect_size: see `predict_with`.
 
     Raises:
         UsageError, ScorerError: there is neither.
         MissingExtra: a run folder without torch.
     """
-    ExtractionPolicy.of_one_face(faces)  # refused before the network is opened
-    return predict_with(open_predictor(name_or_folder), manifest, faces)
+    ExtractionPolicy.of_one_face(faces, detect_size=detect_size)  # refused before the network opens
+    return predict_with(open_predictor(name_or_folder), manifest, faces, detect_size=detect_size)
 
 
 def predict_with(
@@ -156,6 +160,7 @@ def predict_with(
     *,
     batch_size: int = 32,
     detector: Detector | None = None,
+    detect_size: int | None = None,
 ) -> Predictions:
     """Score a manifest with a network, as a scorer would.
 
@@ -167,6 +172,7 @@ def predict_with(
             cut out unless the picture is framed already.
         batch_size: crops that the network sees at a time.
         detector: finds the faces; CenterFace by default.
+        detect_size: see `ExtractionPolicy`.
 
     Raises:
         UsageError: another value of `faces`.
@@ -174,7 +180,9 @@ def predict_with(
     """
     members: Mapping[str, Predictor] = getattr(predictor, "members", {})
     networks = {"": predictor, **members}
-    policy = ExtractionPolicy.of_one_face(faces, landmarks=predictor.uses_landmarks)
+    policy = ExtractionPolicy.of_one_face(
+        faces, landmarks=predictor.uses_landmarks, detect_size=detect_size
+    )
     extractor = FaceExtractor(predictor.spec, policy, detector)
     columns = {name: np.full(len(manifest), np.nan) for name in networks}
     unscored: dict[int, str] = {}

@@ -12,10 +12,17 @@ from typing import TYPE_CHECKING, TypeVar
 
 from facegauge.arrays import Pixels
 from facegauge.errors import MissingExtra, PictureError, ScorerError, UsageError
-from facegauge.faces.detection import MIN_FACE, CenterFace, Detector, SaysSmallestFace
+from facegauge.faces.detection import (
+    MIN_FACE,
+    SIZE_MULTIPLE,
+    CenterFace,
+    Detector,
+    SaysSmallestFace,
+)
 from facegauge.faces.framing import frame_around, is_framed
 from facegauge.faces.lookahead import default_threads, map_ahead
 from facegauge.faces.sampling import Crop, face_crops
+from facegauge.faces.search import FACE_INPUT
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.images.loading import MAX_PIXELS, read_picture
 from facegauge.images.memory import shared_budget
@@ -43,6 +50,8 @@ class ExtractionPolicy:
         min_face: faces whose box's shorter side has fewer pixels are left out.
         max_pixels: pictures with more pixels are not opened.
         landmarks: with `whole`, search for the largest face's five points all the same.
+        detect_size: long side of the largest input of the face search, in pixels: less finds only
+            larger faces, faster; None: as `min_face` asks for. For the built-in detector.
 
     Raises:
         UsageError: a value that is not one of these.
@@ -52,6 +61,7 @@ class ExtractionPolicy:
     min_face: float = MIN_FACE
     max_pixels: int = MAX_PIXELS
     landmarks: bool = False
+    detect_size: int | None = None
 
     def __post_init__(self) -> None:
         if self.faces not in FACES:
@@ -60,22 +70,30 @@ class ExtractionPolicy:
             raise UsageError(f"expected min_face to be 0 or more, got {self.min_face}")
         if self.max_pixels < 1:
             raise UsageError(f"expected max_pixels to be 1 or more, got {self.max_pixels}")
+        if self.detect_size is not None and self.detect_size < SIZE_MULTIPLE:
+            raise UsageError(
+                f"expected detect_size to be {SIZE_MULTIPLE} or more, got {self.detect_size}"
+            )
 
     @classmethod
-    def of_one_face(cls, faces: str, *, landmarks: bool = False) -> ExtractionPolicy:
+    def of_one_face(
+        cls, faces: str, *, landmarks: bool = False, detect_size: int | None = None
+    ) -> ExtractionPolicy:
         """The policy where a picture has one face, as for manifests: one label a picture.
 
         Args:
             faces: "whole": every picture is a framed face; "auto": the largest face is searched,
                 and cut out unless the picture is framed already.
             landmarks: whether the five points are needed.
+            detect_size: as in the class.
 
         Raises:
-            UsageError: another value of `faces`.
+            UsageError: another value of `faces`, or a `detect_size` out of range.
         """
         if faces not in ("whole", "auto"):
             raise UsageError(f"faces must be whole or auto here, got {faces!r}")
-        return cls("whole" if faces == "whole" else "largest", landmarks=landmarks)
+        taken = "whole" if faces == "whole" else "largest"
+        return cls(taken, landmarks=landmarks, detect_size=detect_size)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -152,13 +170,22 @@ class FaceExtractor:
         spec: framing, and for `prepare` sampling.
         policy: which faces are taken.
         detector: finds the faces in (H, W, 3) uint8 RGB pixels; CenterFace by default.
+
+    Raises:
+        UsageError: the policy has a `detect_size` for a detector of one's own.
     """
 
     def __init__(
         self, spec: PreprocessSpec, policy: ExtractionPolicy, detector: Detector | None = None
     ) -> None:
+        if detector is not None and policy.detect_size is not None:
+            raise UsageError(
+                "detect_size goes with the built-in detector, not with one of your own"
+            )
         self.spec, self.policy = spec, policy
-        self.detector: Detector = detector or CenterFace(min_face=policy.min_face)
+        self.detector: Detector = detector or CenterFace(
+            min_face=policy.min_face, max_size=policy.detect_size
+        )
 
     def locate(self, source: Source, name: str | None = None) -> Located:
         """Open a picture and frame its faces.
@@ -284,7 +311,13 @@ class FaceExtractor:
         if not isinstance(self.detector, SaysSmallestFace):
             return "no face found"
         smallest = self.detector.smallest_face(width, height)
-        return f"no face found (searched for faces of {smallest:.0f} px and more)"
+        size, minimum = self.policy.detect_size, max(self.policy.min_face, FACE_INPUT)
+        limit = f"; a detect size of {size} shows no smaller ones"
+        return (
+            f"no face found (searched for faces of {smallest:.0f} px and more"
+            + (limit if size is not None and smallest > minimum else "")
+            + ")"
+        )
 
     def _search(self, pixels: Pixels) -> list[Face]:
         """The faces, largest first."""

@@ -46,6 +46,7 @@ def label(
     mapping: FittedCurve = UNCHANGED,
     batch_size: int = BATCH,
     detector: Detector | None = None,
+    detect_size: int | None = None,
 ) -> Iterator[Label]:
     """One label a picture, in the manifest's order, while they come in; few pictures are held.
 
@@ -58,12 +59,13 @@ def label(
         mapping: from raw score to label; see `fit_mapping`.
         batch_size: crops that the network sees at a time.
         detector: finds the faces; CenterFace by default.
+        detect_size: see `ExtractionPolicy`.
 
     Raises:
         UsageError: an argument that cannot be.
         ScorerError: the teacher or the detector is damaged.
     """
-    policy = _check(predictor, faces, views, batch_size)
+    policy = _check(predictor, faces, views, batch_size, detect_size)
     extractor = FaceExtractor(predictor.spec, policy, detector)
 
     def cut(located: Located) -> Viewed:
@@ -120,6 +122,7 @@ def label_into(
     held_out: Manifest | None = None,
     batch_size: int = BATCH,
     detector: Detector | None = None,
+    detect_size: int | None = None,
     resume: bool = False,
     overwrite: bool = False,
     progress: Progress = lambda labels, pictures: labels,
@@ -138,7 +141,7 @@ def label_into(
         views: as for `label`.
         held_out: labelled pictures to fit the mapping to; without them the label is the raw score.
         batch_size: as for `label`.
-        detector: as for `label`.
+        detector, detect_size: as for `label`.
         resume: continue what is there, if anything; what was unreadable or gave an error is tried
             again.
         overwrite: replace what is there, if anything.
@@ -152,7 +155,7 @@ def label_into(
             `overwrite` is given; resumed with other settings, or after the table was moved away
             from its pictures; it cannot be written.
     """
-    _check(predictor, faces, views, batch_size)
+    _check(predictor, faces, views, batch_size, detect_size)
     table = Table(Path(out))
     rows = {table.name(path): row for row, path in enumerate(manifest.paths)}
     settings = {
@@ -164,6 +167,8 @@ def label_into(
         "views": views,
         "labels": None if held_out is None else _describe(held_out),
     }
+    if detect_size is not None:
+        settings["detect_size"] = detect_size
     if table.exists and not (resume or overwrite):
         raise UsageError(f"{out} exists: resume it (--resume) or replace it (--overwrite)")
     counts: Counter[Status] = Counter()
@@ -190,6 +195,7 @@ def label_into(
             mapping=mapping,
             batch_size=batch_size,
             detector=detector,
+            detect_size=detect_size,
         )
         with table:
             for name, one in zip(names, progress(labels, left.paths), strict=True):
@@ -200,11 +206,15 @@ def label_into(
     return counts
 
 
-def _check(predictor: Predictor, faces: str, views: int, batch_size: int) -> ExtractionPolicy:
+def _check(
+    predictor: Predictor, faces: str, views: int, batch_size: int, detect_size: int | None
+) -> ExtractionPolicy:
     for name, value in (("views", views), ("batch_size", batch_size)):
         if value < 1:
             raise UsageError(f"expected {name} to be 1 or more, got {value}")
-    return ExtractionPolicy.of_one_face(faces, landmarks=predictor.uses_landmarks)
+    return ExtractionPolicy.of_one_face(
+        faces, landmarks=predictor.uses_landmarks, detect_size=detect_size
+    )
 
 
 def _same_as(predictor: Predictor) -> tuple[str, ...]:
