@@ -60,7 +60,7 @@ def test_where_and_take_keep_the_rows_together(folder):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("name,score\nb.png,0.5\n", "no column image; its columns are name, score"),
+        ("name,score\nb.png,0.5\n", "no column image or path; its columns are name, score"),
         ("image,score\nb.png,0.5\nc.png,good\n", "row 3: expected a score from 0 to 1, got 'good'"),
         ("image,score\nb.png,50\n", "row 2: expected a score from 0 to 1, got '50'"),
         ("image,score\nb.png,nan\n", "row 2: expected a score"),

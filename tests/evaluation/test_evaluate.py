@@ -111,8 +111,8 @@ def test_a_run_and_its_scorer_take_the_same_crops(make_scorer, tmp_path):
 def test_a_report_holds_groups_and_differences(data, toy_run):
     bright = predict_with(TorchPredictor("toy", Bright(), SMALL), data)
     random = predict_with(open_run_predictor(toy_run), data)
-    judged = report(data, bright, by="colour", other=random, resamples=50, label_name="rating")
-    assert {gap.name: gap.n for gap in judged.groups} == {"blue": 45, "red": 45}
+    judged = report(data, bright, by=["colour"], other=random, resamples=50, label_name="rating")
+    assert {gap.name: gap.n for gap in judged.groups["colour"]} == {"blue": 45, "red": 45}
     difference = judged.differences["srcc"]
     expected = srcc(bright.scores, data.scores) - srcc(random.scores, data.scores)
     assert difference.value == pytest.approx(expected) and difference.n == 90

@@ -1,4 +1,4 @@
-"""`facegauge evaluate`: how well a run or a scorer agrees with labels, with intervals."""
+"""`facegauge evaluate`: how well a run, a scorer or a table agrees with labels, with intervals."""
 
 from __future__ import annotations
 
@@ -8,11 +8,22 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from facegauge.cli.score import DetectSize
-from facegauge.cli.terminal import print_table, printable
+from facegauge.cli.table_options import (
+    Face,
+    Join,
+    LowerBetter,
+    Output,
+    PathColumn,
+    ScoreColumn,
+    check_output,
+    interval,
+    print_left_out,
+    write_json,
+)
+from facegauge.cli.terminal import print_table, printable, with_noun
 
 if TYPE_CHECKING:
     from facegauge.evaluation.evaluate import Report
-    from facegauge.evaluation.metrics import Interval
 
 COLUMNS = {
     "srcc": "SRCC",
@@ -22,11 +33,17 @@ COLUMNS = {
     "rmse": "RMSE",
     "challenge": "(SRCC+PLCC)/2",
 }
-SHOWN_UNSCORED = 10
 
 
 def evaluate(
-    subject: Annotated[str, typer.Argument(metavar="RUN|SCORER", help="Run or scorer to evaluate")],
+    subject: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN|SCORER|TABLE",
+            help="Run or scorer to evaluate, or a table of scores: of facegauge, or the CSV, JSONL "
+            "or Parquet of another tool",
+        ),
+    ],
     *,
     data: Annotated[Path, typer.Option(help="Manifest with image and score")],
     split: Annotated[
@@ -40,88 +57,93 @@ def evaluate(
     ] = "whole",
     detect_size: DetectSize = None,
     by: Annotated[
-        str | None, typer.Option(help="Column of the manifest; adds figures for each of its values")
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Column of the manifest; adds figures for each of its values. A,B: both and their "
+            "crossing. May be repeated",
+        ),
     ] = None,
+    by_range: Annotated[
+        bool, typer.Option("--by-range", help="Add figures for five ranges of the labels")
+    ] = False,
     compare: Annotated[
-        str | None, typer.Option(help="Another run or scorer; adds paired differences")
+        str | None,
+        typer.Option(
+            metavar="RUN|SCORER|TABLE",
+            help="Another run, scorer or table; adds paired differences",
+        ),
     ] = None,
+    path_column: PathColumn = None,
+    score_column: ScoreColumn = None,
+    lower_better: LowerBetter = False,
+    face: Face = "0",
+    join: Join = "path",
     label_name: Annotated[str, typer.Option(help="Name of the labels in the output")] = "label",
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="JSON file to write")
-    ] = None,
+    output: Output = None,
 ) -> None:
-    """Evaluate a run or a scorer: correlations and errors with bootstrap 95 % intervals.
+    """Evaluate a run, a scorer or a table: correlations and errors with bootstrap 95 % intervals.
 
     PLCC fitted is computed after a four-parameter logistic, which is fitted to one half of the
-    pictures and applied to the other. Each member of an ensemble's run folder has its own row.
+    pictures and applied to the other. Each member of an ensemble's run folder has its own column.
+    Scores of another scale than the labels' get the RMSE and the residuals of the fitted scores.
+
+    A table is joined to the manifest; its pictures need not be there. Rows without a partner,
+    listed twice, without a score or with one that is not finite are counted and named.
     """
-    import json
-
     from facegauge.data.manifests import load_manifest
-    from facegauge.errors import UsageError
-    from facegauge.evaluation.evaluate import predict, report
+    from facegauge.evaluation.evaluate import predictions_of, report
+    from facegauge.evaluation.groups import groupings
+    from facegauge.evaluation.table_scores import TableOptions, is_table
 
-    if output is not None and not output.parent.is_dir():
-        raise UsageError(f"there is no folder {output.parent} to write {output.name} to")
-    if output is not None and output.is_dir():
-        raise UsageError(f"{output} is a folder; expected the name of a JSON file")
-    manifest = load_manifest(data)
+    check_output(output)
+    options = TableOptions(path_column, score_column, lower_better, face, join)
+    subjects = [subject] if compare is None else [subject, compare]
+    manifest = load_manifest(data, must_exist=not all(map(is_table, subjects)))
     manifest.labels()
-    if by is not None:
-        manifest.group(by)
+    groupings(manifest.group, by or ())  # refused before anything is scored
     split = split or ("all" if manifest.splits is None else "val")
-    if split != "all":
-        manifest = manifest.where(split=split)
-    predictions = predict(subject, manifest, faces, detect_size=detect_size)
-    other = None
-    if compare is not None:
-        other = predict(compare, manifest, faces, detect_size=detect_size)
-    found = report(manifest, predictions, label_name=label_name, by=by, other=other)
-
-    _print(found, f"{subject} on {data.name}, split {split}", by, compare)
-    if output is not None:
-        about = {"subject": subject, "data": str(data), "split": split, "faces": faces}
-        limit = {} if detect_size is None else {"detect_size": detect_size}
-        saved = {**about, **limit, "by": by, "compare": compare, **found.to_dict()}
-        text = json.dumps(saved, indent=1, allow_nan=False) + "\n"
-        try:
-            output.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise UsageError(f"cannot write {output}: {error.strerror or error}") from error
-
-
-def _print(found: Report, title: str, by: str | None, compare: str | None) -> None:
-    n = next(iter(found.figures.values())).n
-    typer.echo(printable(f"{title}: {n} pictures, against the {found.label_name}"))
-    rows = [
-        [name, *(_interval(getattr(figures, key)) for key in COLUMNS)]
-        for name, figures in found.figures.items()
+    chosen = manifest.take(manifest.in_split(split))
+    predicted = [
+        predictions_of(one, manifest, split, faces=faces, detect_size=detect_size, options=options)
+        for one in subjects
     ]
-    print_table(["", *COLUMNS.values()], rows)
+    found = report(
+        chosen,
+        predicted[0],
+        label_name=label_name,
+        by=by or (),
+        by_range=by_range,
+        other=predicted[1] if compare is not None else None,
+    )
+
+    _print(found, f"{subject} on {data.name}, split {split}", compare)
+    about = {"subject": subject, "data": str(data), "split": split, "faces": faces}
+    limit = {} if detect_size is None else {"detect_size": detect_size}
+    write_json(output, {**about, **limit, "by": by, "compare": compare, **found.to_dict()})
+
+
+def _print(found: Report, title: str, compare: str | None) -> None:
+    n = next(iter(found.figures.values())).n
+    typer.echo(printable(f"{title}: {with_noun(n, 'picture')}, against the {found.label_name}"))
+    rows = [
+        [title, *(interval(getattr(figures, key)) for figures in found.figures.values())]
+        for key, title in COLUMNS.items()
+    ]
+    print_table(["", *found.figures], rows)
     for note in dict.fromkeys(note for one in found.figures.values() for note in one.notes):
         typer.echo(f"note: {note}")
-    if found.groups:
-        heads = [by or "", ">n", f"mean of score - {found.label_name}", "SRCC"]
-        gaps = [
-            [gap.name, str(gap.n), _interval(gap.residual), _interval(gap.srcc)]
-            for gap in found.groups
-        ]
-        print_table(heads, gaps)
+    for by, gaps in found.groups.items():
+        heads = [by, ">n", f"mean of score - {found.label_name}", "SRCC"]
+        print_table(
+            heads,
+            [
+                [gap.name, str(gap.n), interval(gap.residual, "+"), interval(gap.srcc)]
+                for gap in gaps
+            ],
+        )
     if found.differences:
         count = next(iter(found.differences.values())).n
-        differences = [[COLUMNS[key], _interval(i)] for key, i in found.differences.items()]
-        print_table(["", f"difference to {compare}, {count} pictures"], differences)
-    if found.unscored:
-        typer.echo(f"pictures without a score, left out: {len(found.unscored)}")
-        for path, why in list(found.unscored.items())[:SHOWN_UNSCORED]:
-            typer.echo(printable(f"  {path}: {why}"))
-        if len(found.unscored) > SHOWN_UNSCORED:
-            typer.echo(f"  and {len(found.unscored) - SHOWN_UNSCORED} more (see -o)")
-
-
-def _interval(interval: Interval) -> str:
-    if interval.value != interval.value:
-        return "not defined"
-    if interval.low != interval.low:
-        return f"{interval.value:.3f} (too few for an interval)"
-    return f"{interval.value:.3f} ({interval.low:.3f} to {interval.high:.3f})"
+        differences = [[COLUMNS[key], interval(i, "+")] for key, i in found.differences.items()]
+        print_table(["", f"difference to {compare}, {with_noun(count, 'picture')}"], differences)
+    print_left_out(found.unscored, found.ignored)

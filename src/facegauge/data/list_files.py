@@ -18,24 +18,42 @@ IMAGE, PATH = "image", "path"  # of manifests; of the tables that `facegauge sco
 
 
 def read_columns(source: Path) -> Columns:
-    """The columns of a list by name; the pictures are in `image`.
-
-    A list without `image` and with `path`, as `facegauge score` writes it, is read too.
+    """The columns of a list by name, as text; an empty cell is "".
 
     Raises:
-        UsageError: the file cannot be read, has no such column, two of one name, or no rows.
+        UsageError: the file cannot be read, has two columns of one name, or no rows.
         MissingExtra: it is Parquet and pyarrow is not installed.
     """
     if source.suffix.lower() not in SUFFIXES:
-        raise UsageError(f"{source} is not a manifest; expected {EXPECTED}")
+        raise UsageError(f"{source} is not a list or table; expected {EXPECTED}")
     readers = {".csv": _read_csv, ".jsonl": _read_jsonl, ".parquet": _read_parquet}
     header, rows = readers[source.suffix.lower()](source)
     names = [name.strip() for name in header]
-    if IMAGE not in names and PATH not in names:
-        raise UsageError(f"{source} has no column image; its columns are {', '.join(names)}")
     if len(set(names)) < len(names):
         raise UsageError(f"{source} has two columns of one name; it has {', '.join(names)}")
     return dict(zip(names, _complete(source, names, rows), strict=True))
+
+
+def require_column(columns: Columns, names: Sequence[str], source: Path, option: str = "") -> str:
+    """The first of some names that a file has.
+
+    Args:
+        columns: of the file.
+        names: in the order of preference.
+        source: the file, for the message.
+        option: that names another column, for the message.
+
+    Raises:
+        UsageError: it has none of them.
+    """
+    found = next((name for name in names if name in columns), None)
+    if found is None:
+        hint = f"; name it with {option}" if option else ""
+        raise UsageError(
+            f"{source} has no column {' or '.join(names)}; its columns are {', '.join(columns)}"
+            f"{hint}"
+        )
+    return found
 
 
 def _complete(source: Path, names: Sequence[str], rows: Iterable[Row]) -> Iterable[tuple[str, ...]]:

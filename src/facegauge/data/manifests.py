@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from facegauge.arrays import Scores
 from facegauge.data.label_scale import UNIT, LabelScale
-from facegauge.data.list_files import EXPECTED, IMAGE, PATH, Columns, read_columns
+from facegauge.data.list_files import EXPECTED, IMAGE, PATH, Columns, read_columns, require_column
 from facegauge.errors import UsageError
 
 logger = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ class Manifest:
     """N pictures with their labels, splits and groups.
 
     Attributes:
-        paths: N files, all of which existed when the manifest was read.
+        paths: N files, all of which existed when the manifest was read with `must_exist`.
         scores: labels, (N,) in 0..1; None without a `score` column.
         splits: N names of splits; None without a `split` column.
         groups: every other column by name, N values each.
@@ -50,6 +50,11 @@ class Manifest:
     def name(self) -> str:
         """The last two parts of the source's path: identifies it without machine paths."""
         return "/".join(self.source.absolute().parts[-2:])
+
+    @property
+    def folder(self) -> Path:
+        """The source itself if it is a folder, otherwise the one that it is in."""
+        return self.source if self.source.is_dir() else self.source.parent
 
     def take(self, rows: npt.ArrayLike) -> Manifest:
         """Select rows.
@@ -82,13 +87,23 @@ class Manifest:
         Raises:
             UsageError: there is no `split` column, or no row has that split.
         """
+        return self.take(self.in_split(split))
+
+    def in_split(self, split: str) -> npt.NDArray[np.bool_]:
+        """Whether each row is of a split, (N,); "all": every row.
+
+        Raises:
+            UsageError: there is no `split` column, or no row has that split.
+        """
+        if split == "all":
+            return np.ones(len(self), bool)
         if self.splits is None:
             raise UsageError(f"{self.source} has no column split; {self._columns()}")
-        selected = self.take(np.array([name == split for name in self.splits], bool))
-        if not len(selected):
+        rows = np.array([name == split for name in self.splits], bool)
+        if not rows.any():
             names = ", ".join(sorted(set(self.splits))) or "none"
             raise UsageError(f"{self.source} has no rows with split {split!r}; it has {names}")
-        return selected
+        return rows
 
     def labels(self) -> Scores:
         """The scores as an array (N,).
@@ -133,6 +148,8 @@ def load_manifest(
     path: str | os.PathLike[str],
     root: str | os.PathLike[str] | None = None,
     scale: LabelScale = UNIT,
+    *,
+    must_exist: bool = True,
 ) -> Manifest:
     """Read a manifest.
 
@@ -145,6 +162,7 @@ def load_manifest(
             its subfolders, without scores.
         root: folder that the paths in `image` are relative to; default: the manifest's folder.
         scale: of the labels in `score`, which become 0..1.
+        must_exist: whether a picture that is not there is an error.
 
     Raises:
         UsageError: a file is missing or listed twice, a score is not a number on the scale (the
@@ -157,6 +175,7 @@ def load_manifest(
     if not source.is_file():
         raise UsageError(f"no manifest at {source}; expected {EXPECTED}, or a folder")
     columns, roots = read_columns(source), [Path(root) if root else source.parent]
+    require_column(columns, (IMAGE, PATH), source)
     rows = np.arange(len(next(iter(columns.values()))))
     if IMAGE not in columns:
         columns[IMAGE] = columns.pop(PATH)
@@ -169,7 +188,7 @@ def load_manifest(
         if not len(rows):
             raise UsageError(f"{source}: none of its {len(found)} rows has a score")
     columns = {name: tuple(values[row] for row in rows) for name, values in columns.items()}
-    paths = _paths(source, (rows + 2).tolist(), columns.pop(IMAGE), roots)
+    paths = _paths(source, (rows + 2).tolist(), columns.pop(IMAGE), roots, must_exist)
     return Manifest(paths, scores, columns.pop("split", None), columns, source)
 
 
@@ -271,11 +290,15 @@ def _scores(
 
 
 def _paths(
-    source: Path, numbers: Sequence[int], names: Sequence[str], roots: Sequence[Path]
+    source: Path,
+    numbers: Sequence[int],
+    names: Sequence[str],
+    roots: Sequence[Path],
+    must_exist: bool,
 ) -> tuple[Path, ...]:
     rows: dict[Path, int] = {}
     for number, name in zip(numbers, names, strict=True):
-        path = _found(name, roots)
+        path = _found(name, roots) or (roots[0] / name if name and not must_exist else None)
         if path is None:
             tried = " or ".join(repr(str(root / name)) for root in roots)
             raise UsageError(f"{source}, row {number}: no picture at {tried}")

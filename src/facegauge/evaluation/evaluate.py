@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from facegauge.arrays import Scores
 from facegauge.data.manifests import Manifest
 from facegauge.errors import NOT_A_NUMBER, UsageError
+from facegauge.evaluation.groups import Grouping, groupings, ranges
+from facegauge.evaluation.logistic import cross_fit
 from facegauge.evaluation.metrics import (
     Evaluation,
     GroupGap,
@@ -24,26 +27,52 @@ from facegauge.evaluation.metrics import (
     rmse,
     srcc,
 )
+from facegauge.evaluation.table_scores import (
+    OURS,
+    TableOptions,
+    TableScores,
+    ignored_rows,
+    is_table,
+    missing_rows,
+    read_scores,
+)
 from facegauge.faces.detection import Detector
 from facegauge.faces.extraction import ExtractionPolicy, FaceExtractor
 from facegauge.predictors import Predictor, in_batches, open_predictor, predict_faces
+from facegauge.tables.formats import DECIMALS
 
 COMPARED = {"srcc": srcc, "plcc": plcc, "rmse": rmse, "challenge": challenge}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Predictions:
-    """Scores for the N pictures of a manifest, as a scorer would give them.
+    """Scores for the N pictures of a manifest, from a network or a table.
 
     Attributes:
-        scores: (N,), clipped to 0..1; nan where a picture has none.
+        scores: (N,), higher is better; those of networks are clipped to 0..1. nan where a picture
+            has none.
         members: the same of each part of an ensemble, by name.
         unscored: the reason why a picture has no score, by row.
+        ignored: rows of a table that do not count, by the reason why.
+        on_label_scale: whether the scores are meant to equal the labels, not only to order them.
     """
 
     scores: Scores
     members: Mapping[str, Scores] = field(default_factory=dict)
     unscored: Mapping[int, str] = field(default_factory=dict)
+    ignored: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    on_label_scale: bool = True
+
+    def take(self, rows: npt.ArrayLike) -> Predictions:
+        """Those of some pictures, (N,) a boolean mask."""
+        kept = np.flatnonzero(np.asarray(rows, bool))
+        places = {int(row): place for place, row in enumerate(kept)}
+        return replace(
+            self,
+            scores=self.scores[kept],
+            members={name: scores[kept] for name, scores in self.members.items()},
+            unscored={places[row]: why for row, why in self.unscored.items() if row in places},
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,27 +81,32 @@ class Report:
 
     Attributes:
         figures: by name: the parts of an ensemble, if any, and "average" or "score".
-        groups: one gap for each value of the group column.
+        groups: by grouping, such as "gender, ethnicity": one gap for each of its groups.
         differences: of this minus the other, on the pictures that both have scored; by figure.
         unscored: the reason why a picture has no score, by path.
+        ignored: rows of a table that do not count, by the reason why.
     """
 
     label_name: str
     figures: Mapping[str, Evaluation]
-    groups: Sequence[GroupGap] = ()
+    groups: Mapping[str, Sequence[GroupGap]] = field(default_factory=dict)
     differences: Mapping[str, Interval] = field(default_factory=dict)
     unscored: Mapping[str, str] = field(default_factory=dict)
+    ignored: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
         return {
             "label": self.label_name,
             "figures": {name: value.to_dict() for name, value in self.figures.items()},
-            "groups": [gap.to_dict() for gap in self.groups],
+            "groups": [
+                {"by": by, **gap.to_dict()} for by, gaps in self.groups.items() for gap in gaps
+            ],
             "differences": {
                 name: {**value.to_dict(), "n": value.n} for name, value in self.differences.items()
             },
             "unscored": dict(self.unscored),
+            "ignored": {reason: list(names) for reason, names in self.ignored.items()},
         }
 
 
@@ -81,7 +115,8 @@ def report(
     predictions: Predictions,
     *,
     label_name: str = "label",
-    by: str | None = None,
+    by: Iterable[str] = (),
+    by_range: bool = False,
     other: Predictions | None = None,
     resamples: int = 1000,
 ) -> Report:
@@ -91,7 +126,8 @@ def report(
         manifest: labelled pictures.
         predictions: one for each of them.
         label_name: what the labels are called in print.
-        by: a group column to show gaps for.
+        by: group columns to show gaps for, see `groups.groupings`.
+        by_range: whether to show gaps for five ranges of the labels too.
         other: predictions for the same manifest to compare with, row by row.
         resamples: of the bootstrap intervals.
 
@@ -108,24 +144,108 @@ def report(
         name: evaluate(
             (predictions.scores if scores is None else scores)[scored],
             labels[scored],
+            on_label_scale=predictions.on_label_scale,
             resamples=resamples,
         )
         for name, scores in named.items()
     }
-    gaps: list[GroupGap] = []
-    if by is not None:
-        groups = [name for name, kept in zip(manifest.group(by), scored, strict=True) if kept]
-        gaps = group_gaps(predictions.scores[scored], labels[scored], groups, resamples=resamples)
+    wanted = groupings(manifest.group, [by] if isinstance(by, str) else by)
+    if by_range:
+        wanted.append(ranges(label_name, labels))
     differences = {}
     if other is not None:
         both = scored & np.isfinite(other.scores)
-        sides = predictions.scores[both], other.scores[both], labels[both]
+        sides = (_on_label_scale(one.take(both), labels[both]) for one in (predictions, other))
+        raw = predictions.scores[both], other.scores[both], labels[both]
+        mapped = *sides, labels[both]
         differences = {
-            name: paired_bootstrap(statistic, *sides, resamples=resamples)
+            name: paired_bootstrap(
+                statistic, *(mapped if statistic is rmse else raw), resamples=resamples
+            )
             for name, statistic in COMPARED.items()
         }
-    unscored = {str(manifest.paths[row]): why for row, why in predictions.unscored.items()}
-    return Report(label_name, figures, gaps, differences, unscored)
+    return Report(
+        label_name,
+        figures,
+        _gaps(wanted, predictions.take(scored), labels[scored], scored, resamples),
+        differences,
+        {str(manifest.paths[row]): why for row, why in predictions.unscored.items()},
+        predictions.ignored,
+    )
+
+
+def _gaps(
+    wanted: Iterable[Grouping],
+    predictions: Predictions,
+    labels: Scores,
+    scored: npt.NDArray[np.bool_],
+    resamples: int,
+) -> dict[str, list[GroupGap]]:
+    scores = _on_label_scale(predictions, labels)
+    gaps = {}
+    for grouping in wanted:
+        names = grouping.take(scored).names
+        gaps[grouping.by] = group_gaps(scores, labels, names, resamples=resamples)
+        if grouping.ordered:
+            gaps[grouping.by].sort(key=lambda gap: gap.name)
+    return gaps
+
+
+def _on_label_scale(predictions: Predictions, labels: Scores) -> Scores:
+    """Finite scores, mapped by a logistic that was fitted to other rows if they need it."""
+    if predictions.on_label_scale:
+        return predictions.scores
+    return cross_fit(predictions.scores, labels)[0]
+
+
+def join_table(table: TableScores, manifest: Manifest, join: str = "path") -> Predictions:
+    """The scores of a table for the pictures of a manifest.
+
+    Args:
+        table: see `table_scores.read_scores`.
+        manifest: the pictures; they need not be there.
+        join: see `table_scores.TableOptions`.
+
+    Raises:
+        UsageError: no row of the table is one of the pictures.
+    """
+    pairs = table.join([str(path) for path in manifest.paths], join, manifest.folder)
+    scores = np.full(len(manifest), np.nan)
+    for left, right in pairs.rows:
+        scores[right] = table.scores[left]
+    return Predictions(
+        scores,
+        unscored=missing_rows(pairs, table, manifest),
+        ignored=ignored_rows(pairs, table),
+        on_label_scale=table.on_label_scale,
+    )
+
+
+def predictions_of(
+    subject: str | os.PathLike[str],
+    manifest: Manifest,
+    split: str = "all",
+    *,
+    faces: str = "whole",
+    detect_size: int | None = None,
+    options: TableOptions = OURS,
+) -> Predictions:
+    """The scores of one split of a manifest, from a table, a scorer or a run folder.
+
+    Args:
+        subject: a table's path, a shipped scorer's name, a scorer folder or a run folder.
+        manifest: all pictures; a table's rows of other splits have a partner too.
+        split: the pictures that count; "all": all of them.
+        faces, detect_size: for scorers and runs, see `predict_with`.
+        options: for tables.
+
+    Raises:
+        UsageError: no such split; and as `join_table`, `read_scores` and `predict`.
+    """
+    rows = manifest.in_split(split)
+    if is_table(subject):
+        return join_table(read_scores(subject, options), manifest, options.join).take(rows)
+    return predict(subject, manifest.take(rows), faces, detect_size=detect_size)
 
 
 def predict(
@@ -162,7 +282,7 @@ def predict_with(
     detector: Detector | None = None,
     detect_size: int | None = None,
 ) -> Predictions:
-    """Score a manifest with a network, as a scorer would.
+    """Score a manifest with a network, as a scorer would, with the decimals of a score table.
 
     Args:
         predictor: the network; if it has `members`, other predictors by name that see the same
@@ -193,7 +313,8 @@ def predict_with(
         crops = [face for _, one in batch for face in one.crops]
         for name, network in networks.items():
             scores = predict_faces(network, crops, batch_size)
-            columns[name][rows] = np.where(np.isfinite(scores), np.clip(scores, 0, 1), np.nan)
+            known = np.where(np.isfinite(scores), np.clip(scores, 0, 1), np.nan)
+            columns[name][rows] = np.round(known, DECIMALS)
     for row in np.flatnonzero(~np.isfinite(columns[""])).tolist():
         unscored.setdefault(row, NOT_A_NUMBER)
     return Predictions(columns.pop(""), columns, dict(sorted(unscored.items())))

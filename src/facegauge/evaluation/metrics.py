@@ -96,7 +96,8 @@ class Evaluation:
         plcc_fitted: PLCC after a fitted logistic (see `evaluate`), as in many published tables.
             The curve may be decreasing, so this is positive for negatively correlated predictions.
         krcc: Kendall's tau-b.
-        rmse: root mean squared error of the raw predictions.
+        rmse: root mean squared error of the raw predictions; of those on another scale than the
+            labels', of the fitted ones, which a note says.
         challenge: (srcc + plcc) / 2.
         notes: remarks for the reader, one sentence each.
     """
@@ -125,6 +126,7 @@ def evaluate(
     target: npt.ArrayLike,
     *,
     calibration: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
+    on_label_scale: bool = True,
     resamples: int = RESAMPLES,
     level: float = 0.95,
     seed: int = 0,
@@ -137,6 +139,7 @@ def evaluate(
         calibration: (prediction, target) of other pictures, to which the logistic of `plcc_fitted`
             is fitted; None: cross-fitting on two halves of the rows, see `cross_fit`. The
             bootstrap does not refit the curve.
+        on_label_scale: whether predictions are meant to equal the labels, not only to order them.
         resamples: of the bootstrap; KRCC, which is slow, gets at most `KRCC_RESAMPLES`.
         level: of the intervals, 0..1.
         seed: of the bootstrap and the halves.
@@ -159,10 +162,13 @@ def evaluate(
     else:
         mapped, note = cross_fit(p, y, seed)
     notes.extend([f"PLCC fitted: {note}"] if note else [])
+    if not on_label_scale:
+        notes.append("RMSE is that of the fitted scores; the raw ones are on another scale")
 
     def metrics(p: Array, mapped: Array, y: Array) -> Sequence[float]:
         rank, linear = srcc(p, y), plcc(p, y)
-        return rank, linear, plcc(mapped, y), rmse(p, y), (rank + linear) / 2
+        error = rmse(p if on_label_scale else mapped, y)
+        return rank, linear, plcc(mapped, y), error, (rank + linear) / 2
 
     rank, linear, fitted, error, mean = intervals(metrics, [p, mapped, y], resamples, level, seed)
     tau = bootstrap(krcc, p, y, resamples=min(resamples, KRCC_RESAMPLES), level=level, seed=seed)
