@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from facegauge.errors import FacegaugeError
+    from facegauge.evaluation.compare import compare
     from facegauge.faces.extraction import Prepared
     from facegauge.results import Box, Face, FaceScore, HeatMap, ImageScore, Status
     from facegauge.schema import Column
@@ -35,6 +36,7 @@ __all__ = [
     "Status",
     "__version__",
     "best",
+    "compare",
     "score",
 ]
 
@@ -45,6 +47,7 @@ _MODULES = {
     "Prepared": "faces.extraction",
     **dict.fromkeys(("Scorer", "score"), "scorer"),
     "best": "selection",
+    "compare": "evaluation.compare",
 }
 
 

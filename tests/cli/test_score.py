@@ -53,6 +53,14 @@ def paths(table: Path) -> list[str]:
     return [row["path"] for row in read_rows(table)]
 
 
+def test_the_last_line_is_on_the_whole(score: Any, grey: Write) -> None:
+    for number, level in enumerate([51, 102, 153]):
+        grey(f"in/{number}.png", level)
+    # the mean is 0.4 and the standard deviation 0.2; t for two degrees of freedom is about 4.2
+    said = score(grey("in/0.png", 51).parent).stderr
+    assert re.search(r"; mean score 0\.400 \(0\.000 to 0\.8\d\d\); 1 poor, 1 fair, 1 good$", said)
+
+
 def test_a_pipe_gets_csv_and_stderr_the_summary(score: Any, grey: Write) -> None:
     first, second = grey("in/a.png", 51), grey("in/deep/b.jpg", 102)
     result = score(first.parent)
@@ -62,7 +70,10 @@ def test_a_pipe_gets_csv_and_stderr_the_summary(score: Any, grey: Write) -> None
     assert [float(row["score"]) for row in rows] == pytest.approx([0.2, 0.4], abs=1e-5)
     assert [row["status"] for row in rows] == ["ok", "ok"]
     assert (float(rows[0]["low"]), float(rows[0]["high"])) == pytest.approx((0.1, 0.35), abs=1e-5)
-    assert result.stderr == "facegauge: 2 pictures, 2 faces, 0 without a face, 0 failed\n"
+    assert result.stderr == (
+        "facegauge: 2 pictures, 2 faces, 0 without a face, 0 failed; "
+        "mean score 0.300; 1 poor, 1 fair\n"
+    )
 
 
 def test_some_failed_is_exit_3_and_every_path_has_its_row(score: Any, grey: Write) -> None:
@@ -321,7 +332,7 @@ def test_what_failed_is_tried_again_and_named_while_it_lasts(
     result = score(sound, "-o", table, "--resume")
     assert result.exit_code == 3 and "holds every picture, of which 1 failed\n" in result.stderr
     result = score(grey("c.png", 51), "-o", table, "--resume")
-    assert result.exit_code == 3 and "0 failed; 1 of earlier runs failed\n" in result.stderr
+    assert result.exit_code == 3 and "0 failed; 1 of earlier runs failed; mean" in result.stderr
     grey("b.png", 102)
     result = score(sound, away, "-o", table, "--resume")
     assert result.exit_code == 0 and "1 picture more, 1 face" in result.stderr

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from facegauge.evaluation.intervals import bootstrap, paired_bootstrap
+from facegauge.evaluation.intervals import bootstrap, mean_interval, paired_bootstrap
 from facegauge.evaluation.metrics import plcc, srcc
 
 
@@ -52,3 +52,20 @@ def test_paired_difference_sees_what_separate_intervals_do_not():
     assert own.low < other.high
     same = paired_bootstrap(srcc, a, a, label, resamples=50)
     assert (same.value, same.low, same.high) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("n", "t"), [(3, 4.303), (5, 2.776), (10, 2.262), (30, 2.045), (1000, 1.962)]
+)
+def test_the_interval_of_a_mean_is_student_s(n, t):
+    values = np.linspace(0, 1, n)
+    found = mean_interval(values)
+    half = t * values.std(ddof=1) / np.sqrt(n)
+    assert found.value == pytest.approx(0.5)
+    assert found.high - found.value == pytest.approx(half, rel=0.04 if n == 3 else 4e-3)
+    assert found.value - found.low == pytest.approx(found.high - found.value)
+
+
+def test_too_few_rows_have_a_mean_without_an_interval():
+    assert mean_interval([0.25, 0.75]).value == 0.5 and np.isnan(mean_interval([0.25, 0.75]).low)
+    assert np.isnan(mean_interval([]).value)

@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 
 from facegauge.cli import (
     best,
+    compare,
     data,
     degrade,
     doctor,
@@ -116,6 +117,7 @@ app.add_typer(data.data, name="data")
 app.add_typer(train.train, name="train")
 app.command("label", epilog=label.EPILOG)(label.label)
 app.command("evaluate")(evaluate.evaluate)
+app.command("compare", epilog=compare.EPILOG)(compare.compare)
 app.command("soup")(soup.soup)
 app.command(
     "average",

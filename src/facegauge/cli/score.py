@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from array import array
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -186,7 +188,7 @@ def score(
             hint = f"the rows so far are kept; resume with -o {output} --resume"
             raise KeyboardInterrupt(*([hint] if output and not sort else [])) from None
         left = sink.failed
-    say(tally.summary(left, resumed=resume))
+    say(tally.summary(left, resumed=resume) + tally.whole())
     pictures.say_left_out()
     if tally.failed or tally.faceless or left:
         raise typer.Exit(SOME_FAILED)
@@ -221,16 +223,20 @@ def open_scorer(
 
 @dataclass
 class Tally:
-    """Counts for the last line."""
+    """Counts and scores for the last line."""
 
     pictures: int = 0
     faces: int = 0
     faceless: int = 0
     failed: int = 0
+    scores: array[float] = field(default_factory=lambda: array("d"))
+    bands: Counter[str] = field(default_factory=Counter)
 
     def add(self, result: ImageScore) -> None:
         self.pictures += 1
         self.faces += len(result.faces)
+        self.scores.extend(face.score for face in result.faces)
+        self.bands.update(face.band for face in result.faces)
         if result.status in ("no_face", "too_small"):
             self.faceless += 1
         elif result.status != "ok":
@@ -248,6 +254,19 @@ class Tally:
             f"{self.faceless} without a face, {self.failed} failed"
             + (f"; {earlier} of earlier runs failed" if resumed and earlier > 0 else "")
         )
+
+    def whole(self) -> str:
+        """The mean score of all faces of this run, and how many are in each band."""
+        from facegauge.calibration import BANDS
+        from facegauge.evaluation.intervals import mean_interval
+
+        if not self.scores:
+            return ""
+        mean = mean_interval(self.scores)
+        low, high = max(0.0, mean.low), min(1.0, mean.high)
+        ends = f" ({low:.3f} to {high:.3f})" if mean.low == mean.low else ""
+        counts = ", ".join(f"{self.bands[word]} {word}" for word in BANDS if self.bands[word])
+        return f"; mean score {mean.value:.3f}{ends}; {counts}"
 
 
 def _sorted(results: Iterator[ImageScore], sort: str | None) -> Iterator[ImageScore]:

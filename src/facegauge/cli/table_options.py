@@ -80,12 +80,14 @@ def interval(estimate: Interval, sign: str = "") -> str:
 
 
 def print_left_out(
-    unscored: Mapping[str, str], ignored: Mapping[str, Sequence[str]] | None = None
+    unscored: Mapping[str, str],
+    ignored: Mapping[str, Sequence[str]] | None = None,
+    title: str = "pictures without a score, left out",
 ) -> None:
     """Print how many pictures have no score and which rows do not count, and the first of each."""
     if unscored:
         lines = [f"{path}: {why}" for path, why in unscored.items()]
-        _print_first("pictures without a score, left out", lines)
+        _print_first(title, lines)
     for reason, names in (ignored or {}).items():
         _print_first(reason, names)
 

@@ -97,6 +97,28 @@ def paired_bootstrap(
     )  # fmt: skip
 
 
+def mean_interval(values: npt.ArrayLike) -> Interval:
+    """Mean of any number of rows and its 95 % interval by Student's t, without resampling.
+
+    The quantile of t is that of the normal distribution with three terms of its expansion in
+    1 / degrees of freedom (Abramowitz and Stegun, 26.7.5), 3 % too small for three rows and 0.3 %
+    for five.
+
+    Args:
+        values: (N,); the interval is nan for fewer than `MIN_ROWS`.
+    """
+    rows = np.asarray(values, np.float64)
+    n = len(rows)
+    mean = float(rows.mean()) if n else math.nan
+    if n < MIN_ROWS:
+        return Interval(mean, math.nan, math.nan, n)
+    z, free = 1.959964, n - 1
+    t = z + (z**3 + z) / (4 * free) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * free**2)
+    t += (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * free**3)
+    half = t * float(rows.std(ddof=1)) / math.sqrt(n)
+    return Interval(mean, mean - half, mean + half, n)
+
+
 def intervals(
     statistics: Callable[..., Sequence[float]],
     arrays: list[npt.NDArray[Any]],

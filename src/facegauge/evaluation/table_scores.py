@@ -65,6 +65,7 @@ class TableScores:
         reasons: why a picture has no score, by row.
         doubled: pictures with more rows than count; the first row did.
         on_label_scale: whether all scores are in 0..1, higher better.
+        lower_better: whether the table's scores were lower for better pictures, and are negated.
         columns: the cells of the other columns, of the row that counts.
     """
 
@@ -74,6 +75,7 @@ class TableScores:
     reasons: Mapping[int, str]
     doubled: tuple[str, ...]
     on_label_scale: bool
+    lower_better: bool = False
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def join(self, right: Sequence[str], join: str, folder: Path) -> Pairs:
@@ -143,6 +145,7 @@ def read_scores(path: str | os.PathLike[str], options: TableOptions = OURS) -> T
         {place: reasons[row] for place, row in enumerate(kept) if row in reasons},
         doubled,
         on_scale,
+        lower_better,
         {name: tuple(cells[row] for row in kept) for name, cells in columns.items()},
     )
 

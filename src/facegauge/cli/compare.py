@@ -1,0 +1,145 @@
+"""`facegauge compare`: two versions of the same pictures, such as before and after."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from facegauge.cli.score import (
+    SOME_FAILED,
+    BatchSize,
+    DetectSize,
+    Faces,
+    MaxPixels,
+    MinFace,
+    ScorerName,
+    Threads,
+    open_scorer,
+)
+from facegauge.cli.table_options import (
+    Face,
+    LowerBetter,
+    Output,
+    PathColumn,
+    ScoreColumn,
+    check_output,
+    interval,
+    print_left_out,
+    write_json,
+)
+from facegauge.cli.terminal import print_table, printable, with_noun
+
+if TYPE_CHECKING:
+    from facegauge.evaluation.compare import Comparison, Fidelity
+
+EPILOG = (
+    "Exit codes: 0 done; 3 some pictures could not be compared; 2 wrong usage, or none could; "
+    "1 unexpected error; 130 stopped by Ctrl-C."
+)
+MOST = 10  # pictures that changed most
+Version = Annotated[
+    str, typer.Argument(metavar="FOLDER|TABLE", help="Folder with pictures, or table of scores")
+]
+
+
+def compare(
+    a: Version,
+    b: Version,
+    *,
+    reference: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="Folder with the true pictures; adds PSNR and SSIM of both"
+        ),
+    ] = None,
+    faces: Faces = "auto",
+    scorer: ScorerName = "mobile",
+    face: Face = "0",
+    path_column: PathColumn = None,
+    score_column: ScoreColumn = None,
+    lower_better: LowerBetter = False,
+    min_face: MinFace = 24,
+    detect_size: DetectSize = None,
+    batch_size: BatchSize = 16,
+    threads: Threads = None,
+    max_pixels: MaxPixels = None,
+    output: Output = None,
+) -> None:
+    """Compare two versions of the same pictures: means, differences, and what changed most.
+
+    Pictures are paired by their paths in the folders or tables, with or without the suffix, or by
+    their file names. Pictures of folders are scored; the options for scoring are for these only.
+    """
+    from facegauge.evaluation.compare import compare as compare_versions
+    from facegauge.evaluation.table_scores import TableOptions
+
+    check_output(output)
+    options = TableOptions(path_column, score_column, lower_better, face)
+    opened = None
+    if any(Path(version).is_dir() for version in (a, b)):
+        opened = open_scorer(
+            scorer,
+            faces=faces,
+            min_face=min_face,
+            detect_size=detect_size,
+            batch_size=batch_size,
+            threads=threads,
+            max_pixels=max_pixels,
+        )
+    found = compare_versions(a, b, reference=reference, scorer=opened, options=options)
+    _print(found, (a, b))
+    write_json(output, {"a": a, "b": b, **found.to_dict()})
+    if found.left_out:
+        raise typer.Exit(SOME_FAILED)
+
+
+def _print(found: Comparison, versions: Sequence[str]) -> None:
+    n, changes = len(found.names), found.b - found.a
+    for letter, version in zip("AB", versions, strict=True):
+        typer.echo(printable(f"{letter}: {version}"))
+    improved = changes if found.higher_is_better else -changes
+    worse, same = int((improved < 0).sum()), int((improved == 0).sum())
+    typer.echo(
+        f"{with_noun(n, 'picture')} in both: {n - worse - same} better in B, {same} equal, "
+        f"{worse} worse" + ("" if found.higher_is_better else "; a lower score is better")
+    )
+    rows = [
+        ["mean of A", interval(found.mean_a)],
+        ["mean of B", interval(found.mean_b)],
+        ["mean of B - A", interval(found.difference, "+")],
+        ["share better in B", interval(found.better)],
+        *(row for key, value in found.fidelity.items() for row in _fidelity(key, value)),
+    ]
+    print_table(["", "bootstrap 95 % interval"], rows)
+    for value in list(found.fidelity.values())[:1]:
+        if value.equal:
+            typer.echo(f"equal to the reference, without a PSNR: {value.equal}")
+    if found.bands:
+        print_table(
+            ["band", ">in A", ">in B", "mean of B - A, by band in A", "share better"],
+            [
+                [
+                    *(one.band, str(one.n), str(one.n_after)),
+                    *(interval(one.difference, "+"), interval(one.better)),
+                ]
+                for one in found.bands
+            ],
+        )
+    rows = [
+        [f"{found.a[row]:.3f}", f"{found.b[row]:.3f}", f"{changes[row]:+.3f}", found.names[row]]
+        for row in found.most_changed(MOST)
+    ]
+    print_table([">A", ">B", ">B - A", "changed most"], rows)
+    print_left_out(found.left_out, title="pictures that were not compared")
+
+
+def _fidelity(key: str, value: Fidelity) -> list[list[str]]:
+    title = f"{key.upper()}{', dB' if key == 'psnr' else ''}"
+    return [
+        [f"{title}: A, n = {value.mean_a.n}", interval(value.mean_a)],
+        [f"{title}: B", interval(value.mean_b)],
+        [f"{title}: B - A", interval(value.difference, "+")],
+    ]
