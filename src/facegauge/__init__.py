@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from facegauge.schema import Column
     from facegauge.scorer import Scorer, score
     from facegauge.selection import best
+    from facegauge.tables.cells import path_from_cell
 
     __version__: str
 
@@ -37,6 +38,7 @@ __all__ = [
     "__version__",
     "best",
     "compare",
+    "path_from_cell",
     "score",
 ]
 
@@ -48,6 +50,7 @@ _MODULES = {
     **dict.fromkeys(("Scorer", "score"), "scorer"),
     "best": "selection",
     "compare": "evaluation.compare",
+    "path_from_cell": "tables.cells",
 }
 
 

@@ -192,7 +192,12 @@ class Scorer:
         return settings
 
     def open_table(
-        self, path: str | os.PathLike[str], *, resume: bool = False, overwrite: bool = False
+        self,
+        path: str | os.PathLike[str],
+        *,
+        resume: bool = False,
+        overwrite: bool = False,
+        excel: bool = False,
     ) -> ScoreTable:
         """A table for the results of this scorer, with the columns of its factors.
 
@@ -205,6 +210,7 @@ class Scorer:
             resume: continue what is there, if anything. Tables of scorers that the card lists in
                 `same_as` are continued too.
             overwrite: replace what is there, if anything.
+            excel: for spreadsheets: CSV with a byte order mark and without formulas.
 
         Raises:
             UsageError: see `tables.scores.open_table`.
@@ -219,6 +225,7 @@ class Scorer:
             same_as=self.card.same_as,
             resume=resume,
             overwrite=overwrite,
+            excel=excel,
         )
 
     def heat_map(self, source: Source, face: int = 0) -> HeatMap:

@@ -171,3 +171,17 @@ def test_detect_size_is_kept_with_the_labels(words, tmp_path):
     notes = (tmp_path / "t.csv.settings.json").read_text()
     assert '"detect_size": 320' in notes
     assert "detect_size was 320, is None" in run(*words, "--resume", code=2)
+
+
+def test_files_that_are_left_out_and_files_that_cannot_be_read(words, tmp_path):
+    (tmp_path / "in" / "gone.png").symlink_to("nowhere.png")
+    os.mkfifo(tmp_path / "in" / "pipe.png")
+    said = run(*words, "--exclude", "deep", "--exclude", "b.*", code=3)
+    assert said == "facegauge: 1 picture labelled, 0 without a face, 2 failed\n"
+    rows = dict(line.split(",")[:2] for line in (tmp_path / "t.csv").read_text().split("\n")[1:-1])
+    assert rows == {"in/a.png": "ok", "in/gone.png": "unreadable", "in/pipe.png": "unreadable"}
+    (picture,) = load_manifest(tmp_path / "t.csv").paths  # no row without a label need be there
+    assert picture.name == "a.png"
+    said = run("label", words[1], "--data", tmp_path / "t.csv", "-o", tmp_path / "u.csv",
+               "--exclude", "b", code=2)  # fmt: skip
+    assert "--exclude goes with a folder of pictures" in said

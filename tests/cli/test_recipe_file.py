@@ -204,3 +204,17 @@ def run(config: Mine, data: Manifest, out: Path, *, resume: bool, allow_leakage:
     (tmp_path / "my_method.toml").write_text("[cpu]\nworkers = 2\n")
     result = run("train", "--recipe", file, *words)
     assert result.exit_code == 0, result.output
+
+
+def test_the_help_of_a_recipe_is_made_of_its_docstring(
+    recipe: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    file = recipe.with_name("my_brackets.py")
+    file.write_text(recipe.read_text().replace("Train the ensemble", "Train [all] of it"))
+    said = " ".join(run("train", "--recipe", file, "--help").stdout.split())
+    assert "Train [all] of it into the run folder" in said
+    assert "More faces, for the teacher to score; with a split column, only its train rows" in said
+    assert f"train --recipe {file}" in said
+    for word in ("Args:", "Returns:", "Raises:", "UsageError", "val_score"):
+        assert word not in said

@@ -523,3 +523,28 @@ def test_a_wrong_factor_is_one_line(score: Any, grey: Write) -> None:
 def test_the_help_names_every_factor() -> None:
     text = " ".join(run("score", "--help", env={"COLUMNS": "200"}).stdout.split())
     assert f"in its own columns: {', '.join(sorted(FACTORS))}; may be repeated" in text
+
+
+def test_csv_for_spreadsheets_and_names_read_from_it(
+    score: Any, grey: Write, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = ["=1+1.png", os.fsdecode(b"caf\xe9.png"), "a.png"]
+    for name in names:
+        grey(name, 51)
+    piped = score(*names, "--excel")
+    assert piped.stdout_bytes.startswith(b"\xef\xbb\xbfpath,")
+    (cells,) = [[line.split(",")[0] for line in piped.stdout.splitlines()[1:]]]
+    assert cells == ["file:%3D1%2B1.png", "file:caf%E9.png", "a.png"]
+    again = score("-", "-o", "t.csv", stdin="\n".join(cells).encode())
+    assert again.exit_code == 0
+    assert (
+        [row["path"] for row in csv_rows((tmp_path / "t.csv").read_text())]
+        == [
+            "=1+1.png",  # without --excel formulas are not guarded
+            *cells[1:],
+        ]
+    )
+    (tmp_path / "file:a.png").symlink_to("a.png")
+    assert ",ok," in score("-", stdin=b"file:a.png").stdout
+    assert "is a CSV file" in score("a.png", "--excel", "-o", "t.jsonl").stderr

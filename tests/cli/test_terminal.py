@@ -16,6 +16,24 @@ def test_tables_in_a_pipe_are_not_folded(capsys: pytest.CaptureFixture[str]) -> 
     assert "a/" * 300 in capsys.readouterr().out
 
 
+WIDE = ["name", ">SRCC", ">PLCC", "val"]
+CELLS = [["one", "0.1 (0.0-0.2)", "0.2 (0.1-0.3)", "ten words that may be broken where a space is"]]
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+def test_no_number_of_a_table_is_broken_on_a_narrow_terminal(
+    columns: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from rich.console import Console
+
+    monkeypatch.setattr(terminal, "stdout_console", lambda: Console(width=columns, markup=False))
+    terminal.print_table(WIDE, CELLS * 2)
+    said = capsys.readouterr().out
+    assert said.count("0.1 (0.0-0.2)") == 2 and said.count("ten words") == 2
+    assert max(map(len, said.splitlines())) <= columns
+    assert ("  SRCC  0.1 (0.0-0.2)\n" in said) == (columns == 40)  # a block a row
+
+
 def test_a_stream_of_few_characters_gets_escapes(monkeypatch: pytest.MonkeyPatch) -> None:
     narrow, wide = (io.TextIOWrapper(io.BytesIO(), encoding=name) for name in ("cp1252", "utf-8"))
     monkeypatch.setattr(sys, "stdout", narrow)

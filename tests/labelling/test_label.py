@@ -355,9 +355,22 @@ def test_names_that_are_not_utf8(teacher, folder):
     manifest = load_manifest(folder)
     label_into(folder / "t.csv", teacher, manifest, faces="whole")
     assert set(load_manifest(folder / "t.csv").paths) == set(manifest.paths)
-    with pytest.raises(UsageError, match=r"not UTF-8, such as 'caf\\\\udce9.png'; write a .csv"):
-        label_into(folder / "t.parquet", teacher, manifest, faces="whole")
-    assert not list(folder.glob("t.parquet*"))
+    label_into(folder / "t.parquet", teacher, manifest, faces="whole")
+    assert set(load_manifest(folder / "t.parquet").paths) == set(manifest.paths)
+    assert set(load_labels(folder / "t.parquet")[0].paths) == set(manifest.paths)
+    found = label_into(folder / "t.parquet", teacher, manifest, faces="whole", resume=True)
+    assert not found
+
+
+def test_a_table_for_spreadsheets_is_a_manifest_all_the_same(teacher, folder):
+    (folder / "00.png").rename(folder / "=1+1.png")
+    manifest = load_manifest(folder)
+    label_into(folder / "t.csv", teacher, manifest, faces="whole", excel=True)
+    text = (folder / "t.csv").read_text("utf-8")
+    assert text.startswith("\ufeffimage,") and "\nfile:%3D1%2B1.png," in text
+    assert set(load_manifest(folder / "t.csv").paths) == set(manifest.paths)
+    assert not label_into(folder / "t.csv", teacher, manifest, faces="whole", excel=True,
+                          resume=True)  # fmt: skip
 
 
 # stopped and taken up again

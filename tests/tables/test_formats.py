@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 from collections.abc import Callable
 
 import pytest
@@ -39,7 +38,7 @@ def test_rows_come_back_with_their_types(lines: Lines) -> None:
         row("a", 3, 0.5, ""),
         row(None, None, None, "why"),
         row(ODD, -7, 1e-6, ODD),
-        row(os.fsdecode(b"caf\xe9"), 10**12, 0.0, "\r"),
+        row("file:x", 10**12, 0.0, "\r"),
     ]
     data = lines.header + lines.encode(rows)
     assert [one for one in read(lines, data) if one is not None] == rows
@@ -119,5 +118,5 @@ def test_a_schema_of_one_column() -> None:
 
 
 def test_json_lines_are_json() -> None:
-    (line,) = jsonl_lines(SCHEMA).encode([row(os.fsdecode(b"\xe9"), 1, None, "")]).splitlines()
-    assert json.loads(line)["name"] == "\udce9"
+    (line,) = jsonl_lines(SCHEMA).encode([row("\u00e9", 1, None, "")]).splitlines()
+    assert line.isascii() and json.loads(line)["name"] == "\u00e9"

@@ -186,8 +186,8 @@ def test_the_lock_is_held_until_the_table_is_there(
         if suffix == ".parquet":
             write_table = journal.write_table
 
-            def published(*given: Any) -> None:
-                write_table(*given)
+            def published(*given: Any, **options: Any) -> None:
+                write_table(*given, **options)
                 meanwhile(file, table._journal._notes)
 
             monkeypatch.setattr(journal, "write_table", published)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import io
 import json
 import os
@@ -23,6 +24,7 @@ LINES = [".csv", ".jsonl"]
 ALL = [*LINES, ".parquet"]
 ODD = "odd, \"quoted\"\nnew line\rreturn\ttab 'x' ä 鏡.jpg"
 NOT_UTF8 = os.fsdecode(b"caf\xe9.jpg")
+BACKSLASHES = "caf\\udce9.jpg"
 
 
 def result(path: str, faces: int = 1) -> ImageScore:
@@ -51,25 +53,72 @@ def test_rows_come_back_as_they_were(tmp_path: Path, suffix: str) -> None:
     assert [type(value) for value in read[0].values()][:4] == [str, int, str, float]
 
 
-@pytest.mark.parametrize("suffix", LINES)
+@pytest.mark.parametrize("suffix", ALL)
 def test_paths_that_are_not_utf8_survive(tmp_path: Path, suffix: str) -> None:
     file = tmp_path / f"t{suffix}"
     with open_table(file) as table:
         table.write(result(NOT_UTF8))
-    assert paths(file) == [NOT_UTF8]
+        table.write(ImageScore(BACKSLASHES, Status.UNREADABLE, (), "\udce9 is no letter"))
+    assert paths(file) == [NOT_UTF8, BACKSLASHES]
+    assert [row["message"] for row in read_rows(file)] == ["", "\\udce9 is no letter"]
     with open_table(file, resume=True) as table:
-        assert table.is_done(NOT_UTF8)
-    if suffix == ".csv":
-        assert b"caf\xe9.jpg" in file.read_bytes()
+        assert table.is_done(NOT_UTF8) and table.is_done(BACKSLASHES)
+        assert not table.is_done("caf\\xe9.jpg")
+        assert table.retry([BACKSLASHES]) == 1
+        table.write(result(BACKSLASHES))
+    assert paths(file) == [NOT_UTF8, BACKSLASHES]
 
 
-def test_parquet_escapes_paths_that_are_not_utf8(tmp_path: Path) -> None:
-    file = tmp_path / "t.parquet"
+@pytest.mark.parametrize("suffix", LINES)
+def test_bytes_of_names_as_earlier_versions_wrote_them_are_read(
+    tmp_path: Path, suffix: str
+) -> None:
+    file = tmp_path / f"t{suffix}"
     with open_table(file) as table:
         table.write(result(NOT_UTF8))
-    assert paths(file) == ["caf\\udce9.jpg"]
+        table.write(result("b.jpg"))
+    old = b"caf\xe9.jpg" if suffix == ".csv" else b"caf\\udce9.jpg"
+    file.write_bytes(file.read_bytes().replace(b"file:caf%E9.jpg", old))
+    assert paths(file) == [NOT_UTF8, "b.jpg"]
     with open_table(file, resume=True) as table:
         assert table.is_done(NOT_UTF8)
+
+
+def test_a_table_that_excel_separated_by_semicolons_is_refused_in_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "t.csv"
+    with open_table(file) as table:
+        table.write(result("a.jpg"))
+    text = file.read_text().replace(".", "\0").replace(",", ";").replace("\0", ",")
+    file.write_text("\ufeff" + text, encoding="utf-8")
+    for call in (lambda: list(read_rows(file)), lambda: open_table(file, resume=True)):
+        with pytest.raises(UsageError, match="separated by semicolons") as refused:
+            call()
+        assert "\n" not in str(refused.value)
+    assert file.read_text("utf-8") == "\ufeff" + text
+
+
+def test_a_table_for_spreadsheets_is_resumed_and_has_no_formulas(tmp_path: Path) -> None:
+    file = tmp_path / "t.csv"
+    names = ["=1+1.jpg", "a;=1+1.jpg", "-5.jpg", "a=b.jpg", "ä.jpg", NOT_UTF8]
+    rude = "=HYPERLINK(0)"
+    with open_table(file, excel=True) as table:
+        table.write(result(names[0]))
+    with open_table(file, excel=True, resume=True) as table:
+        assert table.is_done(names[0])
+        for name in names[1:]:
+            table.write(ImageScore(name, Status.ERROR, (), rude))
+    data = file.read_bytes()
+    assert data.startswith(b"\xef\xbb\xbf") and data.count(b"\xef\xbb\xbf") == 1
+    with file.open(newline="", encoding="utf-8-sig") as stream:
+        cells = [cell for line in csv.reader(stream) for cell in line]
+    assert not [cell for cell in cells if cell[:1] in "=+@\t\r" and cell]
+    assert {"a=b.jpg", "ä.jpg", "file:-5.jpg", "'" + rude} <= {*cells}
+    assert paths(file) == names
+    assert [row["message"] for row in read_rows(file)] == ["", *[rude] * 5]
+    with pytest.raises(UsageError, match="excel was True, is None"):
+        open_table(file, resume=True)
+    with pytest.raises(UsageError, match=r"--excel\) is a CSV file"):
+        open_table(tmp_path / "t.parquet", excel=True)
 
 
 @pytest.mark.parametrize("suffix", ALL)

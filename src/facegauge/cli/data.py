@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facegauge.cli.score import SOME_FAILED
+from facegauge.cli.score import SOME_FAILED, Excel
 from facegauge.cli.terminal import print_table, printable, say, with_progress
 
 if TYPE_CHECKING:
@@ -104,6 +104,7 @@ def manifest(
     attribute: Attribute = "Overall",
     val: Val = 0.1,
     scale: Scale = None,
+    excel: Excel = False,
 ) -> None:
     """Write the manifest of a data set, for train, evaluate and label.
 
@@ -112,7 +113,7 @@ def manifest(
     from facegauge.data.datasets import read_dataset, write_manifest
 
     dataset = read_dataset(folder, name, _options(splits, attribute, val, scale))
-    write_manifest(dataset.manifest, output)
+    write_manifest(dataset.manifest, output, excel=excel)
     _say_written(output, dataset.manifest.splits)
     for note in dataset.notes:
         say(note)
@@ -131,6 +132,7 @@ def join(
     *,
     output: Annotated[Path, typer.Option("--output", "-o", help="CSV file to write")],
     split: Annotated[str, typer.Option(help="Split of manifests without a column split")] = "train",
+    excel: Excel = False,
 ) -> None:
     """Join labelled manifests: data sets, your own labels, tables of pseudo-labels.
 
@@ -144,7 +146,7 @@ def join(
     for part in parts:
         part.labels()
     whole, duplicates = join_manifests(parts, split)
-    write_manifest(whole, output)
+    write_manifest(whole, output, excel=excel)
     _say_written(output, whole.splits)
     _say_left_out("also in an earlier manifest", [str(path) for path in duplicates])
 
@@ -159,6 +161,7 @@ def split(
     test: Annotated[float, typer.Option(help="Share of the people or pictures for test")] = 0.0,
     seed: Annotated[int, typer.Option(min=0, help="Of what is drawn")] = 0,
     scale: LabelRange = None,
+    excel: Excel = False,
 ) -> None:
     """Divide labelled pictures into train and val, and test if asked for.
 
@@ -172,7 +175,7 @@ def split(
 
     labels = UNIT if scale is None else LabelScale.parse(scale)
     whole = split_manifest(load_manifest(manifest, scale=labels), val=val, test=test, seed=seed)
-    write_manifest(whole, output)
+    write_manifest(whole, output, excel=excel)
     _say_written(output, whole.splits)
     people = people_column(whole)
     say(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from facegauge.cli.score import Excel
 from facegauge.cli.terminal import say
 from facegauge.errors import PictureError, UsageError
 
@@ -56,6 +57,7 @@ def degrade(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of noise, directions and positions")] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files")] = False,
+    excel: Excel = False,
 ) -> None:
     """Degrade a picture by blur, noise, light or compression.
 
@@ -69,6 +71,8 @@ def degrade(
         raise UsageError("nothing to write: give a contact sheet with -o or a folder with --into")
     if size and output is None:
         raise UsageError("--size applies to the sheet of -o only; copies of --into have full size")
+    if excel and into is None:
+        raise UsageError(f"--excel applies to {MANIFEST}, which --into writes")
     kinds = list(dict.fromkeys(kind or DEGRADATIONS))
     unknown = [name for name in kinds if name not in DEGRADATIONS]
     if unknown:
@@ -97,7 +101,7 @@ def degrade(
             contact_sheet(shrink(pixels, size or CELL_SIZE), kinds, levels, seed).save(output)
             say(f"{output}: {len(kinds)} kinds at {len(levels)} severities")
         if into:
-            _write_copies(pixels, picture, into, copies, seed)
+            _write_copies(pixels, picture, into, copies, seed, excel=excel)
             say(f"{into}: {len(copies)} pictures and {MANIFEST}")
     except OSError as error:
         raise UsageError(
@@ -127,24 +131,29 @@ def _parse_severities(text: str) -> list[float]:
 
 
 def _write_copies(
-    pixels: Pixels, source: Path, folder: Path, copies: dict[tuple[str, float], Path], seed: int
+    pixels: Pixels,
+    source: Path,
+    folder: Path,
+    copies: dict[tuple[str, float], Path],
+    seed: int,
+    *,
+    excel: bool,
 ) -> None:
     """Write every copy, then the manifest with the columns image, kind, severity and source."""
-    import csv
-
     import numpy as np
     from PIL import Image
 
     from facegauge.data.degradations import degrade as apply_degradation
+    from facegauge.data.list_files import write_csv
 
     folder.mkdir(parents=True, exist_ok=True)
     for (kind, severity), path in copies.items():
         copy = apply_degradation(pixels, kind, severity, np.random.default_rng(seed))
         Image.fromarray(copy).save(path)
-    manifest = folder / MANIFEST
-    with manifest.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-        writer = csv.writer(file)
-        writer.writerow(("image", "kind", "severity", "source"))
-        writer.writerows(
-            (path.name, kind, f"{severity:g}", source) for (kind, severity), path in copies.items()
-        )
+    columns = {
+        "image": [path.name for path in copies.values()],
+        "kind": [kind for kind, _ in copies],
+        "severity": [f"{severity:g}" for _, severity in copies],
+        "source": [str(source)] * len(copies),
+    }
+    write_csv(folder / MANIFEST, columns, paths=("image", "source"), excel=excel)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from facegauge.cli.score import SOME_FAILED, DetectSize
+from facegauge.cli.score import SOME_FAILED, DetectSize, Excel, Exclude
 from facegauge.cli.terminal import say, with_noun, with_progress
 
 EPILOG = (
@@ -57,6 +57,8 @@ def label(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the table if it exists")
     ] = False,
+    excel: Excel = False,
+    exclude: Exclude = None,
 ) -> None:
     """Label pictures with a scorer's scores, to train another scorer on them.
 
@@ -82,7 +84,7 @@ def label(
         counts = label_into(
             output,
             open_predictor(teacher),
-            load_manifest(data),
+            load_manifest(data, exclude=exclude or ()),
             faces=faces,
             detect_size=detect_size,
             views=views,
@@ -90,6 +92,7 @@ def label(
             batch_size=batch_size,
             resume=resume,
             overwrite=overwrite,
+            excel=excel,
             progress=with_progress,
         )
     except KeyboardInterrupt:

@@ -28,7 +28,9 @@ from __future__ import annotations
 
 import inspect
 import logging
+import re
 import sys
+import textwrap
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from importlib.util import module_from_spec, spec_from_file_location
@@ -42,10 +44,12 @@ from facegauge.cli.train_options import (
     AllowLeakage,
     ConfigFile,
     Data,
+    Exclude,
     Output,
     Pairs,
     Preset,
     Resume,
+    read_lists,
     settings_of,
 )
 from facegauge.errors import MissingExtra, UsageError
@@ -68,6 +72,7 @@ class MethodGroup(TyperGroup):
             args = [OPTION, args[0].partition("=")[2], *args[1:]]
         if args[:1] == [OPTION] and len(args) > 1:
             ctx.meta[OPTION] = Path(args[1])
+            ctx.info_name = f"{ctx.info_name} {OPTION}"  # for the line "Usage"
             args = args[1:]
         parsed: list[str] = super().parse_args(ctx, args)
         return parsed
@@ -91,16 +96,17 @@ def recipe_command(file: Path) -> Any:
     def command(**given: Any) -> None:
         train_by(file, run, config, own, given)
 
-    command.__doc__ = inspect.getdoc(run)
+    command.__doc__, described = docs_of(run)
     options = {
         "data": (Data, inspect.Parameter.empty),
         "output": (Output, inspect.Parameter.empty),
-        **{name: _option(name, kind) for name, kind in own.items()},
+        **{name: _option(kind, described.get(name)) for name, kind in own.items()},
         "preset": (Preset, None),
         "config": (ConfigFile, None),
         "set_": (Pairs, None),
         "resume": (Resume, False),
         "allow_leakage": (AllowLeakage, False),
+        "exclude": (Exclude, None),
     }
     keyword = inspect.Parameter.KEYWORD_ONLY
     command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
@@ -113,6 +119,28 @@ def recipe_command(file: Path) -> Any:
     app = typer.Typer(add_completion=False)
     app.command()(command)
     return typer.main.get_command(app)
+
+
+def docs_of(run: Callable[..., Any]) -> tuple[str, dict[str, str]]:
+    """What the docstring of a recipe's `run` says: what it does, and what its parameters are.
+
+    Returns:
+        The paragraphs before the first section, such as "Args:"; and of that section the texts by
+        parameter. Brackets are escaped, since the help would take them for markup.
+    """
+    from rich.markup import escape
+
+    text = escape(inspect.getdoc(run) or f"Train by {run.__module__}.")
+    about, _, rest = text.partition("\nArgs:\n")
+    about = re.split(r"\n(?:Returns|Raises|Yields|Examples?|Notes?):\n", about)[0]
+    described: dict[str, str] = {}
+    name = ""
+    for line in textwrap.dedent(re.split(r"\n(?=\S)", rest)[0]).splitlines():
+        if found := re.match(r"(\w+)(?: \(.*?\))?: +(.*)", line):
+            name, described[name] = found.groups()
+        elif name:
+            described[name] = f"{described[name]} {line.strip()}".strip()
+    return about.strip(), described
 
 
 def load_run_function(file: Path) -> Callable[..., Any]:
@@ -194,22 +222,30 @@ def train_by(
         if kind is Predictor:
             read[name] = open_predictor(value)
         elif kind is Manifest:
-            read[name] = join_unlabelled([load_manifest(path) for path in value])
+            read[name] = join_unlabelled(read_lists(value, given["exclude"]))
         else:
-            read[name] = [load_manifest(path) for path in value or []]
+            read[name] = read_lists(value, given["exclude"])
     run(config=settings, out=out, resume=resume, allow_leakage=given["allow_leakage"], **read)
 
 
-def _option(name: str, kind: Any) -> tuple[Any, Any]:
-    """The type and the default of a recipe's own option."""
+def _option(kind: Any, about: str | None) -> tuple[Any, Any]:
+    """The type and the default of a recipe's own option; `about` is what its docstring says."""
     from facegauge.data.manifests import Manifest
     from facegauge.predictors import Predictor
 
     if kind is Predictor:
         return Annotated[
-            str, typer.Option(help="A scorer or a run folder")
+            str, typer.Option(help=_help(about, "a scorer or a run folder"))
         ], inspect.Parameter.empty
-    lists = typer.Option(help="Pictures: a manifest or a folder; may be repeated")
+    lists = typer.Option(
+        metavar="FILE|FOLDER",
+        help=_help(about, "a manifest or a folder of pictures; may be repeated"),
+    )
     if kind is Manifest:
         return Annotated[list[Path], lists], inspect.Parameter.empty
     return Annotated[list[Path] | None, lists], None
+
+
+def _help(about: str | None, what: str) -> str:
+    text = f"{about.rstrip('.')}: {what}" if about else what
+    return text[0].upper() + text[1:]

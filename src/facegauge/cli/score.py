@@ -92,6 +92,14 @@ Exclude = Annotated[
         show_default=False,
     ),
 ]
+Excel = Annotated[
+    bool,
+    typer.Option(
+        "--excel",
+        help="Write CSV for spreadsheets: with a byte order mark, and without cells that they take "
+        "for formulas",
+    ),
+]
 FactorNames = Annotated[
     list[str] | None,
     typer.Option(
@@ -147,6 +155,7 @@ def score(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the table if it exists")
     ] = False,
+    excel: Excel = False,
     batch_size: BatchSize = 16,
     threads: Threads = None,
     max_pixels: MaxPixels = None,
@@ -171,7 +180,7 @@ def score(
         factors=factor or (),
     )
     tally = Tally()
-    with open_sink(output, engine, resume=resume, overwrite=overwrite) as sink:
+    with open_sink(output, engine, resume=resume, overwrite=overwrite, excel=excel) as sink:
         if resume and (tried := sink.retry(pictures.again())):
             say(f"{with_noun(tried, 'picture')} failed before and will be tried again")
 

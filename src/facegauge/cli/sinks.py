@@ -29,19 +29,19 @@ class Sink(Protocol):
 
 
 def open_sink(
-    output: Path | None, scorer: Scorer, *, resume: bool, overwrite: bool
+    output: Path | None, scorer: Scorer, *, resume: bool, overwrite: bool, excel: bool
 ) -> AbstractContextManager[Sink]:
     """The table of the option --output; without it the terminal, or CSV to a pipe."""
     if output is None:
-        return (_Shown if sys.stdout.isatty() else _Piped)(scorer.schema)
-    return scorer.open_table(output, resume=resume, overwrite=overwrite)
+        return (_Shown if sys.stdout.isatty() else _Piped)(scorer.schema, excel)
+    return scorer.open_table(output, resume=resume, overwrite=overwrite, excel=excel)
 
 
 class _Stream:
     """Something on stdout, which starts empty."""
 
-    def __init__(self, schema: Schema) -> None:
-        self._schema = schema
+    def __init__(self, schema: Schema, excel: bool = False) -> None:
+        self._schema, self._excel = schema, excel
 
     def __enter__(self) -> Self:
         return self
@@ -63,7 +63,7 @@ class _Piped(_Stream):
     def __enter__(self) -> Self:
         from facegauge.tables.formats import csv_lines
 
-        self._lines = csv_lines(self._schema)
+        self._lines = csv_lines(self._schema, excel=self._excel)
         self._put(self._lines.header)
         return self
 

@@ -49,7 +49,8 @@ def paths_in(data: bytes) -> list[str]:
     """The paths of a list: one a line, or separated by NUL as `find -print0` writes them.
 
     The list may be in UTF-16 or UTF-32, as programs for Windows write it, with a byte order mark or
-    without; blank lines are left out.
+    without; blank lines are left out. Cells of a table that begin with `file:` are the names that
+    they stand for, unless there is a file of that very name.
 
     Raises:
         UsageError: a path cannot be decoded.
@@ -62,13 +63,14 @@ def paths_in(data: bytes) -> list[str]:
                 f"stdin has a list that begins as {encoding.upper()} and cannot be decoded; "
                 "expected UTF-8, a path a line"
             ) from error
-        return [line for line in text.replace("\r\n", "\n").split("\n") if line.strip("\0 \t\r")]
+        texts = text.replace("\r\n", "\n").split("\n")
+        return [_named(line) for line in texts if line.strip("\0 \t\r")]
     data = data.removeprefix(codecs.BOM_UTF8)
     if b"\0" in data:
         lines = data.split(b"\0")
     else:
         lines = [line.removesuffix(b"\r") for line in data.split(b"\n")]
-    return [_decode(line) for line in lines if line.strip()]
+    return [_named(_decode(line)) for line in lines if line.strip()]
 
 
 def _wide_encoding(data: bytes) -> str:
@@ -93,6 +95,14 @@ def _wide_encoding(data: bytes) -> str:
         if plain and len(units) > 2 and letters & set(units):
             return encoding
     return ""
+
+
+def _named(cell: str) -> str:
+    from facegauge.tables.cells import SCHEME, path_from_cell
+
+    if not cell.startswith(SCHEME) or os.path.lexists(cell):
+        return cell
+    return path_from_cell(cell)
 
 
 def _decode(path: bytes) -> str:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+LEAST_WIDTH = 24  # columns of a terminal into which the last column of a table may be broken
+
 
 def printable(text: str) -> str:
     """Text for a terminal, with control characters and undecodable bytes escaped."""
@@ -65,22 +67,49 @@ def stdout_console() -> Console:
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print a table on stdout.
 
+    On a terminal that is too narrow for it, only the cells of the last column are broken; where
+    that does not do, each row becomes a block of lines under its first cell.
+
     Args:
         columns: titles; ">" in front of a title aligns the column to the right.
         rows: cells as text.
     """
+    from rich.cells import cell_len
+
+    console = stdout_console()
+    lines = [[printable(cell) for cell in row] for row in rows]
+    titles = [column.removeprefix(">") for column in columns]
+    widths = [max(map(cell_len, cells)) for cells in zip(titles, *lines, strict=True)]
+    least = sum(widths[:-1]) + min(widths[-1], LEAST_WIDTH) + 3 * (len(widths) - 1)
+    if least > console.width:
+        _print_blocks(console, titles, lines)
+    else:
+        _print_table(console, columns, lines)
+
+
+def _print_blocks(console: Console, titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    from rich.text import Text
+
+    width = max(map(len, titles[1:]), default=0)
+    for name, *cells in rows:
+        console.print(Text(f"\n{name}" if name else "", style="bold"))
+        for title, cell in zip(titles[1:], cells, strict=True):
+            console.print(Text(f"  {title:{width}}  {cell}"))
+
+
+def _print_table(console: Console, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
+    for number, column in enumerate(columns, 1):
         header = Text(column.removeprefix(">"))
         justify: Literal["left", "right"] = "right" if column.startswith(">") else "left"
-        table.add_column(header, justify=justify, overflow="fold")
+        table.add_column(header, justify=justify, overflow="fold", no_wrap=number < len(columns))
     for row in rows:
-        table.add_row(*(Text(printable(cell)) for cell in row))
-    stdout_console().print(table)
+        table.add_row(*map(Text, row))
+    console.print(table)
 
 
 def read_paths(paths: Sequence[str]) -> list[str]:

@@ -12,10 +12,12 @@ from facegauge.cli.train_options import (
     AllowLeakage,
     ConfigFile,
     Data,
+    Exclude,
     Output,
     Pairs,
     Preset,
     Resume,
+    read_lists,
     settings_of,
 )
 
@@ -47,13 +49,17 @@ def ensemble(
     output: Output,
     unlabelled: Annotated[
         list[Path] | None,
-        typer.Option(help="More faces, without labels: a manifest or a folder; may be repeated"),
+        typer.Option(
+            metavar="FILE|FOLDER",
+            help="More faces, without labels: a manifest or a folder; may be repeated",
+        ),
     ] = None,
     preset: Preset = None,
     config: ConfigFile = None,
     set_: Pairs = None,
     resume: Resume = False,
     allow_leakage: AllowLeakage = False,
+    exclude: Exclude = None,
 ) -> None:
     """Two light networks, trained apart and averaged (arXiv 2509.10114)."""
     from facegauge.data.manifests import load_manifest
@@ -63,7 +69,7 @@ def ensemble(
     )
     from facegauge.training.methods.light_ensemble import recipe
 
-    more = [load_manifest(path) for path in unlabelled or []]
+    more = read_lists(unlabelled, exclude)
     labelled = load_manifest(data)
     recipe.run(settings, labelled, more, output, resume=resume, allow_leakage=allow_leakage)
 
@@ -75,17 +81,23 @@ def efficient(
     output: Output,
     unlabelled_a: Annotated[
         list[Path],
-        typer.Option(help="Set A: faces that the teacher labels; a manifest or a folder"),
+        typer.Option(
+            metavar="FILE|FOLDER",
+            help="Set A: faces that the teacher labels; a manifest or a folder",
+        ),
     ],
     unlabelled_b: Annotated[
         list[Path],
-        typer.Option(help="Set B: faces that the retrained teacher labels; as set A"),
+        typer.Option(
+            metavar="FILE|FOLDER", help="Set B: faces that the retrained teacher labels; as set A"
+        ),
     ],
     preset: Preset = None,
     config: ConfigFile = None,
     set_: Pairs = None,
     resume: Resume = False,
     allow_leakage: AllowLeakage = False,
+    exclude: Exclude = None,
 ) -> None:
     """A teacher, self-training and distillation into a small student (arXiv 2507.15709)."""
     from facegauge.data.manifests import join_unlabelled, load_manifest
@@ -95,10 +107,7 @@ def efficient(
     )
     from facegauge.training.methods.efficient_fiqa import recipe
 
-    a, b = (
-        join_unlabelled([load_manifest(path) for path in side])
-        for side in (unlabelled_a, unlabelled_b)
-    )
+    a, b = (join_unlabelled(read_lists(side, exclude)) for side in (unlabelled_a, unlabelled_b))
     labelled = load_manifest(data)
     recipe.run(settings, labelled, a, b, output, resume=resume, allow_leakage=allow_leakage)
 
@@ -111,13 +120,17 @@ def mspt(
     unlabelled: Annotated[
         list[Path],
         typer.Option(
+            metavar="FILE|FOLDER",
             help="Faces from other sources, from the second stage on: a manifest or a folder; "
-            "may be repeated"
+            "may be repeated",
         ),
     ],
     portraits: Annotated[
         list[Path],
-        typer.Option(help="Large, sharp portraits, for the last stage; as --unlabelled"),
+        typer.Option(
+            metavar="FILE|FOLDER",
+            help="Large, sharp portraits, for the last stage; as --unlabelled",
+        ),
     ],
     teacher: Annotated[
         str,
@@ -128,6 +141,7 @@ def mspt(
     set_: Pairs = None,
     resume: Resume = False,
     allow_leakage: AllowLeakage = False,
+    exclude: Exclude = None,
 ) -> None:
     """One light network, in stages of more varied pictures and larger inputs (arXiv 2508.07590)."""
     from facegauge.data.manifests import load_manifest
@@ -140,7 +154,7 @@ def mspt(
 
     predictor = open_predictor(teacher)
     labelled = load_manifest(data)
-    faces, large = ([load_manifest(path) for path in side] for side in (unlabelled, portraits))
+    faces, large = (read_lists(side, exclude) for side in (unlabelled, portraits))
     recipe.run(
         settings, labelled, faces, large, output,
         teacher=predictor, resume=resume, allow_leakage=allow_leakage,
@@ -155,19 +169,23 @@ def dsl(
     clean: Annotated[
         list[Path],
         typer.Option(
+            metavar="FILE|FOLDER",
             help="Sharp faces, which the encoder sees degraded: a manifest or a folder; "
-            "may be repeated"
+            "may be repeated",
         ),
     ],
     unlabelled: Annotated[
         list[Path] | None,
-        typer.Option(help="More faces as they are, for the encoder; as --clean"),
+        typer.Option(
+            metavar="FILE|FOLDER", help="More faces as they are, for the encoder; as --clean"
+        ),
     ] = None,
     preset: Preset = None,
     config: ConfigFile = None,
     set_: Pairs = None,
     resume: Resume = False,
     allow_leakage: AllowLeakage = False,
+    exclude: Exclude = None,
 ) -> None:
     """Degradations learned from two sets guide a transformer (arXiv 2406.09622)."""
     from facegauge.data.manifests import load_manifest
@@ -178,5 +196,5 @@ def dsl(
     from facegauge.training.methods.dsl_fiqa import recipe
 
     labelled = load_manifest(data)
-    faces, sharp = ([load_manifest(path) for path in side] for side in (unlabelled or [], clean))
+    faces, sharp = (read_lists(side, exclude) for side in (unlabelled, clean))
     recipe.run(settings, labelled, faces, sharp, output, resume=resume, allow_leakage=allow_leakage)

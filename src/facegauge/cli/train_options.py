@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from facegauge.data.manifests import Manifest
 
 Data = Annotated[
     Path,
@@ -36,6 +40,15 @@ Pairs = Annotated[
         "--set", metavar="KEY=VALUE", help="Replace a setting, as fit.steps=100; may be repeated"
     ),
 ]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="PATTERN",
+        help="Files and folders to skip in folders of pictures: a name, or a path below the given "
+        "folder; may be repeated",
+        show_default=False,
+    ),
+]
 Resume = Annotated[
     bool,
     typer.Option(
@@ -49,6 +62,16 @@ AllowLeakage = Annotated[
         "--allow-leakage", help="Train although pictures or people are in more than one split"
     ),
 ]
+
+
+def read_lists(paths: Sequence[Path] | None, exclude: Sequence[str] | None) -> list[Manifest]:
+    """The manifests and folders of an option; patterns to exclude count for the folders."""
+    from facegauge.data.manifests import load_manifest
+
+    return [
+        load_manifest(path, exclude=(exclude or ()) if path.is_dir() else ())
+        for path in paths or ()
+    ]
 
 
 def settings_of(

@@ -203,7 +203,8 @@ def _fingerprint(path: Path) -> Fingerprint | PictureError | OSError:
     from facegauge.images.loading import open_picture
 
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest(), thumbnail(open_picture(path))
+        pixels = open_picture(path)  # first: it refuses pipes, which would be waited for
+        return hashlib.sha256(path.read_bytes()).hexdigest(), thumbnail(pixels)
     except (PictureError, OSError) as error:
         return error
 

@@ -1,13 +1,18 @@
-"""Files with lists of pictures as columns of text: CSV, JSONL and Parquet."""
+"""Files with lists of pictures as columns of text: CSV, JSONL and Parquet; and back to CSV."""
 
 from __future__ import annotations
 
+import codecs
 import csv
+import io
 import json
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from facegauge.errors import MissingExtra, UsageError
+from facegauge.tables.cells import path_from_cell, text_from_cell, to_cell
+from facegauge.tables.files import replacing
 
 Row = list[str]
 Columns = dict[str, tuple[str, ...]]
@@ -15,10 +20,13 @@ Columns = dict[str, tuple[str, ...]]
 SUFFIXES = (".csv", ".jsonl", ".parquet")
 EXPECTED = "a .csv, .jsonl or .parquet file"
 IMAGE, PATH = "image", "path"  # of manifests; of the tables that `facegauge score` writes
+DECIMAL_COMMA = re.compile(r"([+-]?[0-9]+),([0-9]+)")
 
 
 def read_columns(source: Path) -> Columns:
     """The columns of a list by name, as text; an empty cell is "".
+
+    Cells of `image` and `path` are the names of files that they stand for, see `tables.cells`.
 
     Raises:
         UsageError: the file cannot be read, has two columns of one name, or no rows.
@@ -31,7 +39,38 @@ def read_columns(source: Path) -> Columns:
     names = [name.strip() for name in header]
     if len(set(names)) < len(names):
         raise UsageError(f"{source} has two columns of one name; it has {', '.join(names)}")
-    return dict(zip(names, _complete(source, names, rows), strict=True))
+    columns = dict(zip(names, _complete(source, names, rows), strict=True))
+    for name in {IMAGE, PATH} & {*columns}:
+        columns[name] = tuple(map(path_from_cell, columns[name]))
+    return columns
+
+
+def write_csv(
+    target: Path,
+    columns: Mapping[str, Sequence[str]],
+    *,
+    paths: Sequence[str] = (IMAGE, PATH),
+    excel: bool = False,
+) -> None:
+    """Write columns of N texts as CSV; the file appears once it is complete.
+
+    Args:
+        target: is replaced.
+        columns: N cells each, by name.
+        paths: columns that hold names of files.
+        excel: for spreadsheets, see `tables.cells`.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    cells = [
+        map(to_cell(IMAGE if name in paths else name, excel=excel), texts)
+        for name, texts in columns.items()
+    ]
+    header = map(to_cell("", excel=excel), columns)
+    encoding = "utf-8-sig" if excel else "utf-8"
+    with replacing(target) as fresh, fresh.open("w", newline="", encoding=encoding) as file:
+        csv.writer(file).writerows([[*header], *zip(*cells, strict=True)])
 
 
 def require_column(columns: Columns, names: Sequence[str], source: Path, option: str = "") -> str:
@@ -73,19 +112,34 @@ def _complete(source: Path, names: Sequence[str], rows: Iterable[Row]) -> Iterab
 
 
 def _read_csv(source: Path) -> tuple[Row, list[Row]]:
-    """A CSV file; where its header has no comma, semicolons or tabs separate the cells."""
+    """A CSV file; where its header has no comma, semicolons or tabs separate the cells.
+
+    With semicolons, as Excel saves it in some countries, numbers have a comma for a point; they get
+    a point. In a file with a byte order mark the cells are those of a table for spreadsheets.
+    """
     try:
-        with source.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
-            header = file.readline()
-            file.seek(0)
-            marks = [mark for mark in ",;\t" if mark in header]
-            rows = list(csv.reader(file, delimiter=marks[0] if marks else ","))
+        data = source.read_bytes()
+        excel = data.startswith(codecs.BOM_UTF8)
+        text = data.removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape")
+        header = text.partition("\n")[0]
+        mark = next((mark for mark in ",;\t" if mark in header), ",")
+        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=mark))
     except csv.Error as error:
         raise UsageError(f"{source} is not a CSV file: {error}") from error
     except OSError as error:
         raise UsageError(f"cannot read {source}: {error.strerror or error}") from error
     if not rows:
         raise UsageError(f"{source} is empty; expected a header with the column image")
+    if mark == ";":
+        rows = [
+            [
+                DECIMAL_COMMA.sub(r"\1.\2", cell) if DECIMAL_COMMA.fullmatch(cell) else cell
+                for cell in row
+            ]
+            for row in rows
+        ]
+    if excel:
+        rows = [[text_from_cell(cell, excel=True) for cell in row] for row in rows]
     return rows[0], rows[1:]
 
 

@@ -30,7 +30,7 @@ class Manifest:
     """N pictures with their labels, splits and groups.
 
     Attributes:
-        paths: N files, all of which existed when the manifest was read with `must_exist`.
+        paths: N files; those of a list existed when it was read with `must_exist`.
         scores: labels, (N,) in 0..1; None without a `score` column.
         splits: N names of splits; None without a `split` column.
         groups: every other column by name, N values each.
@@ -150,6 +150,7 @@ def load_manifest(
     scale: LabelScale = UNIT,
     *,
     must_exist: bool = True,
+    exclude: Sequence[str] = (),
 ) -> Manifest:
     """Read a manifest.
 
@@ -159,19 +160,24 @@ def load_manifest(
 
     Args:
         path: a .csv, .jsonl or .parquet file, or a folder. A folder gives all pictures in it and in
-            its subfolders, without scores.
+            its subfolders, without scores, and those that cannot be read too, such as dangling
+            links.
         root: folder that the paths in `image` are relative to; default: the manifest's folder.
         scale: of the labels in `score`, which become 0..1.
-        must_exist: whether a picture that is not there is an error.
+        must_exist: whether a picture that a list names and that is not there is an error.
+        exclude: patterns of files and folders to skip in a folder, see `images.find_pictures`.
 
     Raises:
-        UsageError: a file is missing or listed twice, a score is not a number on the scale (the
-            message gives the row; the header is row 1), or a column is missing.
+        UsageError: `exclude` and no folder, a file is missing or listed twice, a score is not a
+            number on the scale (the message gives the row; the header is row 1), or a column is
+            missing.
         MissingExtra: the manifest is Parquet and pyarrow is not installed.
     """
     source = Path(path)
     if source.is_dir():
-        return _from_folder(source)
+        return _from_folder(source, exclude)
+    if exclude:
+        raise UsageError(f"--exclude goes with a folder of pictures, and {source} is none")
     if not source.is_file():
         raise UsageError(f"no manifest at {source}; expected {EXPECTED}, or a folder")
     columns, roots = read_columns(source), [Path(root) if root else source.parent]
@@ -241,13 +247,12 @@ def join_unlabelled(manifests: Sequence[Manifest]) -> Manifest:
     return replace(whole, scores=None, splits=None, groups={"manifest": whole.group("manifest")})
 
 
-def _from_folder(folder: Path) -> Manifest:
+def _from_folder(folder: Path, exclude: Sequence[str]) -> Manifest:
     from facegauge.images.discovery import find_pictures
     from facegauge.images.suffixes import in_words
 
     left_out: Counter[str] = Counter()
-    paths = tuple(Path(name) for name in find_pictures([folder], left_out))
-    paths = tuple(path for path in paths if path.is_file())
+    paths = tuple(Path(name) for name in find_pictures([folder], left_out, exclude))
     if line := in_words(left_out):
         logger.info("%s: %s", folder, line)
     if not paths:

@@ -39,6 +39,7 @@ from facegauge.evaluation.table_scores import (
 from facegauge.faces.detection import Detector
 from facegauge.faces.extraction import ExtractionPolicy, FaceExtractor
 from facegauge.predictors import Predictor, in_batches, open_predictor, predict_faces
+from facegauge.tables.cells import path_to_cell
 from facegauge.tables.formats import DECIMALS
 
 COMPARED = {"srcc": srcc, "plcc": plcc, "rmse": rmse, "challenge": challenge}
@@ -105,8 +106,11 @@ class Report:
             "differences": {
                 name: {**value.to_dict(), "n": value.n} for name, value in self.differences.items()
             },
-            "unscored": dict(self.unscored),
-            "ignored": {reason: list(names) for reason, names in self.ignored.items()},
+            "unscored": {path_to_cell(path): why for path, why in self.unscored.items()},
+            "ignored": {
+                reason: [path_to_cell(name) for name in names]
+                for reason, names in self.ignored.items()
+            },
         }
 
 

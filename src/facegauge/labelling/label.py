@@ -125,6 +125,7 @@ def label_into(
     detect_size: int | None = None,
     resume: bool = False,
     overwrite: bool = False,
+    excel: bool = False,
     progress: Progress = lambda labels, pictures: labels,
 ) -> Counter[Status]:
     """Label a manifest into a table, one row a picture; a run that was killed can be resumed.
@@ -145,6 +146,7 @@ def label_into(
         resume: continue what is there, if anything; what was unreadable or gave an error is tried
             again.
         overwrite: replace what is there, if anything.
+        excel: for spreadsheets, see `tables.cells`: CSV only.
         progress: passes the new labels on, to show them; also given the pictures that they are of.
 
     Returns:
@@ -156,7 +158,7 @@ def label_into(
             from its pictures; it cannot be written.
     """
     _check(predictor, faces, views, batch_size, detect_size)
-    table = Table(Path(out))
+    table = Table(Path(out), excel=excel)
     rows = {table.name(path): row for row, path in enumerate(manifest.paths)}
     settings = {
         "facegauge": __version__,
@@ -166,6 +168,7 @@ def label_into(
         "faces": faces,
         "views": views,
         "labels": None if held_out is None else _describe(held_out),
+        **({"excel": True} if excel else {}),
     }
     if detect_size is not None:
         settings["detect_size"] = detect_size

@@ -16,8 +16,8 @@ from facegauge.errors import UsageError
 from facegauge.evaluation.logistic import FittedCurve
 from facegauge.results import Status
 from facegauge.schema import Column, Schema
-from facegauge.tables.files import suffix_of, table_rows, table_schema
-from facegauge.tables.formats import Row, without_bytes
+from facegauge.tables.files import check_excel, suffix_of, table_rows, table_schema
+from facegauge.tables.formats import Row
 from facegauge.tables.journal import MAY_PASS, Journal
 
 Scores = npt.NDArray[np.float64]
@@ -101,18 +101,20 @@ class Table:
 
     Args:
         path: ends in .csv or .parquet.
+        excel: whether a CSV table is for spreadsheets.
 
     Attributes:
         path: as given.
         done: names of the pictures that a resumed table holds.
 
     Raises:
-        UsageError: unknown suffix, or no folder to write to.
+        UsageError: unknown suffix, no folder to write to, or `excel` and no CSV.
         MissingExtra: Parquet without pyarrow.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._parquet = suffix_of(path, SUFFIXES) == ".parquet"
+    def __init__(self, path: Path, *, excel: bool = False) -> None:
+        suffix_of(path, SUFFIXES)
+        check_excel(path, excel)
         if not path.parent.is_dir():
             raise UsageError(f"there is no folder {path.parent} to write {path.name} to")
         self.path = path
@@ -124,6 +126,7 @@ class Table:
             in_place=False,
             noun="table of labels",
             restart=self.anew,
+            excel=excel,
         )
 
     @property
@@ -154,18 +157,8 @@ class Table:
         return self._journal.drop_failed(names)
 
     def name(self, picture: Path) -> str:
-        """A picture's path as seen from the table's folder.
-
-        Raises:
-            UsageError: the table is Parquet, and the path is not UTF-8.
-        """
-        name = relative_path(picture, self.path.parent)
-        if self._parquet and without_bytes(name) != name:
-            raise UsageError(
-                f"{self.path}: Parquet cannot hold names that are not UTF-8, such as "
-                f"{without_bytes(name)!r}; write a .csv"
-            )
-        return name
+        """A picture's path as seen from the table's folder."""
+        return relative_path(picture, self.path.parent)
 
     def begin(self, settings: Row, mapping: FittedCurve) -> None:
         """An empty table in place of what is there.

@@ -12,6 +12,7 @@ from typing import Any
 
 from facegauge.errors import UsageError
 from facegauge.schema import Column, ColumnType, Schema
+from facegauge.tables.cells import restore_paths
 from facegauge.tables.formats import Lines, Row, csv_lines, csv_records, json_objects, jsonl_lines
 from facegauge.tables.parquet import (
     read_parquet,
@@ -41,9 +42,19 @@ def suffix_of(path: Path, suffixes: tuple[str, ...] = SUFFIXES) -> str:
     return suffix
 
 
-def lines_of(suffix: str, schema: Schema) -> Lines:
-    """The format of lines of a suffix: CSV of .csv, JSONL of others."""
-    return csv_lines(schema) if suffix == ".csv" else jsonl_lines(schema)
+def lines_of(suffix: str, schema: Schema, *, excel: bool = False) -> Lines:
+    """The format of lines of a suffix: CSV of .csv, for spreadsheets or not; JSONL of others."""
+    return csv_lines(schema, excel=excel) if suffix == ".csv" else jsonl_lines(schema)
+
+
+def check_excel(path: Path, excel: bool) -> None:
+    """Refuse a table for spreadsheets that is no CSV.
+
+    Raises:
+        UsageError: it is in another format.
+    """
+    if excel and path.suffix.lower() != ".csv":
+        raise UsageError(f"{path}: a table for spreadsheets (--excel) is a CSV file, .csv")
 
 
 def table_schema(path: Path, known: Schema, stored: Iterable[Column] = ()) -> Schema:
@@ -96,11 +107,16 @@ def table_rows(path: Path, schema: Schema) -> Iterator[Row]:
                 for name in texts:
                     if not isinstance(cell := row[name], str) and cell is not None:
                         row[name] = json.dumps(cell)
-                yield row
+                yield restore_paths(row)
 
 
 def write_table(
-    path: Path, schema: Schema, rows: Iterable[Row], notes: Mapping[str, Any] | None = None
+    path: Path,
+    schema: Schema,
+    rows: Iterable[Row],
+    notes: Mapping[str, Any] | None = None,
+    *,
+    excel: bool = False,
 ) -> None:
     """Write a whole table; it appears under its name once it is complete.
 
@@ -109,13 +125,14 @@ def write_table(
         schema: the columns.
         rows: with these columns.
         notes: JSON types for the metadata of a Parquet file; other formats have no place for them.
+        excel: whether a CSV file is for spreadsheets.
     """
     suffix = suffix_of(path)
     with replacing(path) as fresh:
         if suffix == ".parquet":
             write_parquet(fresh, schema, rows, notes)
         else:
-            lines = lines_of(suffix, schema)
+            lines = lines_of(suffix, schema, excel=excel)
             with fresh.open("wb") as file:
                 file.write(lines.header)
                 file.writelines(lines.encode([row]) for row in rows)

@@ -51,6 +51,7 @@ class Journal:
         in_place: whether the lines are the table itself.
         noun: what kind of table it is, for messages.
         restart: how to start anew, for messages.
+        excel: whether a CSV table is for spreadsheets.
 
     Attributes:
         done: the pictures that a resumed table holds completely, as `same` gives them.
@@ -69,12 +70,14 @@ class Journal:
         in_place: bool,
         noun: str,
         restart: str,
+        excel: bool = False,
     ) -> None:
         self.table, self.schema = table, schema
         self.lines = table if in_place else table.with_name(table.name + ".partial.jsonl")
         self.done: set[str] = set()
         self.failed: set[str] = set()
-        self._format = lines_of(self.lines.suffix.lower(), schema)
+        self._format = lines_of(self.lines.suffix.lower(), schema, excel=excel)
+        self._excel = excel
         self._key, self._part, self._noun, self._restart = key, part, noun, restart
         self._state, self._same = state, same
         self._notes = Notes({}, schema)
@@ -220,7 +223,7 @@ class Journal:
         with self.lines.open("rb") as file:
             rows = (row for row, _ in self._format.decode(file) if row is not None)
             notes = {"settings": self._notes.settings, **self._notes.more}
-            write_table(self.table, self.schema, rows, notes)
+            write_table(self.table, self.schema, rows, notes, excel=self._excel)
         if os.name == "nt":  # where an open file cannot be deleted
             self._file.close()
         self.lines.unlink()

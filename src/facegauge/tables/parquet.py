@@ -10,7 +10,8 @@ from typing import Any
 
 from facegauge.errors import MissingExtra
 from facegauge.schema import Column, Schema
-from facegauge.tables.formats import Row, without_bytes
+from facegauge.tables.cells import restore_paths, to_cell
+from facegauge.tables.formats import Row
 
 ROW_GROUP = 50_000  # rows held in memory while a file is written
 
@@ -18,7 +19,7 @@ ROW_GROUP = 50_000  # rows held in memory while a file is written
 def write_parquet(
     path: Path, schema: Schema, rows: Iterable[Row], notes: Mapping[str, Any] | None = None
 ) -> None:
-    """Write a Parquet file in row groups; bytes that are not UTF-8 become backslash escapes.
+    """Write a Parquet file in row groups.
 
     Args:
         path: is replaced.
@@ -36,9 +37,9 @@ def write_parquet(
     ]
     metadata = {f"facegauge.{key}": json.dumps(value) for key, value in (notes or {}).items()}
     arrow_schema = arrow.schema(fields, metadata)
-    texts = [column.name for column in schema if column.type == "str"]
+    texts = {column.name: to_cell(column.name) for column in schema if column.type == "str"}
     clean = (
-        row | {name: without_bytes(row[name]) for name in texts if row[name] is not None}
+        row | {name: cell(row[name]) for name, cell in texts.items() if row[name] is not None}
         for row in rows
     )
     with parquet.ParquetWriter(path, arrow_schema) as writer:
@@ -75,7 +76,7 @@ def read_parquet(path: Path) -> Iterator[Row]:
             for row in batch.to_pylist():
                 for name in odd:
                     row[name] = None if row[name] is None else str(row[name])
-                yield row
+                yield restore_paths(row)
 
 
 def require_parquet() -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -17,8 +16,8 @@ from typing import Any, Self
 from facegauge.errors import UsageError
 from facegauge.results import COLUMNS, ImageScore
 from facegauge.schema import Schema
-from facegauge.tables.files import suffix_of, table_rows, table_schema
-from facegauge.tables.formats import Row, without_bytes
+from facegauge.tables.files import check_excel, suffix_of, table_rows, table_schema
+from facegauge.tables.formats import Row
 from facegauge.tables.journal import Journal
 from facegauge.tables.notes import Notes, read_notes
 
@@ -41,6 +40,7 @@ def open_table(
     same_as: Collection[str] = (),
     resume: bool = False,
     overwrite: bool = False,
+    excel: bool = False,
 ) -> ScoreTable:
     """A new table, or one to resume; its suffix, .csv, .jsonl or .parquet, says the format.
 
@@ -51,15 +51,18 @@ def open_table(
         same_as: sha256 of scorers whose tables this run may resume as if they were its own.
         resume: continue what is there, if anything; see `ScoreTable.is_done`.
         overwrite: replace what is there, if anything.
+        excel: for spreadsheets, see `tables.cells`: CSV only.
 
     Raises:
-        UsageError: unknown suffix; the table exists and neither `resume` nor `overwrite` is given;
-            another process is writing it; resumed with other settings or columns; no folder or
-            permission to write.
+        UsageError: unknown suffix; `excel` and no CSV; the table exists and neither `resume` nor
+            `overwrite` is given; another process is writing it; resumed with other settings or
+            columns; no folder or permission to write.
         MissingExtra: Parquet without pyarrow.
     """
     path = Path(path)
     suffix = suffix_of(path)
+    check_excel(path, excel)
+    settings = {**(settings or {}), **({"excel": True} if excel else {})}
     journal = Journal(
         path,
         schema,
@@ -70,12 +73,13 @@ def open_table(
         in_place=suffix != ".parquet",
         noun="score table",
         restart=RESTART,
+        excel=excel,
     )
     try:
         if not journal.exists or overwrite:
-            journal.begin(settings or {})
+            journal.begin(settings)
         elif resume:
-            journal.resume(settings or {}, same_as)
+            journal.resume(settings, same_as)
         else:
             raise UsageError(f"{path} exists: resume it (--resume) or replace it (--overwrite)")
     except OSError as error:
@@ -128,14 +132,10 @@ def read_rows(path: str | os.PathLike[str]) -> Iterator[Row]:
 
 
 class ScoreTable:
-    """A table that grows by whole pictures; a context manager, made by `open_table`.
-
-    In Parquet, bytes of paths that are not UTF-8 become backslash escapes.
-    """
+    """A table that grows by whole pictures; a context manager, made by `open_table`."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self._escaped = journal.table.suffix.lower() == ".parquet"
 
     def write(self, result: ImageScore) -> None:
         """Append the rows of one picture.
@@ -150,8 +150,7 @@ class ScoreTable:
 
     def is_done(self, path: str) -> bool:
         """Whether a resumed table already holds the rows of this path, however it is spelt."""
-        done = self._journal.done
-        return same_file(path) in done or (self._escaped and same_file(without_bytes(path)) in done)
+        return same_file(path) in self._journal.done
 
     @property
     def failed(self) -> int:
@@ -178,11 +177,8 @@ class ScoreTable:
         """
         if not self._journal.failed:
             return 0
-        names = chain.from_iterable(
-            (path, without_bytes(path)) if self._escaped else (path,) for path in paths
-        )
         try:
-            return self._journal.drop_failed(names)
+            return self._journal.drop_failed(paths)
         except OSError as error:
             raise self._cannot_write(error) from error
 

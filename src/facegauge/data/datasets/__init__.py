@@ -6,7 +6,6 @@ and never by the range of a split.
 
 from __future__ import annotations
 
-import csv
 import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -21,6 +20,7 @@ from facegauge.data.datasets.gfiqa import GFIQA
 from facegauge.data.datasets.label_files import hash_fraction
 from facegauge.data.datasets.piq23 import PIQ23
 from facegauge.data.datasets.vquala import VQUALA
+from facegauge.data.list_files import write_csv
 from facegauge.data.manifests import Manifest, relative_path
 from facegauge.errors import UsageError
 
@@ -124,12 +124,15 @@ def read_dataset(
     )
 
 
-def write_manifest(manifest: Manifest, file: str | os.PathLike[str]) -> None:
+def write_manifest(
+    manifest: Manifest, file: str | os.PathLike[str], *, excel: bool = False
+) -> None:
     """Write a manifest as CSV, with paths relative to the file's folder so that both can move.
 
     Args:
         manifest: the pictures, with or without scores and splits.
         file: the .csv file to create.
+        excel: for spreadsheets, see `tables.cells`.
 
     Raises:
         UsageError: the file exists, does not end in .csv, or cannot be written.
@@ -150,12 +153,8 @@ def write_manifest(manifest: Manifest, file: str | os.PathLike[str]) -> None:
         columns["split"] = manifest.splits
     columns |= manifest.groups
     try:
-        with target.open("w", newline="", encoding="utf-8", errors="surrogateescape") as stream:
-            writer = csv.writer(stream)
-            writer.writerow(columns)
-            writer.writerows(zip(*columns.values(), strict=True))
+        write_csv(target, columns, excel=excel)
     except OSError as error:
-        target.unlink(missing_ok=True)  # a partial manifest would look complete
         raise UsageError(f"cannot write {target}: {error.strerror or error}") from error
 
 

@@ -6,7 +6,6 @@ them.
 
 from __future__ import annotations
 
-import csv
 import logging
 from contextlib import closing
 from dataclasses import replace
@@ -17,6 +16,7 @@ from PIL import Image
 
 from facegauge.arrays import Pixels
 from facegauge.data.degradations import degrade
+from facegauge.data.list_files import write_csv
 from facegauge.data.manifests import Manifest, load_manifest
 from facegauge.errors import UsageError
 from facegauge.faces.detection import Detector
@@ -81,10 +81,8 @@ def cut_portraits(
         logger.warning("%s: no face in %d of %d portraits", portraits.source, lost, len(portraits))
     if lost == len(portraits):
         raise UsageError(f"{portraits.source}: none of the portraits has a face to cut out")
-    fresh = folder / (LIST + ".new")
-    with fresh.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-        csv.writer(file).writerows([COLUMNS, *(row for one in cuts for row in one)])
-    fresh.replace(folder / LIST)
+    columns = zip(*(row for one in cuts for row in one), strict=True)
+    write_csv(folder / LIST, dict(zip(COLUMNS, columns, strict=True)))
     return load_manifest(folder / LIST)
 
 
