@@ -19,17 +19,22 @@ from facegauge.training.config import METHODS, config_class, load_preset, to_dic
 from facegauge.training.config_errors import bare, expected, is_table, leaves
 
 PAGE = Path(__file__).parent / "settings.md"
-COMMANDS = {"light_ensemble": "ensemble", "efficient_fiqa": "efficient", "dsl_fiqa": "dsl"}
+COMMANDS = {
+    "light_ensemble": "train ensemble",
+    "efficient_fiqa": "train efficient",
+    "mspt": "train mspt",
+    "dsl_fiqa": "train dsl",
+}
 HEAD = """\
 # Settings
 
 This page is written by `python docs/make_settings.py` from the code. Do not edit it by hand.
 
-Every method has a preset `cpu`, which two cores suffice for, and a preset `paper`, with the paper's
-networks and its known numbers, for a GPU. `--set table.key=value` replaces a setting, `--config
-FILE` takes a file of them; see [training.md](training.md#settings). `<name>` stands for a name that
-a preset or a file gives to a table. *Default* is the value of a setting that a file without a
-preset leaves out; without one, the setting must be there.
+Every recipe has a preset `cpu`, which two cores suffice for. The methods of the papers also have a
+preset `paper`, with the paper's networks and its known numbers, for a GPU. `--config FILE` takes a
+file of settings, `--set table.key=value` replaces one; see [training.md](training.md#settings).
+`<name>` stands for a name that a preset or a file gives to a table. *Default* is the value of a
+setting that a file without a preset leaves out; without one, the setting must be there.
 """
 
 
@@ -68,7 +73,7 @@ def _method(method: str) -> str:
         preset: dict(leaves(to_dict(load_preset(method, preset)))) for preset in presets(method)
     }
     command = COMMANDS.get(method, method)
-    parts = [f"## {method}", f"{_sentence(cls)} `facegauge train {command}`."]
+    parts = [f"## {method}", f"{_sentence(cls)} `facegauge {command}`."]
     rows = list(settings(cls))
     tables = dict.fromkeys(name.split(".")[0] if "." in name else "" for name, _ in rows)
     for top in sorted(tables, key=lambda name: name != ""):

@@ -19,6 +19,7 @@ from facegauge.cli import (
     doctor,
     evaluate,
     export,
+    finetune,
     label,
     models,
     profile,
@@ -114,6 +115,7 @@ app.command("best", epilog=best.EPILOG)(best.best)
 app.command("models")(models.models)
 app.command("doctor")(doctor.doctor)
 app.add_typer(data.data, name="data")
+app.command("finetune")(finetune.finetune)
 app.add_typer(train.train, name="train")
 app.command("label", epilog=label.EPILOG)(label.label)
 app.command("evaluate")(evaluate.evaluate)

@@ -30,10 +30,16 @@ def export(
             "--flip", help="Average the score over the mirrored picture too; doubles the cost"
         ),
     ] = False,
-    label_name: Annotated[str, typer.Option(help="Name of the labels in the card")] = "label",
+    label_name: Annotated[
+        str, typer.Option(help="Name of the labels in the card  [default: what the run says]")
+    ] = "",
     licence: Annotated[
-        str, typer.Option(help="Licences of the weights and the data, in words")
-    ] = "not stated",
+        str,
+        typer.Option(
+            help="Licences of the weights and the data, in words  [default: of the scorer that was "
+            "fine-tuned, else not stated]"
+        ),
+    ] = "",
     summary: Annotated[str, typer.Option(help="One or two sentences for the card")] = "",
     version: Annotated[str, typer.Option(help="Version of the scorer, such as 1.0")] = "",
 ) -> None:

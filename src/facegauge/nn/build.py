@@ -16,6 +16,7 @@ from facegauge.errors import UsageError
 KINDS = {
     "regressor": "facegauge.nn.regressor:Regressor",
     "ensemble": "facegauge.nn.ensemble:Ensemble",
+    "curved": "facegauge.nn.curved:Curved",
     "degradation_encoder": "facegauge.training.methods.dsl_fiqa.encoder:DegradationEncoder",
     "dsl_fiqa": "facegauge.training.methods.dsl_fiqa.network:DslFiqa",
 }

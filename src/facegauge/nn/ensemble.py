@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from facegauge.nn.build import build
+from facegauge.nn.heads import LinearHead
 from facegauge.nn.heatmap import Explainable, resize_area
 
 
@@ -47,6 +48,39 @@ class Ensemble(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map normalised pictures (N, 3, H, W) to scores (N,)."""
         return self.member_scores(x).mean(1)
+
+    @property
+    def embedding_size(self) -> int:
+        """Number of values in the members' embeddings together."""
+        return sum(head.embedding_size for head in self._heads())
+
+    def embed(self, x: Tensor) -> Tensor:
+        """Map (N, 3, H, W) to the members' embeddings, side by side (N, embedding_size)."""
+        embedded = torch.cat([head.embed(x) for head in self._heads()], 1)
+        if self.flip:
+            mirrored = torch.cat([head.embed(x.flip(3)) for head in self._heads()], 1)
+            embedded = (embedded + mirrored) / 2
+        return embedded
+
+    def score_embedding(self, embedding: Tensor) -> Tensor:
+        """Map what `embed` gives to scores (N,)."""
+        parts = torch.split(embedding, [head.embedding_size for head in self._heads()], 1)
+        pairs = zip(self._heads(), parts, strict=True)
+        return torch.stack([head.score_embedding(part) for head, part in pairs]).mean(0)
+
+    def shift_head(self, weight: Tensor, bias: float) -> None:
+        """Add `weight @ embedding + bias` to every score; see `heads.LinearHead`."""
+        heads = self._heads()
+        parts = torch.split(weight, [head.embedding_size for head in heads])
+        for head, part in zip(heads, parts, strict=True):
+            head.shift_head(part * len(heads), bias)
+
+    def _heads(self) -> list[LinearHead]:
+        heads: list[LinearHead] = []
+        for member in self.members.values():
+            assert isinstance(member, LinearHead)
+            heads.append(member)
+        return heads
 
     def explain(self, x: Tensor) -> Tensor:
         """Map (N, 3, H, W) to the members' mean heat maps (N, h, w), on the first member's grid."""

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 @runtime_checkable
@@ -39,6 +39,22 @@ class HasMaps(Protocol):
             `score` (N,); `heat_map` (N, h, w), whose means are the scores; other maps (N, h, w).
         """
         ...
+
+
+def network_outputs(network: nn.Module, image: Tensor, *landmarks: Tensor) -> dict[str, Tensor]:
+    """The scores (N,) of a network and whatever maps (N, h, w) it has, by name.
+
+    Args:
+        network: (N, 3, H, W) and, if it uses them, (N, 10) landmarks to (N,).
+    """
+    if isinstance(network, HasMaps):
+        return network.outputs(image, *landmarks)
+    if isinstance(network, Explainable):
+        # The score is taken from the map: onnxruntime runs the whole graph even where only the
+        # score is asked for, so a map beside the pooled head would cost time at every score.
+        heat = network.explain(image)
+        return {"score": heat.mean((1, 2)), "heat_map": heat}
+    return {"score": network(image, *landmarks).reshape(-1)}
 
 
 def overlap_fractions(source: int, target: int) -> Tensor:

@@ -45,6 +45,7 @@ class Regressor(nn.Module):
         taps: names of the feature maps that `features` returns.
         pooled: names of the feature maps that the head gets.
         channels: number of channels of each feature map, by name.
+        embedding_size: number of values that the head gets.
 
     Raises:
         UsageError: the backbone, `depths` or `head` is unknown.
@@ -72,7 +73,8 @@ class Regressor(nn.Module):
         self.pooled = self.taps[-1:] if depths == "last" else self.taps
         self.body = feature_extractor(backbone, self.taps)
         self.channels = self._count_channels()
-        self.head = _create_head(head, sum(self.channels[name] for name in self.pooled), bias)
+        self.embedding_size = sum(self.channels[name] for name in self.pooled)
+        self.head = _create_head(head, self.embedding_size, bias)
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Regressor:
@@ -88,9 +90,31 @@ class Regressor(nn.Module):
 
     def score(self, maps: dict[str, Tensor]) -> Tensor:
         """Map the feature maps of `features` to scores (N,)."""
-        pooled = [maps[name].mean((2, 3)) for name in self.pooled]
-        scores: Tensor = self.head(torch.cat(pooled, 1)).squeeze(1)
+        return self.score_embedding(self._pool(maps))
+
+    def embed(self, x: Tensor) -> Tensor:
+        """Map normalised pictures (N, 3, H, W) to what the head gets, (N, embedding_size)."""
+        return self._pool(self.features(x))
+
+    def score_embedding(self, embedding: Tensor) -> Tensor:
+        """Map what `embed` gives to scores (N,)."""
+        scores: Tensor = self.head(embedding).squeeze(1)
         return scores
+
+    @torch.no_grad()
+    def shift_head(self, weight: Tensor, bias: float) -> None:
+        """Add `weight @ embedding + bias` to every score; see `heads.LinearHead`."""
+        layers = [layer for layer in self.head.modules() if isinstance(layer, nn.Linear)]
+        first, last = layers[0], layers[-1]
+        if last is first:
+            first.weight.add_(weight)
+        else:  # along the one direction of the hidden units that the last layer sees
+            direction = last.weight[0] / last.weight.square().sum()
+            first.weight.add_(torch.outer(direction, weight))
+        last.bias.add_(bias)
+
+    def _pool(self, maps: dict[str, Tensor]) -> Tensor:
+        return torch.cat([maps[name].mean((2, 3)) for name in self.pooled], 1)
 
     def heat_map(self, maps: dict[str, Tensor]) -> Tensor:
         """Map the feature maps of `features` to heat maps (N, h, w), whose means are the scores.

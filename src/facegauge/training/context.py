@@ -198,6 +198,7 @@ def begin_run(
     resume: bool = False,
     allow_leakage: bool = False,
     landmarks: bool = False,
+    faces: str = "whole",
 ) -> TrainingContext:
     """Check what can be checked, take the run folder into use and read the pictures.
 
@@ -210,6 +211,7 @@ def begin_run(
         allow_leakage: train although splits share pictures or people, and on unlabelled pictures
             that val has too. Otherwise the first are refused and the second left out.
         landmarks: find the labelled faces' five points, for networks that take them.
+        faces: of the labelled pictures, as for `load_framed`.
 
     Raises:
         UsageError: a network to start from is not there; leaks between the splits; no labels, no
@@ -228,7 +230,7 @@ def begin_run(
     logger.info("reading pictures")
     detector = CachedDetector(out)
     read = partial(load_framed, spec=spec, detector=detector)
-    pictures = read(train, faces="whole", points=landmarks)
+    pictures = read(train, faces=faces, points=landmarks)
     mean_label = float(np.mean([p.score for p in pictures if p.score is not None]))
     for manifest in more:
         pictures += read(replace(manifest, scores=None), faces="auto")
@@ -237,7 +239,7 @@ def begin_run(
         record={**provenance(), "data": describe([train, *more])},
         maker=ViewMaker(pictures, spec, config.views),
         val=val,
-        validate=make_validation(val, spec, landmarks=landmarks, detector=detector),
+        validate=make_validation(val, spec, faces, landmarks=landmarks, detector=detector),
         mean_label=mean_label,
         out=out,
     )

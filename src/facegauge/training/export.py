@@ -42,8 +42,8 @@ def export_run(
     name: str,
     data: Manifest,
     flip: bool = False,
-    label_name: str = "label",
-    licence: str = "not stated",
+    label_name: str = "",
+    licence: str = "",
     summary: str = "",
     version: str = "",
     same_as: Sequence[str] = (),
@@ -61,8 +61,8 @@ def export_run(
     Args:
         flip: average over the mirrored picture, inside the model; doubles the cost. No effect on
             an ensemble that does so already.
-        label_name: what the labels are called in the card.
-        licence: in words.
+        label_name: what the labels are called in the card; by default what the run says of them.
+        licence: in words; by default that of the scorer from which a fine-tuned one started.
         summary: one or two sentences for people.
         version: of the scorer, for the card.
         same_as: sha256 of earlier models of this scorer whose scores agree within 0.001.
@@ -81,6 +81,8 @@ def export_run(
         raise UsageError(f"{folder} is in use; choose a new folder for the scorer")
     train, val = data.where(split="train"), data.where(split="val")
     labels, scale = val.labels(), train.labels()
+    label_name = label_name or str(run.settings.get("label_name", "label"))
+    licence = licence or str(run.settings.get("licence", "not stated"))
     shipped, config = _shipped(run, flip)
     described = {"system": run.system, "network": config, "settings": run.settings}
 

@@ -98,15 +98,14 @@ def fit(
             row["steps_per_s"] = clock.steps_per_second(state.step)
             log.write({"step": state.step, "lr": lr, **row})
         if last or state.step % config.validate_every == 0:
-            figures = validated(network, state.ema, validate)
-            log.write({"step": state.step, **figures})
-            logger.info("%s: step %d/%d %s", folder.name, state.step, config.steps, shown(figures))
-            if state.is_best(figures) and main:
-                state.save_best()
+            judge(state, validate, log, config)
             task.train()
             clock = Clock(state.step)
         if main and (last or state.step % config.save_every == 0):
             state.save()
+        if is_tired(state, config):
+            logger.info("%s: no better validation since step %d", folder.name, state.best["step"])
+            break
 
     process.wait_for_everyone()
     load_best(folder, network)
@@ -121,6 +120,22 @@ def rate(step: int, config: FitConfig) -> float:
         return config.lr * (step + 1) / config.warmup
     done = (step - config.warmup) / max(1, config.steps - config.warmup)
     return config.lr * (0.01 + 0.99 * (1 + math.cos(math.pi * done)) / 2)
+
+
+def judge(state: FitState, validate: Validate, log: Log, config: FitConfig) -> None:
+    """Validate the averaged weights, log the figures, and keep the weights if they are the best."""
+    figures = validated(state.network, state.ema, validate)
+    log.write({"step": state.step, **figures})
+    name = state.folder.name
+    logger.info("%s: step %d/%d %s", name, state.step, config.steps, shown(figures))
+    if state.is_best(figures) and log.writes:
+        state.save_best()
+
+
+def is_tired(state: FitState, config: FitConfig) -> bool:
+    """Whether so many validations passed without a better one that training ends."""
+    since = state.step - state.best.get("step", state.step)
+    return bool(config.patience) and since >= config.patience * config.validate_every
 
 
 def set_rate(optimisers: Sequence[Optimizer], lr: float) -> float:

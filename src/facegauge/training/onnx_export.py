@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from facegauge.errors import ScorerError
 from facegauge.faces.landmarks import LANDMARK_SIZE, MIRROR_ORDER
 from facegauge.faces.spec import PreprocessSpec
-from facegauge.nn.heatmap import Explainable, HasMaps
+from facegauge.nn.heatmap import network_outputs
 from facegauge.nn.onnx_state import RUN_KEY, is_rounded, parse_model, read_state
 from facegauge.nn.predictor import uses_landmarks
 from facegauge.onnx_runtime import import_onnxruntime
@@ -53,24 +53,14 @@ class Shipped(nn.Module):
 
     def outputs(self, image: Tensor, *landmarks: Tensor) -> dict[str, Tensor]:
         """The score (N,) and whatever maps (N, h, w) the network has, by name."""
-        found = self._outputs(image, *landmarks)
+        found = network_outputs(self.network, image, *landmarks)
         if not self.flip:
             return found
-        mirrored = self._outputs(image.flip(3), *map(_mirrored, landmarks))
+        mirrored = network_outputs(self.network, image.flip(3), *map(_mirrored, landmarks))
         return {
             name: (value + (mirrored[name].flip(2) if value.ndim > 1 else mirrored[name])) / 2
             for name, value in found.items()
         }
-
-    def _outputs(self, image: Tensor, *landmarks: Tensor) -> dict[str, Tensor]:
-        if isinstance(self.network, HasMaps):
-            return self.network.outputs(image, *landmarks)
-        if isinstance(self.network, Explainable):
-            # The score is taken from the map: onnxruntime runs the whole graph even where only the
-            # score is asked for, so a map beside the pooled head would cost time at every score.
-            heat = self.network.explain(image)
-            return {"score": heat.mean((1, 2)), "heat_map": heat}
-        return {"score": self.network(image).reshape(-1)}
 
 
 def _mirrored(landmarks: Tensor) -> Tensor:

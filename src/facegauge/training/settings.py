@@ -183,6 +183,10 @@ class FitConfig:
     validate_every: Positive = setting(
         "Steps between validations; the last step always validates", default=500
     )
+    patience: Count = setting(
+        "Validations in a row without a better one after which training ends; 0: never",
+        default=0,
+    )
     save_every: Positive = setting("Steps between saved states to resume from", default=200)
     log_every: Positive = setting("Steps between rows of log.jsonl", default=50)
 

@@ -19,6 +19,7 @@ from facegauge.training.inputs.pictures import load_framed, sampled
 def make_validation(
     data: Manifest,
     spec: PreprocessSpec,
+    faces: str = "whole",
     *,
     landmarks: bool = False,
     detector: Detector | None = None,
@@ -27,13 +28,14 @@ def make_validation(
     """SRCC and PLCC on labelled pictures, and `val_score`, their mean, by which weights are kept.
 
     Args:
-        data: labelled pictures, taken whole.
+        data: labelled pictures.
         spec: what the network sees.
+        faces: as for `load_framed`.
         landmarks: whether the network also takes the faces' five points.
         detector: finds them, as for `load_framed`.
         batch_size: views that the network sees at a time.
     """
-    pictures = load_framed(data, spec, "whole", points=landmarks, detector=detector)
+    pictures = load_framed(data, spec, faces, points=landmarks, detector=detector)
     views, labels = sampled(pictures, spec), np.array([p.score for p in pictures])
     points = np.stack([landmark_vector(p.points, p.frame) for p in pictures]) if landmarks else None
 
