@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import pytest
 
 from facegauge.calibration import Calibration, band
@@ -10,17 +11,22 @@ CALIBRATION = Calibration(
     reference="hand-made",
     n=5,
     quantiles=(0.1,) * 41 + tuple(0.1 + 0.01 * step for step in range(1, 61)),
-    edges=(0.5,),
+    knots=(0.4, 0.6),
     lower=(0.1, 0.2),
     upper=(0.15, 0.05),
 )
 
 
-def test_interval_uses_the_scores_bin_and_stays_in_0_to_1() -> None:
+def test_interval_is_linear_between_knots_and_stays_in_0_to_1() -> None:
     assert CALIBRATION.interval(0.3) == pytest.approx((0.2, 0.45))
-    assert CALIBRATION.interval(0.5) == pytest.approx((0.3, 0.55))
+    assert CALIBRATION.interval(0.5) == pytest.approx((0.35, 0.6))
     assert CALIBRATION.interval(0.04) == pytest.approx((0.0, 0.19))
     assert CALIBRATION.interval(0.98) == pytest.approx((0.78, 1.0))
+
+
+def test_scores_that_differ_little_have_intervals_that_differ_little() -> None:
+    ends = np.array([CALIBRATION.interval(score) for score in np.linspace(0, 1, 1001)])
+    assert np.abs(np.diff(ends, axis=0)).max() < 0.0021
 
 
 def test_percentile_counts_ties_in_and_is_linear_between_quantiles() -> None:
@@ -37,8 +43,8 @@ def test_percentile_counts_ties_in_and_is_linear_between_quantiles() -> None:
         (0.1999, "bad"),
         (0.2, "poor"),
         (0.3, "fair"),
-        (0.45, "good"),
-        (0.65, "excellent"),
+        (0.41, "good"),
+        (0.57, "excellent"),
         (1.0, "excellent"),
     ],
 )
@@ -52,7 +58,8 @@ def test_bands(score: float, word: str) -> None:
     [
         {"quantiles": (0.1,) * 100},
         {"quantiles": (0.9,) + (0.1,) * 100},
-        {"edges": (0.5, 0.4)},
+        {"knots": (0.6, 0.4)},
+        {"knots": (), "lower": (), "upper": ()},
         {"lower": (0.1,)},
         {"upper": (-0.1, 0.1)},
         {"level": 1.0},

@@ -26,7 +26,7 @@ TOY_CALIBRATION = Calibration(
     reference="toy labels",
     n=500,
     quantiles=tuple(place / 100 for place in range(101)),
-    edges=(0.5,),
+    knots=(0.4, 0.6),
     lower=(0.1, 0.2),
     upper=(0.15, 0.05),
 )

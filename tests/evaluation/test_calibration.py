@@ -6,46 +6,65 @@ import numpy as np
 import pytest
 
 from facegauge.errors import UsageError
-from facegauge.evaluation.calibration import fit_calibration
+from facegauge.evaluation.calibration import coverage, fit_calibration
 
 
 def test_offsets_are_the_finite_sample_quantiles() -> None:
-    # One bin of 19 at level 0.9: ceil(20 * 0.95) = 19, so the largest error on either side.
+    # One neighbourhood of 19, 0.9: ceil(20 * 0.95) = 19, so the largest error on either side.
     labels = 0.5 + np.arange(-9, 10) / 100
-    fitted = fit_calibration(np.full(19, 0.5), labels, labels, "hand-made", bins=1)
-    assert fitted.edges == ()
+    fitted = fit_calibration(np.full(19, 0.5), labels, labels, "hand-made")
+    assert fitted.knots == (0.5,)
     assert (fitted.lower, fitted.upper) == ((0.09,), (0.09,))
     # 39: ceil(40 * 0.95) = 38, so the second largest.
     labels = 0.5 + np.arange(-19, 20) / 100
-    fitted = fit_calibration(np.full(39, 0.5), labels, labels, "hand-made", bins=1)
+    fitted = fit_calibration(np.full(39, 0.5), labels, labels, "hand-made")
     assert (fitted.lower, fitted.upper) == ((0.18,), (0.18,))
 
 
 def test_offsets_never_exclude_the_score_or_promise_too_much() -> None:
     scores = np.full(50, 0.5)
-    above = fit_calibration(scores, np.full(50, 0.7), [0.7], "all labels above", bins=1)
+    above = fit_calibration(scores, np.full(50, 0.7), [0.7], "all labels above")
     assert above.interval(0.5) == pytest.approx((0.5, 0.7))
-    few = fit_calibration(scores[:18], np.full(18, 0.5), [0.5], "too few for 0.9", bins=1)
+    few = fit_calibration(scores[:18], np.full(18, 0.5), [0.5], "too few for 0.9")
     assert few.interval(0.5) == (0.0, 1.0)
 
 
-def test_intervals_hold_the_label_as_often_as_they_say_in_every_bin() -> None:
-    rng = np.random.default_rng(0)
+def draw(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Scores, and labels with skewed errors that are wider for higher scores."""
+    rng = np.random.default_rng(seed)
+    scores = rng.uniform(0.1, 0.9, n)
+    noise = rng.gamma(2.0, 0.01 + 0.05 * scores) - 0.05
+    return scores, np.clip(scores + noise, 0, 1)
 
-    def draw(n: int) -> tuple[np.ndarray, np.ndarray]:
-        scores = rng.uniform(0.1, 0.9, n)
-        noise = rng.gamma(2.0, 0.01 + 0.05 * scores) - 0.05  # skewed, wider for higher scores
-        return scores, np.clip(scores + noise, 0, 1)
 
-    calibration = fit_calibration(*draw(4000), [0.1, 0.9], "synthetic", level=0.9)
-    scores, labels = draw(20000)
-    ends = np.array([calibration.interval(score) for score in scores])
-    held = (ends[:, 0] <= labels) & (labels <= ends[:, 1])
-    place = np.digitize(scores, calibration.edges)
-    rates = [held[place == number].mean() for number in range(5)]
-    assert len(calibration.edges) == 4
-    assert all(0.87 < rate < 0.93 for rate in rates), rates
+def test_intervals_hold_the_label_as_often_as_they_say_everywhere() -> None:
+    calibration = fit_calibration(*draw(4000, 0), [0.1, 0.9], "synthetic", level=0.9)
+    scores, labels = draw(20000, 1)
+    part = np.digitize(scores, np.linspace(0.1, 0.9, 6)[1:-1])
+    rates = [coverage(calibration, scores[part == p], labels[part == p]) for p in range(5)]
+    assert all(0.87 < rate < 0.94 for rate in rates), rates
     assert calibration.upper[0] < 0.6 * calibration.upper[-1]
+
+
+@pytest.mark.parametrize("n", [19, 71, 171, 1712])
+def test_ends_of_the_interval_rise_without_jumps(n: int) -> None:
+    calibration = fit_calibration(*draw(n, 2), [0.5], "synthetic")
+    ends = np.array([calibration.interval(score) for score in np.linspace(0.0, 1, 2001)])
+    steps = np.diff(ends, axis=0)
+    assert steps.min() > -1e-5
+    assert steps.max() < 0.01
+    assert len(calibration.knots) == {19: 1, 71: 1, 171: 5, 1712: 9}[n]
+
+
+def test_few_pictures_give_wide_intervals_that_still_say_something() -> None:
+    calibration = fit_calibration(*draw(71, 3), [0.5], "synthetic")
+    low, high = calibration.interval(0.5)
+    assert 0.05 < high - low < 0.4
+
+
+def test_coverage_counts_the_labels_inside() -> None:
+    calibration = fit_calibration([0.5] * 19, 0.5 + np.arange(-9, 10) / 100, [0.5], "by hand")
+    assert coverage(calibration, [0.5, 0.5, 0.5, 0.5], [0.4, 0.411, 0.589, 0.6]) == 0.5
 
 
 def test_percentiles_come_from_the_reference_labels() -> None:

@@ -22,11 +22,16 @@ def keys(x: float) -> float:
     return a * x**3 - 5 * a * x**2 + 8 * a * x - 4 * a if x < 2 else 0.0
 
 
+def triangle(x: float) -> float:
+    return max(0.0, 1 - abs(x))
+
+
 def slow_sample(pixels: np.ndarray, frame: Box, spec: PreprocessSpec) -> np.ndarray:
     """One output pixel at a time, over a window that is certainly wide enough."""
     limit_y, limit_x = pixels.shape[0] - 1, pixels.shape[1] - 1
     step_x, step_y = frame.width / spec.width, frame.height / spec.height
     wide_x, wide_y = (max(1, s) if spec.antialias else 1 for s in (step_x, step_y))
+    kernel = {"bicubic": keys, "bilinear": triangle}[spec.interpolation]
     out = np.zeros((spec.height, spec.width, 3))
     for row in range(spec.height):
         y = frame.top + (row + 0.5) * step_y - 0.5
@@ -35,7 +40,7 @@ def slow_sample(pixels: np.ndarray, frame: Box, spec: PreprocessSpec) -> np.ndar
             total, weight = np.zeros(3), 0.0
             for v in range(math.floor(y - 2 * wide_y), math.ceil(y + 2 * wide_y) + 1):
                 for u in range(math.floor(x - 2 * wide_x), math.ceil(x + 2 * wide_x) + 1):
-                    w = keys((x - u) / wide_x) * keys((y - v) / wide_y)
+                    w = kernel((x - u) / wide_x) * kernel((y - v) / wide_y)
                     total += w * pixels[min(max(v, 0), limit_y), min(max(u, 0), limit_x)]
                     weight += w
             out[row, column] = total / weight
@@ -52,9 +57,10 @@ def slow_sample(pixels: np.ndarray, frame: Box, spec: PreprocessSpec) -> np.ndar
         Box(40.0, 1.0, 60.0, 20.0),  # wholly beyond the right border
     ],
 )
-def test_sample_equals_a_slow_loop(frame: Box, antialias: bool) -> None:
+@pytest.mark.parametrize("interpolation", ["bicubic", "bilinear"])
+def test_sample_equals_a_slow_loop(frame: Box, antialias: bool, interpolation: str) -> None:
     pixels = RNG.integers(0, 256, (24, 20, 3), dtype=np.uint8)
-    spec = PreprocessSpec(width=7, height=9, antialias=antialias)
+    spec = PreprocessSpec(width=7, height=9, interpolation=interpolation, antialias=antialias)
     fast = sample(pixels, frame, spec)
     assert fast.shape == (9, 7, 3) and fast.dtype == np.uint8
     assert np.abs(fast - slow_sample(pixels, frame, spec)).max() <= 0.51
@@ -78,6 +84,9 @@ def test_point_sampling_by_hand() -> None:
     row = np.array([0, 64, 128, 0], np.uint8)[None, :, None].repeat(3, 2)
     half = sample(row, Box(1.5, 0, 2.5, 1), PreprocessSpec(width=1, height=1))
     assert half[0, 0].tolist() == [round((64 + 128) * 19 / 32)] * 3
+    # and bilinear interpolation their mean
+    spec = PreprocessSpec(width=1, height=1, interpolation="bilinear")
+    assert sample(row, Box(1.5, 0, 2.5, 1), spec)[0, 0].tolist() == [96] * 3
 
 
 def test_beyond_the_border_the_border_is_repeated() -> None:

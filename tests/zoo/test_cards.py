@@ -43,6 +43,14 @@ def test_cards_of_0_1_have_no_version() -> None:
     assert (old.version, old.same_as) == ("", ())
 
 
+def test_the_steps_of_an_older_card_stay_steps(toy_scorer: Path) -> None:
+    file = toy_scorer / "card.toml"
+    file.write_text(file.read_text().replace("knots = [0.4, 0.6]", "edges = [0.5]"))
+    calibration = zoo.load_card(toy_scorer).calibration
+    for score, expected in ((0.1, (0.0, 0.25)), (0.4999, (0.3999, 0.6499)), (0.5, (0.3, 0.55))):
+        assert calibration.interval(score) == pytest.approx(expected)
+
+
 def test_text_that_is_no_unicode_still_makes_a_card() -> None:
     card = dataclasses.replace(toy_card(b""), data=zoo.Data("x", "train \udcff.csv", "x"))
     zoo.card_to_toml(card).encode("utf-8")
@@ -59,8 +67,9 @@ def test_text_that_is_no_unicode_still_makes_a_card() -> None:
         ("n = 10\n", 'n = "10"\n', r"expected a whole number at val.n, got '10'"),
         ("value = 0.9,", "", r"expected a number at val.srcc.value, got nothing"),
         ("srcc = {", "krcc = {", r"expected a table at val.srcc, got nothing"),
-        ("edges = [0.5]", 'edges = ["x"]', r"a list of numbers at calibration.interval.edges"),
-        ("edges = [0.5]", "edges = []", r"at calibration: expected 1 lower and upper offsets"),
+        ("knots = [0.4, 0.6]", 'knots = ["x"]', r"a list of numbers at calibration.interval.knots"),
+        ("knots = [0.4, 0.6]", "knots = []", r"at calibration: expected one or more ascending"),
+        ("knots = [0.4, 0.6]", "edges = []", r"at calibration: expected 1 lower and upper off"),
         ("sha256 = ", "sha256 = 'abc' # ", r"expected 64 hex digits at sha256, got 'abc'"),
         ("sha256 = ", "version = 1.0\nsha256 = ", r"expected text at version, got 1.0"),
         ("sha256 = ", "same_as = 'x'\nsha256 = ", r"a list of texts at same_as, got 'x'"),

@@ -11,15 +11,17 @@ import numpy.typing as npt
 from facegauge.calibration import Calibration
 from facegauge.errors import UsageError
 
+MIN_NEIGHBOURS = 60  # fewer give offsets that are the largest errors among them
+
 
 def fit_calibration(
     scores: npt.ArrayLike,
     labels: npt.ArrayLike,
-    reference_labels: npt.ArrayLike,
+    reference_scores: npt.ArrayLike,
     reference_name: str,
     *,
     level: float = 0.9,
-    bins: int = 5,
+    neighbours: int | None = None,
 ) -> Calibration:
     """Fit a calibration to pictures that the scorer was not trained on.
 
@@ -28,38 +30,72 @@ def fit_calibration(
     Args:
         scores: (N,) the scorer's scores, 0..1.
         labels: (N,) labels of the same pictures, 0..1.
-        reference_labels: (M,) labels that percentiles refer to, 0..1.
-        reference_name: name of these labels.
+        reference_scores: (M,) scores or labels that percentiles refer to, 0..1.
+        reference_name: what these are.
         level: fraction of labels that the interval should contain, 0..1.
-        bins: number of bins of the scores, of about equal count; fewer if scores are tied.
+        neighbours: calibration pictures whose errors make the interval at a knot; a fifth of them
+            by default, but `MIN_NEIGHBOURS` or more, where there are as many.
 
     Returns:
-        The calibration, rounded to 6 decimals. A bin with too few pictures for the level (fewer
-        than 19 for 0.9) gets the offset 1, so that its interval excludes nothing.
+        The calibration, rounded to 6 decimals. With too few pictures for the level (fewer than 19
+        for 0.9) the offsets are 1, so that the interval excludes nothing.
 
     Raises:
         UsageError: an array is empty or has values outside 0..1, or the lengths differ.
     """
     predicted = _as_unit_array("scores", scores)
     target = _as_unit_array("labels", labels)
-    reference = _as_unit_array("reference_labels", reference_labels)
+    reference = _as_unit_array("reference_scores", reference_scores)
     if len(predicted) != len(target):
         raise UsageError(
             f"expected one label per score, got {len(target)} labels and {len(predicted)} scores"
         )
-    inner = np.round(np.quantile(predicted, np.arange(1, bins) / bins), 6)
-    edges = np.unique(inner)
-    bin_index = np.searchsorted(edges, predicted, side="right")
-    errors = [(target - predicted)[bin_index == number] for number in range(len(edges) + 1)]
+    count = min(neighbours or max(len(predicted) // 5, MIN_NEIGHBOURS), len(predicted))
+    order = np.argsort(predicted, kind="stable")
+    predicted, errors = predicted[order], (target - predicted)[order]
+    starts = _starts(len(predicted), count)
+    knots = np.array([np.median(predicted[start : start + count]) for start in starts])
+    offsets = np.array(
+        [
+            [_offset(side * errors[start : start + count], level) for side in (-1, 1)]
+            for start in starts
+        ]
+    )
+    knots, first = np.unique(np.round(knots, 6), return_index=True)
+    low, high = _rising(knots, *offsets[first].T)
     return Calibration(
         reference=reference_name,
         n=len(reference),
         quantiles=_rounded(np.quantile(reference, np.arange(101) / 100)),
-        edges=_rounded(edges),
-        lower=_rounded([_offset(-error, level) for error in errors]),
-        upper=_rounded([_offset(error, level) for error in errors]),
+        knots=_rounded(knots),
+        lower=_rounded(low),
+        upper=_rounded(high),
         level=level,
     )
+
+
+def coverage(calibration: Calibration, scores: npt.ArrayLike, labels: npt.ArrayLike) -> float:
+    """The share, 0..1, of labels (N,) that lie in the intervals of their scores (N,)."""
+    ends = np.array([calibration.interval(score) for score in np.asarray(scores).tolist()])
+    target = np.asarray(labels, np.float64)
+    return float(np.mean((ends[:, 0] <= target) & (target <= ends[:, 1])))
+
+
+def _starts(total: int, count: int) -> list[int]:
+    """First places of windows of `count` out of `total`, half overlapping, from end to end."""
+    steps = max(0, round((total - count) / max(1, count / 2)))
+    return sorted({round(start) for start in np.linspace(0, total - count, steps + 1).tolist()})
+
+
+def _rising(
+    knots: npt.NDArray[np.float64],
+    lower: npt.NDArray[np.float64],
+    upper: npt.NDArray[np.float64],
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """The offsets, widened where an end of the interval would fall while the score rises."""
+    low = np.minimum.accumulate((knots - lower)[::-1])[::-1]
+    high = np.maximum.accumulate(knots + upper)
+    return knots - low, high - knots
 
 
 def _offset(errors: npt.NDArray[np.float64], level: float) -> float:

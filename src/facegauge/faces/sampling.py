@@ -20,19 +20,19 @@ Crop = tuple[Pixels, FloatArray]
 
 
 def sample(pixels: Pixels, frame: Box, spec: PreprocessSpec) -> Pixels:
-    """Resample a frame to the input's size with bicubic interpolation.
+    """Resample a frame to the input's size.
 
     Args:
         pixels: (H, W, 3) uint8, RGB.
         frame: in the picture's pixels; outside the picture, its border is repeated.
-        spec: input size and anti-aliasing.
+        spec: input size, interpolation and anti-aliasing.
 
     Returns:
         (spec.height, spec.width, 3) uint8. A frame of exactly the input's size with integer edges
         is copied unchanged.
     """
-    rows = _taps(frame.top, frame.bottom, spec.height, pixels.shape[0], spec.antialias)
-    columns = _taps(frame.left, frame.right, spec.width, pixels.shape[1], spec.antialias)
+    rows = _taps(frame.top, frame.bottom, spec.height, pixels.shape[0], spec)
+    columns = _taps(frame.left, frame.right, spec.width, pixels.shape[1], spec)
     used, indices = _used_columns(pixels, columns[0])
     strip = _weighted_sum(used, *rows)
     out = _weighted_sum(strip.swapaxes(0, 1), indices, columns[1]).swapaxes(0, 1)
@@ -89,15 +89,16 @@ def _used_columns(
 
 
 def _taps(
-    start: float, stop: float, count: int, limit: int, antialias: bool
+    start: float, stop: float, count: int, limit: int, spec: PreprocessSpec
 ) -> tuple[npt.NDArray[np.intp], FloatArray]:
-    """Source indices (count, k) and weights (count, k) of cubic interpolation along one axis."""
+    """Source indices (count, k) and weights (count, k) of interpolation along one axis."""
+    kernel, reach = KERNELS[spec.interpolation]
     scale = (stop - start) / count
-    kernel_scale = max(1.0, scale) if antialias else 1.0
+    kernel_scale = max(1.0, scale) if spec.antialias else 1.0
     centers = start + (np.arange(count) + 0.5) * scale - 0.5
-    radius = int(np.ceil(2 * kernel_scale))
+    radius = int(np.ceil(reach * kernel_scale))
     indices = np.floor(centers).astype(np.intp)[:, None] + np.arange(1 - radius, radius + 1)
-    weights = _cubic(np.abs(centers[:, None] - indices) / kernel_scale)
+    weights = kernel(np.abs(centers[:, None] - indices) / kernel_scale)
     weights /= weights.sum(1, keepdims=True)
     return np.clip(indices, 0, limit - 1), weights.astype(np.float32)
 
@@ -108,6 +109,14 @@ def _cubic(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     near = ((a + 2) * x - (a + 3)) * x * x + 1
     far = ((a * x - 5 * a) * x + 8 * a) * x - 4 * a
     return np.where(x <= 1, near, np.where(x < 2, far, 0.0))
+
+
+def _linear(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The triangle of linear interpolation."""
+    return np.maximum(0.0, 1 - x)
+
+
+KERNELS = {"bicubic": (_cubic, 2), "bilinear": (_linear, 1)}  # and how far they reach, in pixels
 
 
 def _weighted_sum(

@@ -18,6 +18,7 @@ RANGES: dict[str, tuple[Any, float, float]] = {
     "framed_tolerance": (int | float, 0, 1),
     "crops": (int, 1, 100),
 }
+INTERPOLATIONS = ("bicubic", "bilinear")
 MAX_NORM, MIN_STD = 1000.0, 1e-6
 
 
@@ -39,6 +40,7 @@ class PreprocessSpec:
         center_y: vertical position of the face box's centre in the frame, 0..1.
         framed_tolerance: a picture counts as already framed if each of its edges lies at most
             this far from the frame around its largest face, as a fraction 0..1 of the frame's size.
+        interpolation: "bicubic" or "bilinear".
         antialias: True: shrink with a filter as wide as the factor; False: sample points.
         mean: per RGB channel, of pixels in 0..1.
         std: per RGB channel, of pixels in 0..1; positive.
@@ -56,6 +58,7 @@ class PreprocessSpec:
     center_x: float = 0.508
     center_y: float = 0.579
     framed_tolerance: float = 0.15
+    interpolation: str = "bicubic"
     antialias: bool = False
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
@@ -69,6 +72,11 @@ class PreprocessSpec:
                 raise UsageError(
                     f"expected {name} to be {number} from {low} to {high}, got {_shown(value)}"
                 )
+        if self.interpolation not in INTERPOLATIONS:
+            raise UsageError(
+                f"expected interpolation to be {' or '.join(INTERPOLATIONS)}, got "
+                f"{_shown(self.interpolation)}"
+            )
         if not isinstance(self.antialias, bool):
             raise UsageError(f"expected antialias to be true or false, got {self.antialias!r:.40}")
         for name, low in (("mean", -MAX_NORM), ("std", MIN_STD)):

@@ -58,6 +58,9 @@ class InputConfig:
         "a share of the frame's size",
         default=SPEC.framed_tolerance,
     )
+    interpolation: Literal["bicubic", "bilinear"] = setting(
+        "How pixels are interpolated", default="bicubic"
+    )
     antialias: bool = setting(
         "Shrink with a filter that grows with the factor, instead of sampling points",
         default=SPEC.antialias,

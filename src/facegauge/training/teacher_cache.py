@@ -118,7 +118,7 @@ class Committee(torch.nn.Module):
     ) -> None:
         super().__init__()
         self.normalise, self.size = Normalise(spec), (spec.height, spec.width)
-        self.antialias = spec.antialias
+        self.interpolation, self.antialias = spec.interpolation, spec.antialias
         self.teachers = torch.nn.ModuleList(teachers).eval()
         self.taps = list(taps)
 
@@ -126,7 +126,9 @@ class Committee(torch.nn.Module):
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         views = self.normalise(all_views(batch).to(self.normalise.mean.device))
         if views.shape[2:] != self.size:
-            views = F.interpolate(views, self.size, mode="bicubic", antialias=self.antialias)
+            views = F.interpolate(
+                views, self.size, mode=self.interpolation, antialias=self.antialias
+            )
         views = views.contiguous(memory_format=torch.channels_last)
         # where it is computed bfloat16 halves the cost; scores move by less than their errors
         low = torch.autocast(

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from facegauge.calibration import Calibration
 from facegauge.errors import ScorerError
+
+Numbers = tuple[float, ...]
 
 OPTIONAL = ("version", "same_as")  # keys that cards of facegauge 0.1 do not have
 
@@ -148,18 +153,37 @@ def _validation(val: _Table) -> Validation:
 
 def _calibration(calibration: _Table) -> Calibration:
     reference, interval = calibration.table("reference"), calibration.table("interval")
+    lower, upper = interval.numbers("lower"), interval.numbers("upper")
     try:
+        if "edges" in interval.values:  # a card of facegauge 0.2 or earlier: steps
+            knots, lower, upper = _as_knots(interval.numbers("edges"), lower, upper)
+        else:
+            knots = interval.numbers("knots")
         return Calibration(
             reference=reference.text("name"),
             n=reference.count("n"),
             quantiles=calibration.numbers("quantiles"),
-            edges=interval.numbers("edges"),
-            lower=interval.numbers("lower"),
-            upper=interval.numbers("upper"),
+            knots=knots,
+            lower=lower,
+            upper=upper,
             level=interval.number("level"),
         )
     except ValueError as error:
         raise ScorerError(f"{calibration.file}: at {calibration.prefix[:-1]}: {error}") from error
+
+
+def _as_knots(edges: Numbers, *offsets: Numbers) -> tuple[Numbers, ...]:
+    """Offsets that step at each edge as offsets at knots just below and at the edge.
+
+    Raises:
+        ValueError: there is not one more offset than edges.
+    """
+    if any(len(side) != len(edges) + 1 for side in offsets):
+        raise ValueError(f"expected {len(edges) + 1} lower and upper offsets, one per bin")
+    if not edges:
+        return (0.0,), *offsets
+    knots = tuple(knot for edge in edges for knot in (math.nextafter(edge, -1), edge))
+    return knots, *(tuple(np.repeat(side, 2)[1:-1].tolist()) for side in offsets)
 
 
 class _Table:
@@ -233,7 +257,7 @@ def card_to_toml(card: Card) -> str:
             "reference": {"name": calibration.reference, "n": calibration.n},
             "quantiles": calibration.quantiles,
             "interval": {
-                key: getattr(calibration, key) for key in ("level", "edges", "lower", "upper")
+                key: getattr(calibration, key) for key in ("level", "knots", "lower", "upper")
             },
         },
     }
