@@ -31,7 +31,7 @@ from facegauge.arrays import Pixels
 from facegauge.data.degradations import DEGRADATIONS, degrade
 from facegauge.data.manifests import Manifest, load_manifest
 from facegauge.errors import UsageError
-from facegauge.faces.extraction import FACES
+from facegauge.faces.policy import FACES
 from facegauge.images.loading import open_picture
 
 KINDS = ("gaussian_blur", "downscale", "jpeg", "noise")

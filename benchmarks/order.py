@@ -29,7 +29,7 @@ from facegauge.arrays import Pixels
 from facegauge.data.degradations import DEGRADATIONS, degrade
 from facegauge.data.manifests import Manifest, load_manifest
 from facegauge.evaluation.metrics import srcc
-from facegauge.faces.extraction import FACES
+from facegauge.faces.policy import FACES
 from facegauge.images.loading import open_picture
 
 KINDS = ("gaussian_blur", "downscale", "jpeg", "noise")

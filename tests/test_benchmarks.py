@@ -175,6 +175,23 @@ def test_framing_counts_what_has_no_face(
     assert did[2] == ["no score", "3", "100.0%"]
 
 
+def test_turned_pictures_have_their_page(
+    script: Callable[[str], ModuleType], toy_scorer: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "portraits"
+    folder.mkdir()
+    shutil.copy(ASTRONAUT, folder / "a.jpg")
+    Image.new("RGB", (200, 200)).save(folder / "b.png")
+    script("turned").main(
+        [*("--portraits", str(folder), "--scorer", str(toy_scorer), "--results", str(tmp_path))]
+    )
+    page = tmp_path / "turned.md"
+    for row in rows(page, "portraits"):
+        assert row[1:6] == ["1", "100.0%", "100.0%", "100.0%", "0"], row
+        assert row[6].startswith("+0.000")
+    assert "Left out: 1 of 2" in page.read_text()
+
+
 def test_speed_measures_and_writes_its_page(
     script: Callable[[str], ModuleType], toy_scorer: Path, tmp_path: Path,
     grey: Callable[..., Path],

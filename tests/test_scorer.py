@@ -21,7 +21,9 @@ from facegauge import scorer as scorer_module
 from facegauge import selection
 from facegauge.errors import PictureError, ScorerError, UsageError
 from facegauge.faces.framing import crop_frames, frame_around
+from facegauge.faces.pose import UPRIGHT
 from facegauge.faces.sampling import sample, to_tensor
+from facegauge.faces.turning import turned_face
 from facegauge.results import Box, Face, Status
 from facegauge.schema import Column
 from facegauge.scorer import Scorer
@@ -183,6 +185,25 @@ def test_a_heat_map_covers_the_frame_of_the_face_that_was_asked_for(explaining: 
     near = Scorer(explaining, detector=finds(framed()), min_face=5)
     taken = near.heat_map(picture(1, 64, 48))
     assert (taken.face, taken.frame) == (framed(), Box(0, 0, 48, 64))
+
+
+def test_a_turned_face_is_measured_upright_and_mapped_as_it_lies(explaining: Path) -> None:
+    pixels = picture()
+    height, width = pixels.shape[:2]
+    marks = [(MID.box.left + 12 * x, MID.box.top + 12 * y) for x, y in UPRIGHT + 0.5]
+    upright = Face(MID.box, 0.9, tuple(marks))
+    turned = turned_face(upright, -1, (width, height))
+    clockwise = np.ascontiguousarray(np.rot90(pixels, -1))
+    scorer, other = (
+        Scorer(explaining, detector=finds(face), min_face=5, factors="resolution")
+        for face in (upright, turned)
+    )
+    expected, seen = scorer.score(pixels).faces[0], other.score(clockwise).faces[0]
+    assert seen.score == pytest.approx(expected.score) and seen.face == turned
+    assert seen.factors == pytest.approx(dict(expected.factors))
+    before, after = scorer.heat_map(pixels), other.heat_map(clockwise)
+    assert np.array_equal(after.values, np.rot90(before.values, -1))
+    assert after.frame.width == pytest.approx(before.frame.height)
 
 
 def test_a_heat_map_that_cannot_be(explaining: Path, make_scorer: Callable[..., Path]) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from facegauge.errors import FacegaugeError
     from facegauge.evaluation.compare import compare
-    from facegauge.faces.extraction import Prepared
+    from facegauge.faces.located import Prepared
     from facegauge.results import Box, Face, FaceScore, HeatMap, ImageScore, Status
     from facegauge.schema import Column
     from facegauge.scorer import Scorer, score
@@ -46,7 +46,7 @@ _MODULES = {
     "Column": "schema",
     "FacegaugeError": "errors",
     **dict.fromkeys(("Box", "Face", "FaceScore", "HeatMap", "ImageScore", "Status"), "results"),
-    "Prepared": "faces.extraction",
+    "Prepared": "faces.located",
     **dict.fromkeys(("Scorer", "score"), "scorer"),
     "best": "selection",
     "compare": "evaluation.compare",

@@ -56,7 +56,8 @@ class Box:
 class Face:
     """A detected face: its box, the detector's confidence (0..1) and five points.
 
-    The points are, as seen in the picture: left eye, right eye, nose, left and right mouth corner.
+    The points are left eye, right eye, nose, left and right mouth corner, where left is what is at
+    the left when the face is upright.
     """
 
     box: Box

@@ -14,13 +14,10 @@ import numpy as np
 from facegauge import zoo
 from facegauge.errors import NOT_A_NUMBER, PictureError, UsageError
 from facegauge.faces.detection import MIN_FACE, Detector
-from facegauge.faces.extraction import (
-    ExtractionPolicy,
-    FaceExtractor,
-    Located,
-    Prepared,
-)
+from facegauge.faces.extraction import FaceExtractor
+from facegauge.faces.located import Located, Prepared
 from facegauge.faces.lookahead import default_threads
+from facegauge.faces.policy import ExtractionPolicy
 from facegauge.faces.sampling import to_tensor
 from facegauge.factors import Factor, measure_face, resolve, schema_with
 from facegauge.images.loading import MAX_PIXELS
@@ -249,6 +246,8 @@ class Scorer:
             )
         pixels, points = picture.crops[face][0]
         maps = self._predictor.model.maps(to_tensor(pixels, self.spec)[None], points[None])
+        turn = -picture.turns[face]  # back to how the face is in the picture
+        maps = {name: np.rot90(values, turn) for name, values in maps.items()}
         return HeatMap(
             maps["heat_map"],
             picture.frames[face],
@@ -267,8 +266,8 @@ class Scorer:
         picture = self._extractor.prepare(located)
         if not self.factors or located.pixels is None:
             return picture
-        pairs = zip(located.faces, located.frames, strict=True)
-        measured = [measure_face(self.factors, located.pixels, *pair) for pair in pairs]
+        upright = located.upright()
+        measured = [measure_face(self.factors, *one[:3]) for one in upright]
         failures = dict.fromkeys(failure for _, failure in measured if failure)
         factors = tuple(values for values, _ in measured)
         message = "; ".join(filter(None, [picture.message, *failures]))

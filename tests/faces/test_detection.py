@@ -112,6 +112,13 @@ class FakeSession:
         for row, column, side, confidence in self.answers.get(self.sizes[-1], []):
             maps[0][0, row, column] = confidence
             maps[1][:, row, column] = np.log(side / 4)
+            maps[3][:, row, column] = [
+                *(0.35, 0.3),
+                *(0.35, 0.7),
+                *(0.55, 0.5),
+                *(0.75, 0.35),
+                *(0.75, 0.65),
+            ]
         return [found[None] for found in maps]
 
 
@@ -123,14 +130,14 @@ def faces_with(monkeypatch: pytest.MonkeyPatch, session: FakeSession) -> list[de
 def test_boxes_are_in_the_picture_clipped_and_largest_first(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    session = FakeSession({320: [(40, 40, 20, 0.9), (1, 1, 40, 0.6)]})
+    session = FakeSession({320: [(40, 40, 20, 0.9), (1, 1, 40, 0.8)]})
     faces = faces_with(monkeypatch, session)
     assert session.sizes == [320]
     # cell 1: centre 6, side 40: -14..26 in 320, so 0..52 in 640; cell 40: 152..172, so 304..344
     edges = [edge for face in faces for edge in (face.box.left, face.box.right)]
     assert edges == pytest.approx([0, 52, 304, 344])
-    assert [f.confidence for f in faces] == pytest.approx([0.6, 0.9])
-    assert faces[0].points[0] == pytest.approx((-28, -28))  # points are not clipped
+    assert [f.confidence for f in faces] == pytest.approx([0.8, 0.9])
+    assert faces[0].points[0] == pytest.approx((-4, 0), abs=1e-4)  # points are not clipped
 
 
 def test_the_second_look_only_where_the_first_found_nothing(

@@ -18,9 +18,12 @@ from facegauge.data.manifests import Manifest
 from facegauge.errors import MissingExtra, ScorerError, UsageError
 from facegauge.evaluation.evaluate import predict_with
 from facegauge.faces.detection import CenterFace
-from facegauge.faces.extraction import ExtractionPolicy, FaceExtractor, Located, Prepared
+from facegauge.faces.extraction import FaceExtractor
 from facegauge.faces.framing import frame_around, is_framed
 from facegauge.faces.landmarks import landmark_vector
+from facegauge.faces.located import Located, Prepared
+from facegauge.faces.policy import ExtractionPolicy
+from facegauge.faces.pose import UPRIGHT
 from facegauge.faces.sampling import sample
 from facegauge.images.loading import open_picture
 from facegauge.labelling.label import label
@@ -115,8 +118,9 @@ def test_the_road_itself(folder: Path, located: dict[str, Located]) -> None:
             located[name].points,
         )
         assert face is not None and points == face.points and len(points) == 5
-        around = frame_around(face, SPEC)
-        size = located[name].width, located[name].height
+        around, size = frame_around(face, SPEC), (located[name].width, located[name].height)
+        if name == "sideways":
+            continue  # see tests/faces/test_turning.py
         assert frame == (Box(0, 0, *size) if name == "framed" else around), name
         assert is_framed(around, *size, SPEC) == (name == "framed")
     assert located["sideways"].width == located["sideways"].height == 512
@@ -172,7 +176,8 @@ def test_training_takes_the_road(
     framed = load_framed(listed(folder), SPEC, "auto", points=True)
     assert_framed(list(sampled(framed, SPEC)), located)
     for picture, name in zip(framed, OK, strict=True):
-        expected = landmark_vector(located[name].points[0], located[name].frames[0])
+        ((_, _, frame, marks),) = located[name].upright()
+        expected = landmark_vector(marks, frame)
         assert landmark_vector(picture.points, picture.frame) == pytest.approx(expected, abs=1e-4)
     broken, faceless, small = caplog.messages
     assert "broken.png" in broken and located["broken"].message in broken
@@ -198,8 +203,7 @@ def test_portraits_take_the_road(
     cuts = cut_portraits(listed(folder), tmp_path / "cuts", SPEC, config)
     assert cuts.group("source") == tuple(f"{name}.png" for name in OK)
     for path, name in zip(cuts.paths, OK, strict=True):
-        frame, pixels = located[name].frames[0], located[name].pixels
-        assert pixels is not None
+        ((pixels, _, frame, _),) = located[name].upright()
         left, top = round(frame.left), round(frame.top)
         right, bottom = left + round(frame.width), top + round(frame.height)
         wide = replace(SPEC, width=right - left, height=bottom - top)
@@ -212,8 +216,7 @@ def assert_framed(crops: list[Pixels], located: dict[str, Located]) -> None:
     """One crop of each picture with a face, of the road's frame."""
     assert len(crops) == len(OK)
     for crop, name in zip(crops, OK, strict=True):
-        pixels, (frame,) = located[name].pixels, located[name].frames
-        assert pixels is not None
+        ((pixels, _, frame, _),) = located[name].upright()
         assert np.array_equal(crop, sample(pixels, frame, SPEC)), name
 
 
@@ -242,7 +245,8 @@ def test_there_is_no_other_road(part: str) -> None:
 
 
 def face(left: float, top: float, side: float) -> Face:
-    return Face(Box(left, top, left + side, top + side), 0.9, ((left + 1, top + 1),) * 5)
+    points = tuple((left + x * side, top + y * side) for x, y in UPRIGHT + 0.5)
+    return Face(Box(left, top, left + side, top + side), 0.9, points)
 
 
 PIXELS = np.zeros((160, 240, 3), np.uint8)

@@ -43,7 +43,8 @@ class Eyes:
         height, width = self.pixels.shape[:2]
         finest, retry = finest_size(width, height, 320, min_face, limit), min(640, limit or 640)
         found = search(self.pixels, self, first=320, finest=finest, retry=retry, threshold=0.5)
-        return sorted([round(edge) for edge in one.box] for one in found)
+        sure = [one for one in found if one.confidence >= 0.5]
+        return sorted([round(edge) for edge in one.box] for one in sure)
 
 
 def square(x: int, y: int, side: int) -> Rectangle:

@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facegauge.faces.extraction import ExtractionPolicy, FaceExtractor, Located
+from facegauge.faces.extraction import FaceExtractor
+from facegauge.faces.located import Located
+from facegauge.faces.policy import ExtractionPolicy
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.images import memory
 from facegauge.images.memory import BYTES_PER_PIXEL, MemoryBudget

@@ -37,7 +37,8 @@ from facegauge.evaluation.table_scores import (
     read_scores,
 )
 from facegauge.faces.detection import Detector
-from facegauge.faces.extraction import ExtractionPolicy, FaceExtractor
+from facegauge.faces.extraction import FaceExtractor
+from facegauge.faces.policy import ExtractionPolicy
 from facegauge.predictors import Predictor, in_batches, open_predictor, predict_faces
 from facegauge.tables.cells import path_to_cell
 from facegauge.tables.formats import DECIMALS

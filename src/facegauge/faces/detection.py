@@ -15,6 +15,7 @@ import numpy.typing as npt
 from facegauge.arrays import Pixels
 from facegauge.errors import ScorerError, UsageError
 from facegauge.faces.search import FACE_INPUT, Candidate, finest_size, merge_passes, search
+from facegauge.faces.turning import with_turned
 from facegauge.onnx_runtime import import_onnxruntime
 from facegauge.results import Box, Face
 
@@ -50,7 +51,8 @@ class CenterFace:
     """CenterFace (Xu et al., arXiv 1911.03599): boxes and five landmarks in a few milliseconds.
 
     The search goes from coarse to fine, see `faces.search`: the first pass resizes the picture so
-    that its long side has `size` pixels, finer ones find the small faces of large pictures.
+    that its long side has `size` pixels, finer ones find the small faces of large pictures. Faces
+    that are turned by a quarter or half are looked at again, see `faces.turning`.
     Instances can be pickled and shared by threads; each process opens its own onnxruntime session
     on first use.
 
@@ -92,13 +94,12 @@ class CenterFace:
         Raises:
             ScorerError: the detector's model file is missing or damaged.
         """
-        height, width = pixels.shape[:2]
-        found = search(
+        found = with_turned(
             pixels,
+            self._search(pixels),
+            self._search,
             self._detect,
             first=self._first,
-            finest=self._finest(width, height),
-            retry=2 * self.size if self.max_size is None else min(2 * self.size, self.max_size),
             threshold=self.threshold,
         )
         faces = [
@@ -115,6 +116,17 @@ class CenterFace:
         """The shorter side, in pixels, of the smallest face that is searched in such a picture."""
         finest = self._finest(width, height)
         return max(self.min_face, FACE_INPUT * max(width, height) / finest)
+
+    def _search(self, pixels: Pixels) -> list[Candidate]:
+        height, width = pixels.shape[:2]
+        return search(
+            pixels,
+            self._detect,
+            first=self._first,
+            finest=self._finest(width, height),
+            retry=2 * self.size if self.max_size is None else min(2 * self.size, self.max_size),
+            threshold=self.threshold,
+        )
 
     @property
     def _first(self) -> int:

@@ -6,161 +6,30 @@ with its own `ExtractionPolicy`, so that they see the same faces, frames and sta
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Generator, Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from facegauge.arrays import Pixels
 from facegauge.errors import MissingExtra, PictureError, ScorerError, UsageError
-from facegauge.faces.detection import (
-    MIN_FACE,
-    SIZE_MULTIPLE,
-    CenterFace,
-    Detector,
-    SaysSmallestFace,
-)
+from facegauge.faces.detection import CenterFace, Detector, SaysSmallestFace
 from facegauge.faces.framing import frame_around, is_framed
+from facegauge.faces.located import Located, Prepared
 from facegauge.faces.lookahead import default_threads, map_ahead
-from facegauge.faces.sampling import Crop, face_crops
+from facegauge.faces.policy import ExtractionPolicy
+from facegauge.faces.pose import in_words, pose
 from facegauge.faces.search import FACE_INPUT
 from facegauge.faces.spec import PreprocessSpec
-from facegauge.images.loading import MAX_PIXELS, read_picture
+from facegauge.faces.turning import turned_box, turned_face
+from facegauge.images.loading import read_picture
 from facegauge.images.memory import shared_budget
 from facegauge.images.sources import named
-from facegauge.results import Box, Face, Point, Status
-from facegauge.schema import Value
+from facegauge.results import Box, Face, Status
 
 if TYPE_CHECKING:
     from facegauge.images.sources import Source
 
 T = TypeVar("T")
-
-FACES = ("auto", "all", "largest", "whole")
-
-
-@dataclass(frozen=True, slots=True)
-class ExtractionPolicy:
-    """Which faces of a picture are taken, and which pictures are opened.
-
-    Attributes:
-        faces: `auto`: every face found, but a picture whose largest face already sits as the spec
-            frames it is taken whole, as that one face. `all`: every face found, always cut out.
-            `largest`: only the largest, otherwise as auto. `whole`: the whole picture is one face's
-            frame; nothing is searched.
-        min_face: faces whose box's shorter side has fewer pixels are left out.
-        max_pixels: pictures with more pixels are not opened.
-        landmarks: with `whole`, search for the largest face's five points all the same.
-        detect_size: long side of the largest input of the face search, in pixels: less finds only
-            larger faces, faster; None: as `min_face` asks for. For the built-in detector.
-
-    Raises:
-        UsageError: a value that is not one of these.
-    """
-
-    faces: str = "auto"
-    min_face: float = MIN_FACE
-    max_pixels: int = MAX_PIXELS
-    landmarks: bool = False
-    detect_size: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.faces not in FACES:
-            raise UsageError(f"expected faces to be one of {', '.join(FACES)}, got {self.faces!r}")
-        if not self.min_face >= 0:
-            raise UsageError(f"expected min_face to be 0 or more, got {self.min_face}")
-        if self.max_pixels < 1:
-            raise UsageError(f"expected max_pixels to be 1 or more, got {self.max_pixels}")
-        if self.detect_size is not None and self.detect_size < SIZE_MULTIPLE:
-            raise UsageError(
-                f"expected detect_size to be {SIZE_MULTIPLE} or more, got {self.detect_size}"
-            )
-
-    @classmethod
-    def of_one_face(
-        cls, faces: str, *, landmarks: bool = False, detect_size: int | None = None
-    ) -> ExtractionPolicy:
-        """The policy where a picture has one face, as for manifests: one label a picture.
-
-        Args:
-            faces: "whole": every picture is a framed face; "auto": the largest face is searched,
-                and cut out unless the picture is framed already.
-            landmarks: whether the five points are needed.
-            detect_size: as in the class.
-
-        Raises:
-            UsageError: another value of `faces`, or a `detect_size` out of range.
-        """
-        if faces not in ("whole", "auto"):
-            raise UsageError(f"faces must be whole or auto here, got {faces!r}")
-        taken = "whole" if faces == "whole" else "largest"
-        return cls(taken, landmarks=landmarks, detect_size=detect_size)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Located:
-    """An open picture and its faces; or why it has none.
-
-    Attributes:
-        name: the path as text, the name that was given, or "<image 0>".
-        status, message: `ok`, or why there are no faces, in one line.
-        width, height: of the upright picture in pixels; 0 if it could not be opened.
-        pixels: (H, W, 3) uint8 RGB, upright; None unless the status is ok.
-        faces: the faces, largest first; None for a picture that is taken whole unsearched.
-        frames: the head-and-shoulders rectangle of each face, in the picture's pixels; may reach
-            beyond the border.
-        points: the five points of each face, or none, in the picture's pixels.
-    """
-
-    name: str
-    status: Status = Status.OK
-    message: str = ""
-    width: int = 0
-    height: int = 0
-    pixels: Pixels | None = None
-    faces: tuple[Face | None, ...] = ()
-    frames: tuple[Box, ...] = ()
-    points: tuple[tuple[Point, ...], ...] = ()
-
-    def failed(self, status: Status, message: str) -> Located:
-        """The same picture without faces and pixels, and with the reason."""
-        return Located(self.name, status, message, self.width, self.height)
-
-    def crops(self, spec: PreprocessSpec) -> tuple[tuple[Crop, ...], ...]:
-        """The sampled crops of each face, see `sampling.face_crops`; none without pixels."""
-        if self.pixels is None:
-            return ()
-        pairs = zip(self.frames, self.points, strict=True)
-        return tuple(face_crops(self.pixels, frame, points, spec) for frame, points in pairs)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Prepared:
-    """What scoring needs of a picture; its pixels are gone, so it is small. Can be pickled.
-
-    Attributes:
-        name, status, message, width, height, faces, frames: as in `Located`.
-        crops: the crops of each face, see `sampling.face_crops`.
-        factors: what was measured on each face, by column name.
-        spec: what the crops were framed and sampled by; None without crops.
-        landmarks: whether the faces' five points were searched.
-    """
-
-    name: str
-    status: Status
-    message: str
-    width: int
-    height: int
-    faces: tuple[Face | None, ...] = ()
-    frames: tuple[Box, ...] = ()
-    crops: tuple[tuple[Crop, ...], ...] = ()
-    factors: tuple[Mapping[str, Value], ...] = ()
-    spec: PreprocessSpec | None = None
-    landmarks: bool = False
-
-    @property
-    def count(self) -> int:
-        """The number of crops, of all faces together."""
-        return sum(map(len, self.crops))
 
 
 class FaceExtractor:
@@ -232,6 +101,7 @@ class FaceExtractor:
             located.crops(self.spec),
             spec=self.spec if located.frames else None,
             landmarks=self.policy.landmarks or self.policy.faces != "whole",
+            turns=located.turns,
         )
 
     def extract(self, source: Source, cut: Callable[[Located], T], name: str | None = None) -> T:
@@ -284,7 +154,7 @@ class FaceExtractor:
         if policy.faces == "whole":
             found = self._search(pixels) if policy.landmarks else []
             points = found[0].points if found else ()
-            return replace(located, faces=(None,), frames=(whole,), points=(points,))
+            return replace(located, faces=(None,), frames=(whole,), points=(points,), turns=(0,))
         found = self._search(pixels)
         if not found:
             return located.failed(Status.NO_FACE, self._searched(located.width, located.height))
@@ -293,17 +163,24 @@ class FaceExtractor:
             largest = int(max(map(_shorter_side, found)))
             message = f"the largest face is {largest} px, the minimum is {policy.min_face:g} px"
             return located.failed(Status.TOO_SMALL, message)
-        frames = [frame_around(face, self.spec) for face in faces]
+        if policy.faces == "largest":
+            faces = faces[:1]
+        poses = [pose(face.points) for face in faces]
+        turns = [one.quarter_turns for one in poses]
         size = located.width, located.height
-        if policy.faces != "all" and is_framed(frames[0], *size, self.spec):
-            faces, frames = faces[:1], [whole]
-        elif policy.faces == "largest":
-            faces, frames = faces[:1], frames[:1]
+        turned = [size[::-1] if turn % 2 else size for turn in turns]
+        upright = [turned_face(*pair, size) for pair in zip(faces, turns, strict=True)]
+        frames = [frame_around(face, self.spec) for face in upright]
+        if policy.faces != "all" and is_framed(frames[0], *turned[0], self.spec):
+            faces, poses, turns, frames = faces[:1], poses[:1], turns[:1], [Box(0, 0, *turned[0])]
+        back = zip(frames, turns, turned, strict=False)
         return replace(
             located,
+            message="; ".join(filter(None, [located.message, in_words(poses)])),
             faces=tuple(faces),
-            frames=tuple(frames),
+            frames=tuple(turned_box(frame, -turn, around) for frame, turn, around in back),
             points=tuple(face.points for face in faces),
+            turns=tuple(turns),
         )
 
     def _searched(self, width: int, height: int) -> str:

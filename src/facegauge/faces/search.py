@@ -94,8 +94,9 @@ def search(
         threshold: minimum confidence of a face.
 
     Returns:
-        Faces, in no particular order. A face that several passes see keeps the box of the
-        coarsest one, so that finer passes add faces and change none.
+        Faces, in no particular order, and the candidates below the threshold that remain. A face
+        that several passes see keeps the box of the coarsest one, so that finer passes add faces
+        and change none.
     """
     minimum = min(UNCERTAIN, threshold)
     long_side = max(pixels.shape[:2])
@@ -110,7 +111,7 @@ def search(
         if candidate.side * size / long_side < CLOSE_INPUT and size < finest:
             closer = _look_closer(pixels, candidate, detect, threshold)
             found = merge_passes(found, closer, threshold)
-    return _sure(found, threshold)
+    return found
 
 
 def merge_passes(
@@ -122,7 +123,7 @@ def merge_passes(
     """
     merged = list(known)
     for candidate in sorted(new, key=lambda one: -one.confidence):
-        same = [one for one in merged if _is_same(one.box, candidate.box)]
+        same = [one for one in merged if is_same(one.box, candidate.box)]
         if any(one.confidence >= threshold for one in same):
             continue
         if all(one.confidence < candidate.confidence for one in same):
@@ -201,7 +202,7 @@ def _look_closer(
     return [one.moved(left, top) for one in detect(region, min(size, TILE), threshold)]
 
 
-def _is_same(one: Array, other: Array) -> bool:
+def is_same(one: Array, other: Array) -> bool:
     sides = np.minimum(one[2:], other[2:]) - np.maximum(one[:2], other[:2])
     if (sides <= 0).any():
         return False

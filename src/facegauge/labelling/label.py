@@ -21,7 +21,9 @@ from facegauge.data.manifests import Manifest
 from facegauge.errors import NOT_A_NUMBER, UsageError
 from facegauge.evaluation.logistic import FittedCurve, fit_logistic
 from facegauge.faces.detection import Detector
-from facegauge.faces.extraction import ExtractionPolicy, FaceExtractor, Located
+from facegauge.faces.extraction import FaceExtractor
+from facegauge.faces.located import Located
+from facegauge.faces.policy import ExtractionPolicy
 from facegauge.labelling.label_table import Label, Table
 from facegauge.labelling.tta_views import View, tta_views
 from facegauge.predictors import OnnxPredictor, Predictor, in_batches, predict_faces

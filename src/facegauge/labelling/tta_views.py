@@ -7,9 +7,9 @@ import zlib
 import numpy as np
 
 from facegauge.arrays import Pixels
-from facegauge.faces.extraction import Located
 from facegauge.faces.framing import jittered
 from facegauge.faces.landmarks import mirror_landmarks
+from facegauge.faces.located import Located
 from facegauge.faces.sampling import Crop, face_crops
 from facegauge.faces.spec import PreprocessSpec
 
@@ -36,7 +36,7 @@ def tta_views(located: Located, spec: PreprocessSpec, count: int) -> tuple[View,
     """
     if located.pixels is None:
         return ()
-    pixels, frame, points = located.pixels, located.frames[0], located.points[0]
+    pixels, _, frame, points = located.upright()[0]
     first = face_crops(pixels, frame, points, spec)
     rng = np.random.default_rng(zlib.crc32(first[0][0].tobytes()))
     views = [first]

@@ -15,7 +15,9 @@ from facegauge.arrays import Pixels
 from facegauge.data.manifests import Manifest
 from facegauge.errors import UsageError
 from facegauge.faces.detection import Detector
-from facegauge.faces.extraction import ExtractionPolicy, FaceExtractor, Located
+from facegauge.faces.extraction import FaceExtractor
+from facegauge.faces.located import Located
+from facegauge.faces.policy import ExtractionPolicy
 from facegauge.faces.sampling import sample
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.results import Box, Status
@@ -83,8 +85,8 @@ def _cut(located: Located, points: bool) -> tuple[Located, Framed | None]:
     """Why a picture is left out, or the frame with a margin; the frame and the points move."""
     if located.pixels is None:
         return located, None
-    (frame,), (marks,) = located.frames, located.points
-    picture = Framed(located.pixels, frame, points=marks if points else ())
+    ((pixels, _, frame, marks),) = located.upright()
+    picture = Framed(pixels, frame, points=marks if points else ())
     without_pixels = replace(located, pixels=None)
     if located.faces == (None,):
         return without_pixels, picture

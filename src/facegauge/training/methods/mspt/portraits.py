@@ -20,8 +20,10 @@ from facegauge.data.list_files import write_csv
 from facegauge.data.manifests import Manifest, load_manifest
 from facegauge.errors import UsageError
 from facegauge.faces.detection import Detector
-from facegauge.faces.extraction import ExtractionPolicy, FaceExtractor, Located
+from facegauge.faces.extraction import FaceExtractor
+from facegauge.faces.located import Located
 from facegauge.faces.lookahead import default_threads, map_ahead
+from facegauge.faces.policy import ExtractionPolicy
 from facegauge.faces.sampling import sample
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.results import Box, Status
@@ -92,12 +94,12 @@ def _face(located: Located, spec: PreprocessSpec, width: int) -> Pixels | None:
         if located.status not in (Status.NO_FACE, Status.TOO_SMALL):
             logger.warning("left out: %s: %s", located.name, located.message)
         return None
-    (frame,) = located.frames
+    ((pixels, _, frame, _),) = located.upright()
     left, top = round(frame.left), round(frame.top)
     wide, high = max(1, round(frame.width)), max(1, round(frame.height))
     kept = min(wide, width)
     cut = replace(spec, width=kept, height=max(1, round(high * kept / wide)), antialias=True)
-    return sample(located.pixels, Box(left, top, left + wide, top + high), cut)
+    return sample(pixels, Box(left, top, left + wide, top + high), cut)
 
 
 def _save_copies(
