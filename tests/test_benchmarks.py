@@ -362,3 +362,32 @@ def test_faces_found_counts_right_and_false_faces(
     ((name, there, right, false, *_),) = rows(tmp_path / "faces-found.md", "Scenes")
     assert (name, there, right, false) == ("two", "2", "2", "0")
     assert rows(tmp_path / "faces-found.md", "Pictures without a face")[-1][:3] == ["all", "2", "0"]
+
+
+def test_originals_on_a_scorer_that_reads_brightness(
+    script: Callable[[str], ModuleType], toy_scorer: Path, tmp_path: Path
+) -> None:
+    names = ["astronaut", "astronaut_dark", "astronaut_jpeg"]
+    for name in (*names, "astronaut_blur"):
+        shutil.copy(ASTRONAUT.with_name(f"{name}.jpg"), tmp_path)
+    Image.new("RGB", (64, 64), "grey").save(tmp_path / "faceless.png")
+    lines = ["image,score,split,second_share"]
+    lines += [f"{name}.jpg,0.{4 - place},val,0" for place, name in enumerate(names)]
+    lines += ["faceless.png,0.5,val,0", "astronaut_blur.jpg,0.9,val,0.7"]
+    (tmp_path / "labels.csv").write_text("\n".join(lines) + "\n")
+    lists = ["--data", str(tmp_path / "labels.csv"), "--portraits", str(tmp_path / "labels.csv")]
+    options = ["--max-second", "0.3", "--scorer", str(toy_scorer), "--results", str(tmp_path)]
+    script("originals").main([*lists, *options])
+    page = tmp_path / "originals.md"
+    assert "4 photos" in page.read_text()
+    (agreement,) = rows(page, "Photos, auto")
+    assert agreement[1:3] == ["3", "1"]
+    sizes = {row[1]: row for row in rows(page, "By the width of the face")}
+    assert sizes["80-120"][2] == "3" and sizes["80-120"][3] == "0.300"
+    assert [row[2] for row in rows(page, "The interval")] == ["3"]
+    for row in rows(page, "Enlarged photos"):  # the mean brightness stays
+        assert row[2] == "3"
+        assert abs(float(row[3].split()[0])) < 0.02
+    grey, sepia = rows(page, "Portraits without their colours")
+    assert abs(float(grey[3].split()[0])) < 0.1 < abs(float(sepia[3].split()[0])) + 0.1
+    assert [row[1] for row in rows(page, "A crop that is a little wider")] == ["auto", "all"]
