@@ -64,11 +64,12 @@ def run(*words: object, code: int = 0) -> str:
 
 
 def import_all() -> None:
-    """Every module but those that are made of torch."""
+    """Every module but those that are made of torch, and the hook that PyInstaller runs."""
+    others = ("facegauge.__main__", "facegauge._pyinstaller.hook-facegauge")
     for module in pkgutil.walk_packages(
         facegauge.__path__, "facegauge.", onerror=lambda name: None
     ):
-        if not module.name.startswith(NEED_TORCH) and module.name != "facegauge.__main__":
+        if not module.name.startswith(NEED_TORCH) and module.name not in others:
             import_module(module.name)
     missing = [name for name in NEED_TORCH if name in sys.modules]
     assert not missing, f"a module of the base install imports {missing}"

@@ -19,7 +19,8 @@ SRC = Path(__file__).parents[1] / "src"
 # line do not import each other. A room is a module, or a package with all its modules, except those
 # that have a line of their own.
 ROOMS = (
-    ("errors", "arrays", "onnx_runtime"),
+    ("errors", "arrays", "onnx_runtime", "_pyinstaller"),
+    ("package_files",),
     ("schema",),
     ("results",),
     ("calibration",),

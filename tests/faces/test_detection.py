@@ -40,7 +40,7 @@ def test_decode_by_hand() -> None:
 
 def test_a_damaged_model_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "centerface.onnx").write_bytes(b"cut short")
-    monkeypatch.setattr(detection, "MODEL", tmp_path / "centerface.onnx")
+    monkeypatch.setattr(detection, "package_path", lambda name: tmp_path / Path(name).name)
     detection._open_session.cache_clear()
     with pytest.raises(ScorerError, match=r"centerface.onnx is damaged .*reinstall"):
         CenterFace()(np.zeros((64, 64, 3), np.uint8))
@@ -174,7 +174,7 @@ def test_settings_are_checked(wrong: dict[str, float]) -> None:
 
 
 def test_a_missing_model_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(detection, "MODEL", tmp_path / "centerface.onnx")
+    monkeypatch.setattr(detection, "package_path", lambda name: tmp_path / Path(name).name)
     detection._open_session.cache_clear()
     with pytest.raises(ScorerError, match="reinstall"):
         CenterFace()(np.zeros((64, 64, 3), np.uint8))

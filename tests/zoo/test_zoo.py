@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,39 @@ def test_a_package_in_an_archive_says_what_to_do(tmp_path: Path) -> None:
     assert done.returncode == 1
     last = done.stderr.strip().splitlines()[-1]
     assert "install it with pip" in last and "--collect-data facegauge" in last, done.stderr
+
+
+def test_a_package_in_an_archive_scores_and_leaves_nothing_behind(
+    tmp_path: Path, toy_scorer: Path, grey: Callable[..., Path]
+) -> None:
+    package = Path(zoo.__file__).parents[1]
+    with zipfile.ZipFile(tmp_path / "facegauge.zip", "w") as archive:
+        for file in [*package.rglob("*.py"), *package.glob("_detector/*")]:
+            archive.write(file, file.relative_to(package.parent))
+        for file in toy_scorer.iterdir():
+            archive.write(file, f"facegauge/zoo/toy/{file.name}")
+    (tmp_path / "temporary").mkdir()
+    program = (
+        "import facegauge, sys\n"
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "assert '.zip' in facegauge.__file__\n"
+        "with ThreadPoolExecutor(4) as pool:\n"
+        "    scorers = list(pool.map(facegauge.Scorer, ['toy'] * 4))\n"
+        "print(scorers[0].detector(__import__('numpy').zeros((64, 64, 3), 'uint8')))\n"
+        "whole = facegauge.Scorer('toy', faces='whole')\n"
+        "print(round(whole.score(sys.argv[1]).score, 3))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, grey("a.png", 51)],
+        env={
+            **os.environ,
+            "PYTHONPATH": str(tmp_path / "facegauge.zip"),
+            "TMPDIR": str(tmp_path / "temporary"),
+        },
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "[]\n0.2\n", done.stderr
+    assert not list((tmp_path / "temporary").iterdir())

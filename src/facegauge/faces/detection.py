@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
@@ -17,6 +16,7 @@ from facegauge.errors import ScorerError, UsageError
 from facegauge.faces.search import FACE_INPUT, Candidate, finest_size, merge_passes, search
 from facegauge.faces.turning import with_turned
 from facegauge.onnx_runtime import import_onnxruntime
+from facegauge.package_files import package_path
 from facegauge.results import Box, Face
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class SaysSmallestFace(Protocol):
 
 Array = npt.NDArray[np.float32]
 
-MODEL = Path(__file__).parents[1] / "_detector" / "centerface.onnx"
+MODEL = "_detector/centerface.onnx"  # in the package
 MIN_FACE = 24.0  # pixels; a smaller face has fewer pixels than the networks' finest features
 STRIDE = 4  # input pixels per cell of the network's output
 SIZE_MULTIPLE = 32  # the network halves its input five times
@@ -253,9 +253,10 @@ def _open_session(process: int, threads: int) -> onnxruntime.InferenceSession:
     """A session per process (a forked process must not use its parent's) and thread count."""
     onnxruntime = import_onnxruntime()
 
-    if not MODEL.is_file():
+    model = package_path(MODEL)
+    if not model.is_file():
         raise ScorerError(
-            f"the face detector's model is missing: expected {MODEL}, which the build of "
+            f"the face detector's model is missing: expected {model}, which the build of "
             "facegauge creates; reinstall facegauge (pip install --force-reinstall facegauge, or "
             "pip install -e . in a source tree)"
         )
@@ -265,9 +266,9 @@ def _open_session(process: int, threads: int) -> onnxruntime.InferenceSession:
     options.log_severity_level = 3
     options.enable_mem_pattern = False  # pictures differ in shape
     try:
-        return onnxruntime.InferenceSession(str(MODEL), options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime has no common base class of its errors
         raise ScorerError(
-            f"the face detector's model {MODEL} is damaged ({error}); reinstall facegauge "
+            f"the face detector's model {model} is damaged ({error}); reinstall facegauge "
             "(pip install --force-reinstall facegauge)"
         ) from error

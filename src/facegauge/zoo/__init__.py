@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from facegauge.errors import ScorerError
+from facegauge.package_files import package_files, package_path
 from facegauge.zoo.cards import Card, Cost, Data, Figure, Validation, card_from_toml, card_to_toml
 
 __all__ = [
@@ -28,12 +29,14 @@ __all__ = [
 DEFAULT = "mobile"
 MODEL, CARD = "model.onnx", "card.toml"
 MAX_MODEL_BYTES, MAX_CARD_BYTES = 1_000_000_000, 1_000_000
-_HERE = Path(__file__).parent
+_HERE = package_files("zoo")
 
 
 def names() -> list[str]:
     """Names of the shipped scorers, sorted."""
-    return sorted(card.parent.name for card in _HERE.glob(f"*/{CARD}"))
+    if not _HERE.is_dir():  # bundled without them
+        return []
+    return sorted(folder.name for folder in _HERE.iterdir() if (folder / CARD).is_file())
 
 
 def open_folder(name_or_path: str | os.PathLike[str]) -> Path:
@@ -47,12 +50,15 @@ def open_folder(name_or_path: str | os.PathLike[str]) -> Path:
         ScorerError: the scorer does not exist, or one of its files is missing.
     """
     shipped = names()
-    folder = _HERE / name_or_path if name_or_path in shipped else Path(name_or_path)
+    folder = Path(name_or_path)
+    if name_or_path in shipped:
+        inside = _HERE / os.fspath(name_or_path)
+        folder = inside if isinstance(inside, Path) else package_path(f"zoo/{name_or_path}")
     if not folder.is_dir():
         if not shipped:
             raise ScorerError(
-                "facegauge's own files are missing: it runs from an archive, or was bundled "
-                "without them; install it with pip, or bundle it with `--collect-data facegauge`"
+                "facegauge's own files are missing: it was packed or bundled without them; install "
+                "it with pip, or bundle it with `--collect-data facegauge`"
             )
         known = ", ".join(shipped)
         raise ScorerError(
