@@ -54,3 +54,16 @@ def test_doctor_warns_of_packages_installed_over_each_other(
     for mark, _, text in rows:
         assert mark == "WARNING"
         assert text.startswith(f"onnxruntime 1.2.3 and {others[0]} 1.2.3 are installed")
+
+
+def test_doctor_finds_two_packages_of_one_module_by_their_metadata(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("sys.path", [str(tmp_path)])
+    for name in ("onnxruntime", "onnxruntime-gpu"):
+        folder = tmp_path / f"{name.replace('-', '_')}-1.2.3.dist-info"
+        folder.mkdir()
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.2.3\n")
+        rows = list(doctor._beside_onnxruntime())
+        assert len(rows) == (name == "onnxruntime-gpu")
+    assert rows[0][0] == "WARNING" and "onnxruntime-gpu 1.2.3 are installed" in rows[0][2]

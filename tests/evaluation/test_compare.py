@@ -150,3 +150,9 @@ def test_what_is_wrong_is_said_in_one_line(
     table(tmp_path / "v.csv", {"1.png": float("nan")})
     done = run("compare", *words)
     assert done.exit_code == 2 and message in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_files_can_be_left_out_of_folders(folders: tuple[Path, Path], toy_scorer: Path) -> None:
+    options = {"scorer": Scorer(toy_scorer, faces="whole"), "reference": folders[0]}
+    every = facegauge.compare(*folders, **options).names
+    assert facegauge.compare(*folders, **options, exclude=[f"{every[0]}*"]).names == every[1:]

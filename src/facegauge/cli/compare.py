@@ -12,6 +12,7 @@ from facegauge.cli.score import (
     SOME_FAILED,
     BatchSize,
     DetectSize,
+    Exclude,
     Faces,
     MaxPixels,
     MinFace,
@@ -66,6 +67,7 @@ def compare(
     batch_size: BatchSize = 16,
     threads: Threads = None,
     max_pixels: MaxPixels = None,
+    exclude: Exclude = None,
     output: Output = None,
 ) -> None:
     """Compare two versions of the same pictures: means, differences, and what changed most.
@@ -89,7 +91,9 @@ def compare(
             threads=threads,
             max_pixels=max_pixels,
         )
-    found = compare_versions(a, b, reference=reference, scorer=opened, options=options)
+    found = compare_versions(
+        a, b, reference=reference, scorer=opened, options=options, exclude=exclude or ()
+    )
     _print(found, (a, b))
     write_json(output, {"a": a, "b": b, **found.to_dict()})
     if found.left_out:

@@ -138,6 +138,7 @@ def compare(
     reference: StrPath | None = None,
     scorer: Scorer | None = None,
     options: TableOptions = OURS,
+    exclude: Sequence[str] = (),
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Comparison:
@@ -152,13 +153,14 @@ def compare(
         reference: folder with the true pictures, for PSNR and SSIM; paired by the same rules.
         scorer: for folders; the default scorer if None.
         options: for tables; `face` also for folders and results.
+        exclude: patterns of files and folders to skip in folders, see `images.find_pictures`.
         resamples, seed: of the bootstrap intervals, over pictures.
 
     Raises:
         UsageError: there is no such folder or table, or no picture has a score in both.
         ScorerError: the scorer is damaged.
     """
-    first, second = (open_version(one, scorer, options) for one in (a, b))
+    first, second = (open_version(one, scorer, options, exclude) for one in (a, b))
     pairs = pair_versions(first, second)
     left_out = unpaired(first, second, pairs)
     rows = [
@@ -182,7 +184,9 @@ def compare(
     fidelity: dict[str, Fidelity] = {}
     if reference is not None:
         files = [(first.paths[left], second.paths[right]) for left, right in rows]
-        fidelity, missing = _fidelity(names, files, Path(reference), resamples, seed)
+        fidelity, missing = _fidelity(
+            names, files, Path(reference), exclude, resamples=resamples, seed=seed
+        )
         left_out |= missing
     scaled = first.on_label_scale and second.on_label_scale
     bands = _bands(x, y, resamples, seed) if scaled else ()
@@ -208,12 +212,18 @@ def _bands(a: Scores, b: Scores, resamples: int, seed: int) -> tuple[BandChange,
 
 
 def _fidelity(
-    names: Sequence[str], files: Sequence[tuple[str, str]], folder: Path, resamples: int, seed: int
+    names: Sequence[str],
+    files: Sequence[tuple[str, str]],
+    folder: Path,
+    exclude: Sequence[str],
+    *,
+    resamples: int,
+    seed: int,
 ) -> tuple[dict[str, Fidelity], dict[str, str]]:
     """PSNR and SSIM of both versions, and why pictures have none, by name."""
     if not folder.is_dir():
         raise UsageError(f"expected a folder with the reference pictures, got {folder}")
-    truths = list(find_pictures([folder]))
+    truths = list(find_pictures([folder], exclude=exclude))
     pairs = pair_keys([os.path.relpath(path, folder) for path in truths], names)
     if not pairs.rows:
         raise UsageError(f"no picture in {folder} has the name of a compared one, as {names[0]!r}")

@@ -42,13 +42,16 @@ class Version:
 
 
 def open_version(
-    source: StrPath | Iterable[ImageScore], scorer: Scorer | None, options: TableOptions
+    source: StrPath | Iterable[ImageScore],
+    scorer: Scorer | None,
+    options: TableOptions,
+    exclude: Sequence[str] = (),
 ) -> Version:
     if not isinstance(source, str | os.PathLike):
         results = list(source)
         return _of_results(results, [one.path for one in results], options.face)
     if Path(source).is_dir():
-        paths = list(find_pictures([source]))
+        paths = list(find_pictures([source], exclude=exclude))
         if not paths:
             raise UsageError(f"no pictures in {source} or its subfolders")
         keys = [os.path.relpath(path, source) for path in paths]
