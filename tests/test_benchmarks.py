@@ -391,3 +391,27 @@ def test_originals_on_a_scorer_that_reads_brightness(
     grey, sepia = rows(page, "Portraits without their colours")
     assert abs(float(grey[3].split()[0])) < 0.1 < abs(float(sepia[3].split()[0])) + 0.1
     assert [row[1] for row in rows(page, "A crop that is a little wider")] == ["auto", "all"]
+
+
+def test_fairness_on_a_scorer_that_reads_brightness(
+    script: Callable[[str], ModuleType], toy_scorer: Path, tmp_path: Path,
+    grey: Callable[..., Path],
+) -> None:  # fmt: skip
+    lines = ["image,sex,age"]
+    for number in range(120):
+        man = number % 2
+        grey(f"{number}.png", 120 + number // 4 - 30 * man)
+        lines.append(f"{number}.png,{'m' if man else 'f'},{'old' if number % 4 < 2 else 'young'}")
+    (tmp_path / "list.csv").write_text("\n".join(lines))
+    words = ["--data", str(tmp_path / "list.csv"), "--by", "sex,age", "--faces", "whole"]
+    scorer = ["--scorer", str(toy_scorer), "--counterfactual", str(toy_scorer)]
+    script("fairness").main([*words, *scorer, "--accept", "0.5", "--results", str(tmp_path)])
+    page = tmp_path / "fairness.md"
+    assert "exclude 0 are `toy`: f +0.118; `toy`: m -0.118" in " ".join(page.read_text().split())
+    women = rows(page, "Gap to all others")[0]
+    assert women[:2] == ["f", "60"] and women[2].startswith("+0.118 [+0.1")
+    assert [row[0] for row in rows(page, "Mean score")][-1] == "m, young"
+    assert rows(page, "Share accepted at 0.5")[1][2].startswith("0.000")
+    assert rows(page, "Least to greatest share accepted")[0][2] == "m to f"
+    assert rows(page, "Counterfactual: toy")[0][0] == "all (mean drop)"
+    assert float(rows(page, "Counterfactual: toy")[0][5]) > 0.05  # by darkness

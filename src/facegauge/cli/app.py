@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from facegauge.cli import (
+    audit,
     best,
     compare,
     data,
@@ -119,6 +120,7 @@ app.command("finetune")(finetune.finetune)
 app.add_typer(train.train, name="train")
 app.command("label", epilog=label.EPILOG)(label.label)
 app.command("evaluate")(evaluate.evaluate)
+app.command("audit")(audit.audit)
 app.command("compare", epilog=compare.EPILOG)(compare.compare)
 app.command("soup")(soup.soup)
 app.command(

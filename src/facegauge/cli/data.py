@@ -185,10 +185,38 @@ def split(
         say(f"labels from {labels.low:g} to {labels.high:g} became 0 to 1")
 
 
+def balance(
+    manifest: Annotated[
+        Path, typer.Argument(metavar="LIST", help="CSV, JSONL or Parquet with columns of groups")
+    ],
+    *,
+    by: Annotated[
+        str, typer.Option(metavar="A,B", help="Column, or columns whose crossings are the groups")
+    ],
+    n: Annotated[
+        int | None,
+        typer.Option("--n", min=1, help="Pictures of each group  [default: as the smallest has]"),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of what is drawn")] = 0,
+    output: Annotated[Path, typer.Option("--output", "-o", help="CSV file to write")],
+) -> None:
+    """Draw as many pictures of each group, such as for `facegauge audit`; all columns stay."""
+    from facegauge.data.balance import balance as draw
+    from facegauge.data.datasets import write_manifest
+    from facegauge.data.groups import groupings
+    from facegauge.data.manifests import load_manifest
+
+    chosen = draw(load_manifest(manifest), by, n, seed)
+    write_manifest(chosen, output)
+    groups = len(set(groupings(chosen.group, [by])[-1].names))
+    say(f"{output}: {len(chosen)} pictures, {len(chosen) // groups} of each of {groups} groups")
+
+
 data.command("check", epilog=EPILOG)(check)
 data.command("manifest", epilog=EPILOG)(manifest)
 data.command("join")(join)
 data.command("split")(split)
+data.command("balance")(balance)
 
 
 def _options(splits: str | None, attribute: str, val: float, scale: str | None) -> DatasetOptions:

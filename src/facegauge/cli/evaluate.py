@@ -91,9 +91,9 @@ def evaluate(
     A table is joined to the manifest; its pictures need not be there. Rows without a partner,
     listed twice, without a score or with one that is not finite are counted and named.
     """
+    from facegauge.data.groups import groupings
     from facegauge.data.manifests import load_manifest
     from facegauge.evaluation.evaluate import predictions_of, report
-    from facegauge.evaluation.groups import groupings
     from facegauge.evaluation.table_scores import TableOptions, is_table
 
     check_output(output)

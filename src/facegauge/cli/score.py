@@ -105,7 +105,8 @@ FactorNames = Annotated[
     typer.Option(
         "--factor",
         metavar="NAME",
-        help="Factor to measure on each face, in its own columns: resolution; may be repeated",
+        help="Factor to measure on each face, in its own columns: resolution or skin; may be "
+        "repeated",
         show_default=False,
     ),
 ]

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from facegauge.arrays import Scores
+from facegauge.data.groups import Grouping, groupings, ranges
 from facegauge.data.manifests import Manifest
 from facegauge.errors import NOT_A_NUMBER, UsageError
-from facegauge.evaluation.groups import Grouping, groupings, ranges
 from facegauge.evaluation.logistic import cross_fit
 from facegauge.evaluation.metrics import (
     Evaluation,

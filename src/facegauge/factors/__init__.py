@@ -27,6 +27,7 @@ from facegauge.arrays import Pixels
 from facegauge.errors import ScorerError, UsageError
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.factors.resolution import Resolution
+from facegauge.factors.skin import Skin
 from facegauge.results import COLUMNS, NO_FACTORS, Box, Face
 from facegauge.schema import Column, FrozenValues, Schema, Value
 
@@ -64,7 +65,10 @@ class Factor(Protocol):
         """
 
 
-FACTORS: Mapping[str, Callable[[PreprocessSpec], Factor]] = {"resolution": Resolution}
+FACTORS: Mapping[str, Callable[[PreprocessSpec], Factor]] = {
+    "resolution": Resolution,
+    "skin": Skin,
+}
 """The shipped factors, made for a scorer's spec."""
 
 

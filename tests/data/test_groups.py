@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 
-from facegauge.evaluation.groups import groupings, ranges
+from facegauge.data.groups import groupings, ranges
 
 CELLS = {"sex": ("f", "m", "f", ""), "age": ("old", "old", "young", "old")}
 
