@@ -192,6 +192,24 @@ def test_turned_pictures_have_their_page(
     assert "Left out: 1 of 2" in page.read_text()
 
 
+def test_wider_crops_have_their_page(
+    script: Callable[[str], ModuleType], toy_scorer: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "portraits"
+    folder.mkdir()
+    canvas = Image.new("RGB", (700, 800), (90, 90, 90))
+    canvas.paste(Image.open(ASTRONAUT).resize((300, 300)), (200, 300))
+    canvas.save(folder / "a.png")
+    Image.new("RGB", (200, 200)).save(folder / "b.png")
+    script("widening").main(
+        [*("--portraits", str(folder), "--scorer", str(toy_scorer), "--results", str(tmp_path))]
+    )
+    auto, every, leaves = rows(tmp_path / "widening.md", "portraits")
+    assert auto[1] == every[1] == "18" and leaves[1] == "1"
+    assert 0 < float(auto[4]) < 0.5 and float(leaves[4]) <= float(auto[4])
+    assert "1 of 2 pictures" in (tmp_path / "widening.md").read_text()
+
+
 def test_speed_measures_and_writes_its_page(
     script: Callable[[str], ModuleType], toy_scorer: Path, tmp_path: Path,
     grey: Callable[..., Path],

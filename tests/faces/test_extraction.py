@@ -222,7 +222,8 @@ def assert_framed(crops: list[Pixels], located: dict[str, Located]) -> None:
 
 HOMES = {  # who may use the parts of the road
     "read_picture": {"faces.extraction"},
-    "open_picture": {"images", "cli.degrade", "data.leakage", "data.datasets.check"},
+    "open_picture": {"images", "cli.degrade", "data.leakage", "data.datasets.check",
+        "evaluation.compare"},
     "frame_around": {"faces.extraction"},
     "is_framed": {"faces.extraction"},
     "CenterFace": {"faces.extraction", "faces.detection_cache", "cli.doctor"},
