@@ -19,8 +19,8 @@ SRC = Path(__file__).parents[1] / "src"
 # line do not import each other. A room is a module, or a package with all its modules, except those
 # that have a line of their own.
 ROOMS = (
-    ("errors", "arrays", "onnx_runtime", "_pyinstaller"),
-    ("package_files",),
+    ("errors", "arrays", "onnx_runtime", "free_memory", "_pyinstaller"),
+    ("guard", "package_files"),
     ("schema",),
     ("results",),
     ("calibration",),
@@ -31,7 +31,7 @@ ROOMS = (
     ("predictors",),
     ("tables",),
     ("scorer",),
-    ("selection",),
+    ("selection", "remaining"),
     ("data",),
     ("evaluation",),
     ("labelling",),

@@ -41,6 +41,11 @@ class MissingExtra(FacegaugeError):
         self.extra = extra
 
 
+def in_one_line(error: Exception) -> str:
+    """An unexpected exception, for a message."""
+    return " ".join(f"{type(error).__name__}: {error}".split())
+
+
 def require(module: str, what: str, extra: str) -> None:
     """Check that an optional dependency is installed.
 

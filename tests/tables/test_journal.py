@@ -11,6 +11,7 @@ import pytest
 
 from facegauge.errors import UsageError
 from facegauge.schema import Column, Schema
+from facegauge.tables.appended import AppendedFile
 from facegauge.tables.files import table_rows, write_table
 from facegauge.tables.journal import Journal
 from facegauge.tables.notes import notes_path
@@ -43,7 +44,7 @@ def test_a_journal_beside_the_table_becomes_the_table(tmp_path: Path, suffix: st
     assert file.exists() and not growing.lines.exists()
     assert list(table_rows(file, SCHEMA)) == [{"name": "a", "share": 0.333333}]
     again = journal(file)
-    assert again.resume(SETTINGS) == {"extra": [1]} and again.done == {"a"}
+    assert again.resume(SETTINGS) == {"extra": [1]} and again.held.done == {"a"}
     again.append([{"name": "b", "share": None}])
     again.close(publish=True)
     assert [row["name"] for row in table_rows(file, SCHEMA)] == ["a", "b"]
@@ -102,7 +103,7 @@ def test_a_scorer_that_counts_as_the_same_resumes_and_is_logged(
     growing = journal(file)
     with caplog.at_level(logging.INFO, "facegauge"):
         growing.resume(SETTINGS, same_as=["c" * 64, "a" * 64])
-    assert growing.done == {"a"}
+    assert growing.held.done == {"a"}
     (record,) = caplog.records
     assert "sha256 aaaaaaaaaaaa..." in record.getMessage() and "toy 1.0" in record.getMessage()
     growing.close(publish=True)
@@ -119,7 +120,7 @@ def test_a_run_killed_between_any_two_steps_of_begin_is_begun_or_resumed(
 ) -> None:
     """Old rows must never count as rows of new settings."""
     file = tmp_path / "t.csv"
-    for step in ("_save", "_write"):
+    for place, step in ((Journal, "_save"), (AppendedFile, "write")):
         written(file, "a", settings={"scorer": "old"}, in_place=True)
         growing = journal(file, in_place=True)
 
@@ -127,7 +128,7 @@ def test_a_run_killed_between_any_two_steps_of_begin_is_begun_or_resumed(
             raise KeyboardInterrupt
 
         with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-            patch.setattr(growing, step, killed)
+            patch.setattr(place, step, killed)
             growing.begin({"scorer": "new"})
         assert not journal(file, in_place=True).exists
 

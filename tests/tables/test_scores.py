@@ -354,7 +354,7 @@ def test_an_interrupted_run_keeps_whole_pictures_only(tmp_path: Path) -> None:
     file = tmp_path / "t.csv"
     with pytest.raises(KeyboardInterrupt), open_table(file) as table:
         table.write(result("a.jpg", 2))
-        table._journal._file.write(b"half a pic")
+        table._journal._file.raw.write(b"half a pic")
         raise KeyboardInterrupt
     assert paths(file) == ["a.jpg", "a.jpg"]
     with open_table(file, resume=True) as table:
@@ -432,17 +432,14 @@ def test_a_disk_that_fills_up_amid_a_picture_leaves_whole_pictures(
         def fileno(self) -> int:
             return self.file.fileno()
 
-        def __enter__(self) -> None:
-            self.file.__enter__()
-
-        def __exit__(self, *error: object) -> None:
+        def close(self) -> None:
             self.file.close()
 
     file = tmp_path / f"t{suffix}"
     message = r"No space left.*the rows so far are kept, resume with --resume"
     with pytest.raises(UsageError, match=message), open_table(file) as table:
         table.write(result("a.jpg", 2))
-        table._journal._file = Full(table._journal._file)  # type: ignore[assignment]
+        table._journal._file.raw = Full(table._journal._file.raw)  # type: ignore[assignment]
         table.write(result("b.jpg", 3))
     with open_table(file, resume=True) as table:
         assert table.is_done("a.jpg") and not table.is_done("b.jpg")

@@ -169,6 +169,8 @@ def score(
         raise UsageError("--resume and --overwrite go with a table: -o FILE")
     if resume and (overwrite or sort):
         raise UsageError("--resume goes neither with --overwrite nor with --sort")
+    from facegauge.remaining import score_remaining
+
     pictures = Pictures(read_paths(paths), exclude or ())
     engine = open_scorer(
         scorer,
@@ -189,7 +191,10 @@ def score(
             return (path for path in paths if not sink.is_done(path))
 
         try:
-            scored = engine.score_iter(remaining(pictures.paths()))
+            if sort:  # no row is written before the end, so that there is nothing to resume
+                scored = engine.score_iter(remaining(pictures.paths()))
+            else:
+                scored = score_remaining(engine, sink, pictures.paths())
             results = with_progress(scored, remaining(pictures.again()))
             for result in _sorted(results, sort):
                 sink.write(result)

@@ -23,6 +23,8 @@ class Sink(Protocol):
 
     def write(self, result: ImageScore) -> None: ...
     def is_done(self, path: str) -> bool: ...
+    def is_suspect(self, path: str) -> bool: ...
+    def begun(self, path: str) -> None: ...
     def retry(self, paths: Iterable[str]) -> int: ...
     @property
     def failed(self) -> int: ...
@@ -48,6 +50,12 @@ class _Stream:
 
     def is_done(self, path: str) -> bool:
         return False
+
+    def is_suspect(self, path: str) -> bool:
+        return False
+
+    def begun(self, path: str) -> None:
+        pass
 
     def retry(self, paths: Iterable[str]) -> int:
         return 0

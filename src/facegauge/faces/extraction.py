@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from facegauge.arrays import Pixels
-from facegauge.errors import MissingExtra, PictureError, ScorerError, UsageError
+from facegauge.errors import MissingExtra, PictureError, ScorerError, UsageError, in_one_line
 from facegauge.faces.detection import CenterFace, Detector, SaysSmallestFace
 from facegauge.faces.framing import frame_around, is_framed
 from facegauge.faces.located import Located, Prepared
@@ -199,11 +199,6 @@ class FaceExtractor:
     def _search(self, pixels: Pixels) -> list[Face]:
         """The faces, largest first."""
         return sorted(self.detector(pixels), key=_area, reverse=True)
-
-
-def in_one_line(error: Exception) -> str:
-    """An unexpected exception, for a message."""
-    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def _area(face: Face) -> float:

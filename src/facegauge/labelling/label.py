@@ -11,7 +11,8 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,7 @@ from facegauge.predictors import OnnxPredictor, Predictor, in_batches, predict_f
 from facegauge.results import Status
 
 Progress = Callable[[Iterator[Label], Sequence[Path]], Iterable[Label]]
+Named = tuple[str, Path]  # a picture's name in the table, and where it is
 Viewed = tuple[Label, tuple[View, ...]]  # a picture without its numbers yet, and its views
 
 BATCH = 32  # crops that the network sees at a time
@@ -69,12 +71,7 @@ def label(
     """
     policy = _check(predictor, faces, views, batch_size, detect_size)
     extractor = FaceExtractor(predictor.spec, policy, detector)
-
-    def cut(located: Located) -> Viewed:
-        seen = Label(Path(located.name), located.status, message=located.message)
-        return seen, tta_views(located, predictor.spec, views)
-
-    return _score(predictor, extractor.map(manifest.paths, cut), mapping, batch_size)
+    return _Labeller(predictor, extractor, views, mapping, batch_size)(manifest.paths)
 
 
 def fit_mapping(
@@ -159,7 +156,7 @@ def label_into(
             `overwrite` is given; resumed with other settings, or after the table was moved away
             from its pictures; it cannot be written.
     """
-    _check(predictor, faces, views, batch_size, detect_size)
+    policy = _check(predictor, faces, views, batch_size, detect_size)
     table = Table(Path(out), excel=excel)
     rows = {table.name(path): row for row, path in enumerate(manifest.paths)}
     settings = {
@@ -191,19 +188,12 @@ def label_into(
                 logger.info("score to label: %s, fitted to %s", kind, _describe(held_out))
             table.begin(settings, mapping)
         names = [name for name in rows if name not in table.done]
-        left = manifest.take(np.array([rows[name] for name in names], int))
-        labels = label(
-            predictor,
-            left,
-            faces=faces,
-            views=views,
-            mapping=mapping,
-            batch_size=batch_size,
-            detector=detector,
-            detect_size=detect_size,
-        )
+        left = [manifest.paths[rows[name]] for name in names]
+        extractor = FaceExtractor(predictor.spec, policy, detector)
+        labeller = _Labeller(predictor, extractor, views, mapping, batch_size)
+        labels = _label_remaining(labeller, table, zip(names, left, strict=True))
         with table:
-            for name, one in zip(names, progress(labels, left.paths), strict=True):
+            for name, one in zip(names, progress(labels, left), strict=True):
                 table.write(name, one, predictor.name)
                 counts[one.status] += 1
     except OSError as error:
@@ -243,15 +233,55 @@ def _describe(held_out: Manifest) -> str:
     return f"{len(held_out)} pictures of {held_out.name}" + (f", split {splits}" if splits else "")
 
 
-def _score(
-    predictor: Predictor, pictures: Iterable[Viewed], mapping: FittedCurve, batch_size: int
+@dataclass(frozen=True, slots=True, eq=False)
+class _Labeller:
+    """Labels pictures; can be pickled if the predictor and the detector can be."""
+
+    predictor: Predictor
+    extractor: FaceExtractor
+    views: int
+    mapping: FittedCurve
+    batch_size: int
+
+    def __call__(self, paths: Iterable[Path]) -> Iterator[Label]:
+        """Labels of pictures with their views, as many at a time as fill a batch."""
+        pictures = self.extractor.map(paths, self._cut)
+        for batch in in_batches(pictures, lambda viewed: sum(map(len, viewed[1])), self.batch_size):
+            views = [view for _, several in batch for view in several]
+            scores = iter(predict_faces(self.predictor, views, self.batch_size).tolist())
+            for seen, several in batch:
+                yield _with_numbers(seen, [next(scores) for _ in several], self.mapping)
+
+    def one(self, named: Named) -> Label:
+        """The label of one picture."""
+        return next(self([named[1]]))
+
+    def _cut(self, located: Located) -> Viewed:
+        seen = Label(Path(located.name), located.status, message=located.message)
+        return seen, tta_views(located, self.predictor.spec, self.views)
+
+
+def _label_remaining(
+    labeller: _Labeller, table: Table, pictures: Iterable[Named]
 ) -> Iterator[Label]:
-    """Labels of pictures with their views, as many at a time as fill a batch."""
-    for batch in in_batches(pictures, lambda viewed: sum(map(len, viewed[1])), batch_size):
-        views = [view for _, several in batch for view in several]
-        scores = iter(predict_faces(predictor, views, batch_size).tolist())
-        for seen, several in batch:
-            yield _with_numbers(seen, [next(scores) for _ in several], mapping)
+    """Labels of pictures, noted as begun; what may have ended an earlier run is tried alone."""
+    from facegauge.guard import guarded  # imports multiprocessing
+
+    for suspect, group in groupby(pictures, lambda named: table.is_suspect(named[0])):
+        if suspect:
+            yield from guarded(labeller.one, group, _failed)
+        else:
+            yield from labeller(_noted(group, table))
+
+
+def _noted(pictures: Iterable[Named], table: Table) -> Iterator[Path]:
+    for name, path in pictures:
+        table.begun(name)
+        yield path
+
+
+def _failed(named: Named, why: str) -> Label:
+    return Label(named[1], Status.ERROR, message=why)
 
 
 def _with_numbers(seen: Label, scores: Sequence[float], mapping: FittedCurve) -> Label:

@@ -18,7 +18,8 @@ from facegauge.results import Status
 from facegauge.schema import Column, Schema
 from facegauge.tables.files import check_excel, suffix_of, table_rows, table_schema
 from facegauge.tables.formats import Row
-from facegauge.tables.journal import MAY_PASS, Journal
+from facegauge.tables.held import MAY_PASS
+from facegauge.tables.journal import Journal
 
 Scores = npt.NDArray[np.float64]
 
@@ -141,12 +142,12 @@ class Table:
 
     @property
     def done(self) -> set[str]:
-        return self._journal.done
+        return self._journal.held.done
 
     @property
     def failed(self) -> set[str]:
         """Names of the pictures with the status unreadable or error, which may pass."""
-        return self._journal.failed
+        return self._journal.held.failed
 
     def retry(self, names: Iterable[str]) -> int:
         """Take out the rows of those of these pictures that failed; how many they are.
@@ -155,6 +156,18 @@ class Table:
             OSError: it cannot be written.
         """
         return self._journal.drop_failed(names)
+
+    def is_suspect(self, name: str) -> bool:
+        """Whether this picture may have ended an earlier run."""
+        return self._journal.held.is_suspect(name)
+
+    def begun(self, name: str) -> None:
+        """Note that a picture will be opened, in case it ends the process.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        self._journal.begun(name)
 
     def name(self, picture: Path) -> str:
         """A picture's path as seen from the table's folder."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from facegauge.errors import UsageError
 from facegauge.schema import Column, ColumnType, Schema
@@ -136,6 +136,22 @@ def write_table(
             with fresh.open("wb") as file:
                 file.write(lines.header)
                 file.writelines(lines.encode([row]) for row in rows)
+
+
+def copy_rows(path: Path, lines: Lines, out: BinaryIO, keep: Callable[[Row], bool]) -> None:
+    """Copy a file of lines, byte by byte, but the rows that are not to be kept.
+
+    Raises:
+        OSError: unreadable, or `out` cannot be written.
+        ValueError, KeyError, TypeError: a line is no row.
+    """
+    start = 0
+    with path.open("rb") as file, path.open("rb") as data:
+        for row, end in lines.decode(file):
+            line = data.read(end - start)
+            start = end
+            if row is None or keep(row):
+                out.write(line)
 
 
 @contextmanager

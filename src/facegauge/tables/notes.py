@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any
 from facegauge.errors import UsageError
 from facegauge.schema import Column, Schema
 from facegauge.tables.files import replacing
+
+logger = logging.getLogger(__name__)
 
 RECORDED = ("facegauge", "version")  # settings that are written down and not compared
 
@@ -24,6 +27,7 @@ class Notes:
         schema: its columns; None if the notes do not have them, as those of version 0.1.0.
         whole: bytes of its lines when it was last closed; 0 if it never was.
         fewer: as many are as whole, while lines are taken out; 0 at other times.
+        suspects: names of pictures that may have ended a run, see `held.Held.suspect`.
         more: what else there is, such as the mapping of pseudo-labels.
     """
 
@@ -32,6 +36,7 @@ class Notes:
     whole: int = 0
     more: Mapping[str, Any] = field(default_factory=dict)
     fewer: int = 0
+    suspects: tuple[str, ...] = ()
 
 
 def notes_path(table: Path) -> Path:
@@ -50,9 +55,10 @@ def read_notes(table: Path) -> Notes:
         stored = json.loads(file.read_text(encoding="utf-8"))
         settings, whole = dict(stored.pop("settings")), int(stored.pop("whole", 0))
         fewer = int(stored.pop("fewer", 0))
+        suspects = tuple(map(str, stored.pop("suspects", ())))
         columns = stored.pop("columns", None)
         schema = None if columns is None else Schema(Column(**column) for column in columns)
-        return Notes(settings, schema, whole, stored, fewer)
+        return Notes(settings, schema, whole, stored, fewer, suspects)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, UsageError) as error:
         raise UsageError(f"{file.name}, which has the settings, is missing or damaged") from error
 
@@ -67,8 +73,15 @@ def write_notes(table: Path, notes: Notes) -> None:
     stored = {"settings": notes.settings, **notes.more, "columns": columns, "whole": notes.whole}
     if notes.fewer:
         stored["fewer"] = notes.fewer
+    if notes.suspects:
+        stored["suspects"] = notes.suspects
     with replacing(notes_path(table)) as fresh:
         fresh.write_text(json.dumps(stored, indent=2) + "\n", encoding="utf-8")
+
+
+def in_json(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values as they come back from JSON, so that new and stored ones compare equal."""
+    return dict(json.loads(json.dumps(dict(values))))
 
 
 def differences(
@@ -94,3 +107,24 @@ def differences(
         for key in {**old, **new}
         if key not in ignored and old.get(key) != new.get(key)
     ]
+
+
+def other_columns(old: Schema, new: Schema) -> list[str]:
+    """Names of the columns that are not the same in two schemas, by name, type and order."""
+    ours, theirs = ([(column.name, column.type) for column in one] for one in (new, old))
+    if ours == theirs:
+        return []
+    return sorted({name for name, _ in {*theirs} ^ {*ours}} or new.names)
+
+
+def say_other_scorer(table: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    """Log that a table goes on with other weights than it was begun with, which count as them."""
+    if old.get("sha256") != new.get("sha256"):
+        logger.info(
+            "%s was begun with the scorer %s of sha256 %.12s..., which counts as %s %s",
+            table,
+            old.get("scorer"),
+            old.get("sha256"),
+            new.get("scorer"),
+            new.get("version", ""),
+        )

@@ -150,19 +150,34 @@ class ScoreTable:
 
     def is_done(self, path: str) -> bool:
         """Whether a resumed table already holds the rows of this path, however it is spelt."""
-        return same_file(path) in self._journal.done
+        return same_file(path) in self._journal.held.done
+
+    def is_suspect(self, path: str) -> bool:
+        """Whether this picture may have ended an earlier run; see `remaining.score_remaining`."""
+        return self._journal.held.is_suspect(path)
+
+    def begun(self, path: str) -> None:
+        """Note that a picture will be opened, in case it ends the process.
+
+        Raises:
+            UsageError: the disk is full or gone.
+        """
+        try:
+            self._journal.begun(path)
+        except OSError as error:
+            raise self._cannot_write(error) from error
 
     @property
     def failed(self) -> int:
         """How many of its pictures have the status unreadable or error, which may pass."""
-        return len(self._journal.failed)
+        return len(self._journal.held.failed)
 
     def retry(self, paths: Iterable[str]) -> int:
         """Take out the rows of pictures that failed, so that they are no longer done.
 
             with scorer.open_table("scores.csv", resume=True) as table:
                 table.retry(paths)
-                for result in scorer.score_iter(p for p in paths if not table.is_done(p)):
+                for result in score_remaining(scorer, table, paths):
                     table.write(result)
 
         Args:
@@ -175,7 +190,7 @@ class ScoreTable:
         Raises:
             UsageError: the disk is full or gone.
         """
-        if not self._journal.failed:
+        if not self._journal.held.failed:
             return 0
         try:
             return self._journal.drop_failed(paths)
