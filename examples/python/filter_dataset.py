@@ -16,6 +16,7 @@ from pathlib import Path
 
 from facegauge import Scorer, Status
 from facegauge.images import find_pictures
+from facegauge.remaining import score_remaining
 from facegauge.tables.scores import read_rows
 
 EXAMPLES = Path(__file__).resolve().parent.parent
@@ -24,8 +25,7 @@ EXAMPLES = Path(__file__).resolve().parent.parent
 def score_into(table: Path, folder: Path, scorer: Scorer) -> None:
     """Write a row for every face; pictures that the table already holds are not scored again."""
     with scorer.open_table(table, resume=True) as writer:  # refuses another scorer's rows
-        pictures = (path for path in find_pictures([folder]) if not writer.is_done(path))
-        for result in scorer.score_iter(pictures):
+        for result in score_remaining(scorer, writer, find_pictures([folder])):
             writer.write(result)
 
 

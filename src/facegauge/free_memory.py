@@ -12,6 +12,7 @@ LEAST = 500_000_000
 SHARE = 0.9
 """Of the free memory; the rest is for the other processes."""
 
+OWN_GROUPS = Path("/proc/self/cgroup")
 CGROUPS = Path("/sys/fs/cgroup")
 FILES = {  # of a control group: its limit and what it uses; of version 2, and of version 1
     "": ("memory.max", "memory.current"),
@@ -46,7 +47,7 @@ def free_memory() -> int:
 
 def _free_in_groups() -> Iterator[int]:
     """What the limits of this process's control groups, if any, leave free."""
-    for line in Path("/proc/self/cgroup").read_text().splitlines():
+    for line in OWN_GROUPS.read_text().splitlines():
         _, kind, path = line.split(":", 2)
         if kind not in FILES:
             continue

@@ -199,7 +199,7 @@ class Scorer:
         """A table for the results of this scorer, with the columns of its factors.
 
             with scorer.open_table("scores.csv", resume=True) as table:
-                for result in scorer.score_iter(p for p in paths if not table.is_done(p)):
+                for result in score_remaining(scorer, table, paths):  # of `facegauge.remaining`
                     table.write(result)
 
         Args:
