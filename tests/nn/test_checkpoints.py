@@ -178,6 +178,30 @@ def test_a_folder_of_neither_kind_is_refused(tmp_path):
         load_run(tmp_path)
 
 
+def test_a_network_that_is_there_keeps_the_command_that_made_it(toy_run, tmp_path):
+    folder = shutil.copytree(toy_run, tmp_path / "run")
+    run = load_run(folder)
+
+    def save(network, config, command):
+        checkpoints.save_run(
+            folder,
+            system=run.system,
+            network=network,
+            config=config,
+            spec=run.spec,
+            settings={"command": command},
+        )
+        return load_run(folder).settings.get("command")
+
+    first = run.settings.get("command")
+    assert save(run.network, run.config, "second") == first != "second"
+    with torch.no_grad():
+        next(run.network.parameters()).add_(1)
+    assert save(run.network, run.config, "third") == "third"
+    (folder / "run.json").write_text("{")
+    assert save(run.network, run.config, "fourth") == "fourth"
+
+
 def test_a_commit_is_only_that_of_the_code(monkeypatch):
     said = {"ls-files": "", "rev-parse": "0123456789ab", "status": ""}
     monkeypatch.setattr(checkpoints, "_git", lambda word, *words: said[word])

@@ -62,6 +62,9 @@ def save_run(
 ) -> None:
     """Write a run folder: `model.safetensors` (float32) and `run.json`.
 
+    A folder that holds this network already stays as it is, with the settings, the command and the
+    commit that made it.
+
     Args:
         folder: is created if needed.
         system: the published method that the network follows.
@@ -73,16 +76,25 @@ def save_run(
     from safetensors.torch import save
 
     folder.mkdir(parents=True, exist_ok=True)
-    weights = {name: value.contiguous().cpu() for name, value in network.state_dict().items()}
+    state = {name: value.contiguous().cpu() for name, value in network.state_dict().items()}
+    weights = save(state)
+    described = {"system": system, "network": config, "spec": json.loads(spec.to_json())}
+    described = json.loads(json.dumps(described))  # as it comes back from the file
+    if _holds(folder, described, weights):
+        return
     # save_file creates a file that other users cannot read
-    (folder / WEIGHTS).write_bytes(save(weights))
-    described = {
-        "system": system,
-        "network": config,
-        "spec": json.loads(spec.to_json()),
-        "settings": settings,
-    }
-    (folder / RUN).write_text(json.dumps(described, indent=1) + "\n")
+    (folder / WEIGHTS).write_bytes(weights)
+    (folder / RUN).write_text(json.dumps({**described, "settings": settings}, indent=1) + "\n")
+
+
+def _holds(folder: Path, described: dict[str, Any], weights: bytes) -> bool:
+    """Whether a run folder is that of this network."""
+    try:
+        found = json.loads((folder / RUN).read_text())
+        same = all(found[key] == value for key, value in described.items())
+        return same and (folder / WEIGHTS).read_bytes() == weights
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def load_run(folder: str | os.PathLike[str]) -> Run:

@@ -79,7 +79,9 @@ def losses(folder: Path) -> list[dict[str, float]]:
     return [row for row in rows if "lr" in row]
 
 
-def test_the_run_has_every_part(data: Manifest, tmp_path: Path) -> None:
+def test_the_run_has_every_part(
+    data: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     out = tmp_path / "run"
     figures = ensemble.run(settings(), data, [], out)
     assert set(figures) == {"mobilenet_v3_small", "shufflenet_v2_x1_0", "ensemble"}
@@ -95,6 +97,10 @@ def test_the_run_has_every_part(data: Manifest, tmp_path: Path) -> None:
     assert run.settings["data"] == [{"manifest": f"{tmp_path.name}/labels.csv", "pictures": 16}]
     with pytest.raises(UsageError, match="not empty"):
         ensemble.run(settings(), data, [], out)
+    before = {file: file.read_bytes() for file in out.rglob("run.json")}
+    monkeypatch.setattr("sys.argv", ["facegauge", "another command"])
+    assert ensemble.run(settings(), data, [], out, resume=True) == figures
+    assert len(before) == 5 and {file: file.read_bytes() for file in before} == before
 
 
 @pytest.mark.parametrize(
