@@ -19,6 +19,10 @@ def main() -> None:
             verbs.interrupted = True
         raise KeyboardInterrupt
 
+    if getattr(sys, "frozen", False):  # a program of PyInstaller, which is also its own processes
+        from multiprocessing import freeze_support
+
+        freeze_support()
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, interrupt)
     try:
