@@ -18,6 +18,7 @@ from facegauge.cli import (
     data,
     degrade,
     doctor,
+    edc,
     evaluate,
     export,
     finetune,
@@ -121,6 +122,7 @@ app.add_typer(train.train, name="train")
 app.command("label", epilog=label.EPILOG)(label.label)
 app.command("evaluate")(evaluate.evaluate)
 app.command("audit")(audit.audit)
+app.command("edc")(edc.edc)
 app.command("compare", epilog=compare.EPILOG)(compare.compare)
 app.command("soup")(soup.soup)
 app.command(

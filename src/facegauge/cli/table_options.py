@@ -70,13 +70,17 @@ def write_json(output: Path | None, saved: Mapping[str, Any]) -> None:
         raise UsageError(f"cannot write {output}: {error.strerror or error}") from error
 
 
-def interval(estimate: Interval, sign: str = "") -> str:
+def interval(estimate: Interval, sign: str = "", digits: int = 3) -> str:
     """An estimate and its interval; `sign` is "+" for differences."""
+
+    def shown(value: float) -> str:
+        return f"{value:{sign}.{digits}f}"
+
     if estimate.value != estimate.value:
         return "not defined"
     if estimate.low != estimate.low:
-        return f"{estimate.value:{sign}.3f} (too few)"
-    return f"{estimate.value:{sign}.3f} ({estimate.low:{sign}.3f} to {estimate.high:{sign}.3f})"
+        return f"{shown(estimate.value)} (too few)"
+    return f"{shown(estimate.value)} ({shown(estimate.low)} to {shown(estimate.high)})"
 
 
 def print_left_out(

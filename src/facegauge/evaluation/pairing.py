@@ -56,23 +56,30 @@ def best_pairs(candidates: Iterable[tuple[Keys, Keys]]) -> Pairs:
     return max((pair(*keys) for keys in candidates), key=lambda pairs: len(pairs.rows))
 
 
-def by_path(left: Keys, bases: Iterable[Path], right: Keys) -> Pairs:
-    """Pair paths that are relative to one of several folders with paths of this folder.
+def by_path(
+    left: Keys, bases: Sequence[Path], right: Keys, right_bases: Sequence[Path] = (Path(),)
+) -> Pairs:
+    """Pair paths that are relative to one of several folders.
 
     Args:
         left: paths, all relative to the same one of the bases, or absolute.
         bases: folders.
-        right: paths relative to the current folder, or absolute.
+        right: paths, all relative to the same one of their bases, or absolute.
+        right_bases: folders; by default the current one.
     """
-    files = [same_file(path) for path in right]
     written = [left]
     if os.sep == "/" and any("\\" in path for path in left):
         written.append([path.replace("\\", "/") for path in left])
     return best_pairs(
-        ([same_file(os.path.join(base, path)) for path in paths], files)  # noqa: PTH118
+        (_files(base, paths), _files(other, right))
+        for other in right_bases
         for base in bases
         for paths in written
     )
+
+
+def _files(base: Path, paths: Keys) -> Keys:
+    return [same_file(os.path.join(base, path)) for path in paths]  # noqa: PTH118
 
 
 def by_name(left: Keys, right: Keys) -> Pairs:

@@ -78,13 +78,16 @@ class TableScores:
     lower_better: bool = False
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
-    def join(self, right: Sequence[str], join: str, folder: Path) -> Pairs:
+    def join(
+        self, right: Sequence[str], join: str, folder: Path, bases: Sequence[Path] = (Path(),)
+    ) -> Pairs:
         """Pair the table's pictures with other paths.
 
         Args:
-            right: paths, absolute or relative to the current folder.
+            right: paths, absolute or relative to one of the bases.
             join: see `TableOptions.join`.
             folder: that the table's paths may be relative to, beside its own.
+            bases: folders; by default the current one.
 
         Raises:
             UsageError: not one pair.
@@ -92,7 +95,7 @@ class TableScores:
         if join == "name":
             pairs = by_name(self.paths, right)
         else:
-            pairs = by_path(self.paths, (Path(), self.source.parent, folder), right)
+            pairs = by_path(self.paths, (Path(), self.source.parent, folder), right, bases)
         if not pairs.rows:
             hint = "" if join == "name" else "; try --join name"
             shown = repr(right[0]) if right else "none"
