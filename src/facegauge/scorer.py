@@ -20,7 +20,7 @@ from facegauge.faces.lookahead import default_threads
 from facegauge.faces.policy import ExtractionPolicy
 from facegauge.faces.sampling import to_tensor
 from facegauge.factors import Factor, measure_face, resolve, schema_with
-from facegauge.images.loading import MAX_PIXELS
+from facegauge.images.costs import MAX_PIXELS
 from facegauge.images.sources import check_source, check_sources, is_pair, is_picture
 from facegauge.predictors import OnnxPredictor, in_batches, predict_faces
 from facegauge.results import NO_FACTORS, Face, FaceScore, HeatMap, ImageScore, Status
@@ -97,7 +97,7 @@ class Scorer:
         self.factors = resolve(factors, self.spec)
         self.schema = schema_with(self.factors)
         policy = replace(policy, landmarks=self._predictor.uses_landmarks)
-        self._extractor = FaceExtractor(self.spec, policy, detector)
+        self._extractor = FaceExtractor(self.spec, policy, detector, self.threads)
         self.detector = self._extractor.detector
 
     def score(self, source: Source) -> ImageScore:

@@ -17,7 +17,7 @@ from facegauge.faces.located import Located
 from facegauge.faces.policy import ExtractionPolicy
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.images import memory
-from facegauge.images.memory import BYTES_PER_PIXEL, MemoryBudget
+from facegauge.images.memory import MemoryBudget
 
 
 def test_no_more_is_lent_than_there_is_and_all_come_to_an_end() -> None:
@@ -55,7 +55,7 @@ def test_a_failure_gives_its_share_back() -> None:
 def test_large_pictures_are_held_one_at_a_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(memory, "_budget", MemoryBudget(100 * 100 * BYTES_PER_PIXEL * 3 // 2))
+    monkeypatch.setattr(memory, "_budget", MemoryBudget(40_000))
     paths = []
     for number in range(12):
         name = f"{number}.{('png', 'jpg', 'webp', 'tif')[number % 4]}"

@@ -221,7 +221,7 @@ def open_scorer(
     factors: Sequence[str] = (),
 ) -> Scorer:
     """The scorer that the options ask for."""
-    from facegauge.images.loading import MAX_PIXELS
+    from facegauge.images.costs import MAX_PIXELS
     from facegauge.scorer import Scorer
 
     return Scorer(

@@ -15,12 +15,14 @@ from facegauge.arrays import Pixels
 from facegauge.errors import ScorerError, UsageError
 from facegauge.faces.search import FACE_INPUT, Candidate, finest_size, merge_passes, search
 from facegauge.faces.turning import with_turned
+from facegauge.images.memory import network_budget
 from facegauge.onnx_runtime import import_onnxruntime
 from facegauge.package_files import package_path
 from facegauge.results import Box, Face
 
 if TYPE_CHECKING:
     import onnxruntime
+    from PIL import Image
 
 Detector = Callable[[Pixels], list[Face]]
 """Maps (H, W, 3) uint8 RGB pixels to faces in the same pixel coordinates, largest first."""
@@ -42,6 +44,10 @@ MIN_FACE = 24.0  # pixels; a smaller face has fewer pixels than the networks' fi
 STRIDE = 4  # input pixels per cell of the network's output
 SIZE_MULTIPLE = 32  # the network halves its input five times
 PIXELS_PER_SIDE = 4  # source pixels per side that an input pixel is averaged from; more is slow
+REDUCING_GAP = 2.0  # a picture is averaged by whole numbers until it is this many times as large
+STRIP = 64  # rows of the averaged picture that are made at a time
+SMALL_INPUT = 400 * 400  # pixels; inputs up to this size run side by side, one thread each
+BYTES_PER_INPUT = 180  # memory that the network takes for each input pixel, measured
 SAME_FACE_IOU = 0.6  # boxes with at least this intersection over union are averaged to one face
 MAX_IOU = 0.3  # boxes with a larger intersection over union with a more confident one are dropped
 
@@ -59,7 +65,8 @@ class CenterFace:
     Attributes:
         size: long side of the first pass's input, in pixels; at least 32.
         threshold: minimum confidence of a face, between 0 and 1.
-        threads: number of onnxruntime threads for one picture.
+        threads: number of onnxruntime threads for one large input; large inputs run one at a time,
+            so that they do not take too much memory. Results do not depend on it.
         min_face: shorter side of the smallest face that is searched, in pixels of the picture.
         max_size: maximum long side of a pass, in input pixels; None: as `min_face` asks for.
 
@@ -138,9 +145,12 @@ class CenterFace:
     def _detect(self, pixels: Pixels, size: int, minimum: float) -> list[Candidate]:
         """Run the network on a picture whose long side is resized to `size`."""
         height, width = pixels.shape[:2]
-        batch, scale = network_input(pixels, size)
-        session = _open_session(os.getpid(), self.threads)
-        maps = session.run(None, {session.get_inputs()[0].name: batch})
+        inputs = size * max(1, round(size * min(height, width) / max(height, width)))
+        session = _open_session(os.getpid(), self.threads if inputs > SMALL_INPUT else 1)
+        with network_budget().lease() as lease:
+            lease.resize(BYTES_PER_INPUT * inputs)
+            batch, scale = network_input(pixels, size)
+            maps = session.run(None, {session.get_inputs()[0].name: batch})
         heatmap, sizes, offsets, landmarks = (output[0] for output in maps)
         boxes, confidences, points = decode(heatmap, sizes, offsets, landmarks, minimum)
         found: list[Candidate] = []
@@ -167,20 +177,42 @@ def network_input(pixels: Pixels, size: int) -> tuple[Array, float]:
         (1, 3, h, w) float32 in 0..255, with h and w multiples of 32; and the scale, in input
         pixels per picture pixel.
     """
-    from PIL import Image
-
     height, width = pixels.shape[:2]
     scale = size / max(height, width)
     shape = max(1, round(width * scale)), max(1, round(height * scale))
     # Of a large photo only every n-th pixel is read: copying all would take longer than detection.
     step = max(1, min(int(1 / scale / PIXELS_PER_SIDE), height, width))
-    sparse = np.ascontiguousarray(pixels[step // 2 :: step, step // 2 :: step])
-    small = Image.fromarray(sparse).resize(shape, Image.Resampling.BILINEAR, reducing_gap=2.0)
+    sparse = pixels[step // 2 :: step, step // 2 :: step]
+    small = _shrunk(sparse, shape)
     padded = np.zeros(
         (1, 3, *(-(-side // SIZE_MULTIPLE) * SIZE_MULTIPLE for side in shape[::-1])), np.float32
     )
     padded[0, :, : shape[1], : shape[0]] = np.asarray(small).transpose(2, 0, 1)
     return padded, scale
+
+
+def _shrunk(pixels: Pixels, size: tuple[int, int]) -> Image.Image:
+    """Resize as `Image.resize` does with a reducing gap of 2, without a copy of the whole picture.
+
+    Args:
+        pixels: (H, W, 3) uint8, RGB.
+        size: width and height of the result.
+    """
+    from PIL import Image
+
+    height, width = pixels.shape[:2]
+    across, down = (
+        max(1, int(n / m / REDUCING_GAP)) for n, m in zip((width, height), size, strict=True)
+    )
+    if across > 1 or down > 1:
+        strips = []
+        for top in range(0, height, STRIP * down):
+            strip = np.ascontiguousarray(pixels[top : top + STRIP * down])
+            strips.append(np.asarray(Image.fromarray(strip).reduce((across, down))))
+        pixels = np.concatenate(strips)
+    box = 0, 0, width / across, height / down
+    image = Image.fromarray(np.ascontiguousarray(pixels))
+    return image.resize(size, Image.Resampling.BILINEAR, box)
 
 
 def decode(
@@ -263,6 +295,7 @@ def _open_session(process: int, threads: int) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
     options.enable_mem_pattern = False  # pictures differ in shape
     try:

@@ -39,13 +39,18 @@ class FaceExtractor:
         spec: framing, and for `prepare` sampling.
         policy: which faces are taken.
         detector: finds the faces in (H, W, 3) uint8 RGB pixels; CenterFace by default.
+        threads: of CenterFace for one large input, which runs alone.
 
     Raises:
         UsageError: the policy has a `detect_size` for a detector of one's own.
     """
 
     def __init__(
-        self, spec: PreprocessSpec, policy: ExtractionPolicy, detector: Detector | None = None
+        self,
+        spec: PreprocessSpec,
+        policy: ExtractionPolicy,
+        detector: Detector | None = None,
+        threads: int = 1,
     ) -> None:
         if detector is not None and policy.detect_size is not None:
             raise UsageError(
@@ -53,7 +58,7 @@ class FaceExtractor:
             )
         self.spec, self.policy = spec, policy
         self.detector: Detector = detector or CenterFace(
-            min_face=policy.min_face, max_size=policy.detect_size
+            min_face=policy.min_face, threads=threads, max_size=policy.detect_size
         )
 
     def locate(self, source: Source, name: str | None = None) -> Located:
@@ -70,7 +75,7 @@ class FaceExtractor:
         Raises:
             ScorerError, MissingExtra: the detector itself is damaged, or not installed.
         """
-        return self._locate(source, name, lambda pixels: None)
+        return self._locate(source, name, lambda size: None)
 
     def _locate(self, source: Source, name: str | None, admit: Callable[[int], None]) -> Located:
         own, picture = named(source)
@@ -119,7 +124,7 @@ class FaceExtractor:
             ScorerError, MissingExtra: something is damaged, or not installed.
         """
         with shared_budget().lease() as lease:
-            located = self._locate(source, name, lease.admit)
+            located = self._locate(source, name, lease.resize)
             if located.status is Status.OK:
                 try:
                     return cut(located)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from facegauge.errors import UsageError
 from facegauge.faces.detection import MIN_FACE, SIZE_MULTIPLE
-from facegauge.images.loading import MAX_PIXELS
+from facegauge.images.costs import MAX_PIXELS
 
 FACES = ("auto", "all", "largest", "whole")
 

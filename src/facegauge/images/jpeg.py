@@ -6,17 +6,18 @@ and ended anew, then looks like a sound one.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from facegauge.errors import PictureError
-from facegauge.images.metadata import Segment, jpeg_segments
+from facegauge.images.metadata import MAX_METADATA, Part, jpeg_scans, jpeg_segments
 
 END = b"\xff\xd9"
 MISSING_END = "Premature end of JPEG file"
 FATAL = ("premature end", "bad Huffman code", "Bogus", "Unsupported", "not a JPEG")
-MAX_METADATA = 16_000_000  # bytes before the pixels; more is dropped
+MAX_SCANS = 100  # progressive files have about ten; each is a pass over all pixels
+MAX_BYTES = 300_000_000  # of a file; the largest of 120 megapixels have less
 
 
 def decode(data: bytes, color: Literal["RGB", "GRAY"]) -> tuple[np.ndarray, str]:
@@ -51,19 +52,34 @@ def decode(data: bytes, color: Literal["RGB", "GRAY"]) -> tuple[np.ndarray, str]
     return pixels, f"the JPEG decoder remarks: {remark}"
 
 
+def scans(data: bytes, image: Any) -> int:
+    """The number of scans that the decoder reads of a file, counted no further than `MAX_SCANS`.
+
+    Args:
+        data: the file.
+        image: its header, as Pillow reads it.
+    """
+    *_, last = (2, *(part.end for part in jpeg_segments(data)))
+    scan = data[last : last + 5]
+    all_at_once = scan[:2] == b"\xff\xda" and scan[4:] == bytes([image.layers])
+    if all_at_once and not image.info.get("progressive"):
+        return 1
+    return jpeg_scans(data, MAX_SCANS)
+
+
 def without_bulk(data: bytes) -> bytes:
     """The file without its metadata but EXIF, where they are larger than `MAX_METADATA`."""
     segments = list(jpeg_segments(data))
-    if sum(len(segment.data) for segment in segments) <= MAX_METADATA:
+    if not segments or segments[-1].end - segments[0].start <= MAX_METADATA:
         return data
-    start, end = segments[0].start, segments[-1].start + len(segments[-1].data)
-    kept = b"".join(segment.data for segment in segments if _is_needed(segment))
-    return data[:start] + kept + data[end:]
+    kept = [data[part.start : part.end] for part in segments if _is_needed(data, part)]
+    return b"".join([data[: segments[0].start], *kept, data[segments[-1].end :]])
 
 
-def _is_needed(segment: Segment) -> bool:
+def _is_needed(data: bytes, segment: Part) -> bool:
     """Whether the picture would look otherwise without the segment; profiles aside."""
-    is_metadata = 0xE1 <= segment.marker <= 0xEF or segment.marker == 0xFE
-    is_exif = segment.marker == 0xE1 and segment.data[4:10] == b"Exif\0\0"
-    is_adobe = segment.marker == 0xEE  # how the channels are stored
+    marker = int(segment.name)
+    is_metadata = 0xE1 <= marker <= 0xEF or marker == 0xFE
+    is_exif = marker == 0xE1 and data[segment.start + 4 : segment.start + 10] == b"Exif\0\0"
+    is_adobe = marker == 0xEE  # how the channels are stored
     return not is_metadata or (is_exif and segment.is_first) or is_adobe

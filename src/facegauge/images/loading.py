@@ -18,6 +18,8 @@ import numpy as np
 from facegauge.arrays import Pixels
 from facegauge.errors import PictureError
 from facegauge.images import jpeg
+from facegauge.images.bounded import MAX_HEADER, BoundedFile
+from facegauge.images.costs import MAX_PIXELS, check_size, cost_of, cost_of_jpeg
 from facegauge.images.formats import (
     AVIF_BRANDS,
     FORMATS,
@@ -27,7 +29,14 @@ from facegauge.images.formats import (
     brands,
     refuse_other_kinds,
 )
-from facegauge.images.metadata import PNG_METADATA, PNG_SIGNATURE, png_pixels
+from facegauge.images.metadata import (
+    MAX_METADATA,
+    PNG_METADATA,
+    PNG_PIXELS,
+    PNG_SIGNATURE,
+    png_chunks,
+    png_pixels,
+)
 from facegauge.images.pixels import from_array, from_decoded, from_image
 from facegauge.images.sources import from_tensor, is_tensor
 from facegauge.images.tiff import choose_page
@@ -36,12 +45,6 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from facegauge.images.sources import Picture
-
-MAX_PIXELS = 120_000_000
-"""Default limit: fits a phone's picture of 108 megapixels, which takes 0.4 GB when decoded."""
-
-MAX_SIDE = 65_535
-"""Pictures with a longer side are too large: no camera makes them, and no face is in them."""
 
 MAX_BYTES = 1_000_000_000
 """Larger files are not read."""
@@ -70,7 +73,7 @@ def open_picture(source: Picture, max_pixels: int = MAX_PIXELS) -> Pixels:
 def read_picture(
     source: Picture,
     max_pixels: int = MAX_PIXELS,
-    admit: Callable[[int], None] = lambda pixels: None,
+    admit: Callable[[int], None] = lambda size: None,
 ) -> Opened:
     """Open a picture as upright 8-bit sRGB pixels, with the decoder's remarks.
 
@@ -86,7 +89,7 @@ def read_picture(
             or a torch tensor, which may also have its channels first, see `sources.from_tensor`.
         max_pixels: maximum number of pixels, compared with the size in the file's header, so that
             a larger picture is never decoded.
-        admit: called with the number of pixels before a file is decoded; may wait for memory.
+        admit: called with the memory in bytes that the next step takes, before it; may wait.
 
     Returns:
         The pixels and a note. The array may be read-only; an array in this form is not copied.
@@ -101,10 +104,10 @@ def read_picture(
         if is_tensor(source):
             source = from_tensor(source)
         if isinstance(source, np.ndarray):
-            _check_size(source.shape[1::-1], max_pixels)
+            check_size(source.shape[1::-1], max_pixels)
             return Opened(from_array(source))
         if isinstance(source, Image.Image):
-            _check_size(source.size, max_pixels)
+            check_size(source.size, max_pixels)
             return Opened(from_image(source))
         with _open_file(source) as file:
             return _read(file, max_pixels, admit)
@@ -122,35 +125,42 @@ def _read(file: BinaryIO, max_pixels: int, admit: Callable[[int], None]) -> Open
     start = file.read(START)
     refuse_other_kinds(start)
     size = file.seek(0, os.SEEK_END)
-    file.seek(0)
-    if size > MAX_BYTES:
+    is_jpeg = start.startswith(b"\xff\xd8\xff")
+    most = jpeg.MAX_BYTES if is_jpeg else MAX_BYTES
+    if size > most:
         raise PictureError(
-            f"the file has {size / 1e9:.1f} GB, more than the limit of {MAX_BYTES / 1e9:g} GB",
+            f"the file has {size / 1e9:.1f} GB, more than the limit of {most / 1e9:g} GB",
             status="too_large",
         )
-    if start.startswith(b"\xff\xd8\xff"):
+    file.seek(0)
+    admit(2 * min(size, MAX_HEADER))
+    if is_jpeg:
         return _read_jpeg(file.read(), max_pixels, admit)
     if start.startswith(PNG_SIGNATURE):
         return _read_png(file, max_pixels, admit)
-    with _open_header(file, start) as image:
-        _check_size(image.size, max_pixels)
+    with _open_header(bounded := BoundedFile(file), start) as image:
+        check_size(image.size, max_pixels)
         if image.format == "TIFF":
             choose_page(image)
-            _check_size(image.size, max_pixels)
-        admit(image.width * image.height)
+            check_size(image.size, max_pixels)
+        admit(cost_of(image, 2 * bounded.used, max_pixels))
+        bounded.release()
         return Opened(from_image(image))
 
 
 def _read_png(file: BinaryIO, max_pixels: int, admit: Callable[[int], None]) -> Opened:
     """Decode a PNG; where its metadata are the trouble, without them."""
+    chunks = png_chunks(file)
+    metadata = sum(chunk.end - chunk.start for chunk in chunks if chunk.name not in PNG_PIXELS)
+    attempts = PNG_METADATA if metadata > MAX_METADATA else (None, *PNG_METADATA)
     first: Exception | None = None
-    for kept in (None, *PNG_METADATA):
+    for kept in attempts:
+        data = None if kept is None else png_pixels(file, chunks, kept)
         file.seek(0)
-        part = file if kept is None else io.BytesIO(png_pixels(file.read(), kept))
         try:
-            with _open_image(part) as image:
-                _check_size(image.size, max_pixels)
-                admit(image.width * image.height)
+            with _open_image(file if data is None else io.BytesIO(data)) as image:
+                check_size(image.size, max_pixels)
+                admit(cost_of(image, metadata if data is None else len(data), max_pixels))
                 return Opened(from_image(image))
         except (PictureError, MemoryError):
             raise
@@ -162,29 +172,15 @@ def _read_png(file: BinaryIO, max_pixels: int, admit: Callable[[int], None]) -> 
 
 def _read_jpeg(data: bytes, max_pixels: int, admit: Callable[[int], None]) -> Opened:
     data = jpeg.without_bulk(data)
-    with _open_header(io.BytesIO(data), data[:START]) as image:
-        _check_size(image.size, max_pixels)
-        admit(image.width * image.height)
+    with _open_header(bounded := BoundedFile(io.BytesIO(data)), data[:START]) as image:
+        check_size(image.size, max_pixels)
+        scans = jpeg.scans(data, image)
+        admit(cost_of_jpeg(image, len(data), scans, max_pixels))
         if image.mode not in ("RGB", "L"):
+            bounded.release()
             return Opened(from_image(image))
         pixels, note = jpeg.decode(data, "RGB" if image.mode == "RGB" else "GRAY")
         return Opened(from_decoded(pixels, image), note)
-
-
-def _check_size(size: tuple[int, ...], max_pixels: int) -> None:
-    if len(size) != 2:
-        return
-    if size[0] * size[1] > max_pixels:
-        raise PictureError(
-            f"the picture has {size[0]} x {size[1]} pixels, more than the limit of {max_pixels}; "
-            "shrink it or raise the limit",
-            status="too_large",
-        )
-    if max(size) > MAX_SIDE:
-        raise PictureError(
-            f"the picture has {size[0]} x {size[1]} pixels, with a side over {MAX_SIDE}; crop it",
-            status="too_large",
-        )
 
 
 def _open_file(source: Any) -> BinaryIO:
@@ -215,7 +211,7 @@ def _open_file(source: Any) -> BinaryIO:
         raise PictureError(f"cannot be opened: {error.strerror or error}") from error
 
 
-def _open_header(file: BinaryIO, start: bytes) -> Image.Image:
+def _open_header(file: BinaryIO | BoundedFile, start: bytes) -> Image.Image:
     """Open a file by its content, whatever its name is; reads the header only."""
     from PIL import UnidentifiedImageError
 
@@ -234,7 +230,7 @@ def _open_header(file: BinaryIO, start: bytes) -> Image.Image:
         raise PictureError("the file is not a picture of a known format, or is damaged") from None
 
 
-def _open_image(file: BinaryIO) -> Image.Image:
+def _open_image(file: Any) -> Image.Image:
     from PIL import Image, UnidentifiedImageError
 
     with _no_pillow_limit():

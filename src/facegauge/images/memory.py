@@ -7,11 +7,15 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-BYTES_PER_PIXEL = 8
-"""Of a picture that is being opened: Pillow's image (4), the pixels (3), and room for decoders."""
+BUDGET = 485_000_000
+"""Bytes of the pictures that are open; no picture may take more by default."""
 
-BUDGET = 800_000_000
-"""Bytes: four pictures of 24 megapixels at once, or one of 108."""
+NETWORK_BUDGET = 110_000_000
+"""Bytes of the passes of the face detector that run: several small ones, or a single large one,
+which always fits alone. What it takes is kept for the next, about 0.36 GB in all.
+
+The process takes about 0.17 GB beside, and is to stay under 1 GB (2 ** 30 bytes).
+"""
 
 
 class MemoryBudget:
@@ -52,14 +56,6 @@ class Lease:
     def __init__(self, budget: MemoryBudget) -> None:
         self._budget, self._held = budget, 0
 
-    def admit(self, pixels: int) -> None:
-        """Wait until a picture of this size fits.
-
-        Args:
-            pixels: of the picture, as its header says.
-        """
-        self.resize(pixels * BYTES_PER_PIXEL)
-
     def resize(self, size: int) -> None:
         """Hold this many bytes; nothing is held while it waits, so that no two wait for another."""
         held, self._held = self._held, 0
@@ -70,13 +66,13 @@ class Lease:
             self._held = size
 
 
-_budget = MemoryBudget()
+_budget, _network_budget = MemoryBudget(), MemoryBudget(NETWORK_BUDGET)
 
 
 def _renew() -> None:
     """A forked child has none of its parent's threads, so nothing is in flight in it."""
-    global _budget  # noqa: PLW0603
-    _budget = MemoryBudget()
+    global _budget, _network_budget
+    _budget, _network_budget = MemoryBudget(), MemoryBudget(NETWORK_BUDGET)
 
 
 if hasattr(os, "register_at_fork"):
@@ -84,5 +80,13 @@ if hasattr(os, "register_at_fork"):
 
 
 def shared_budget() -> MemoryBudget:
-    """The budget of this process."""
+    """The budget of this process for pictures."""
     return _budget
+
+
+def network_budget() -> MemoryBudget:
+    """The budget of this process for the passes of the face detector.
+
+    It is apart from that of pictures, which is held while a picture's faces are searched.
+    """
+    return _network_budget

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from facegauge.errors import PictureError
@@ -25,15 +26,21 @@ def choose_page(image: Image.Image) -> None:
             that Pillow decodes wrongly.
     """
     pages: Any = image
-    for page in range(min(getattr(image, "n_frames", 1), MAX_PAGES)):
-        pages.seek(page)
-        if not _is_preview(pages.tag_v2):
-            break
-    else:
+    if not any(not _is_preview(pages.tag_v2) for _ in _pages(pages)):
         pages.seek(0)
         if DNG_VERSION in pages.tag_v2 or SUB_IFDS in pages.tag_v2:
             raise PictureError(f"this is {RAW}")
     _refuse_separate_planes(pages.tag_v2)
+
+
+def _pages(image: Any) -> Iterator[int]:
+    """Move to each page in turn."""
+    for page in range(MAX_PAGES):
+        try:
+            image.seek(page)
+        except EOFError:
+            return
+        yield page
 
 
 def _is_preview(tags: Any) -> bool:
