@@ -16,7 +16,7 @@ from facegauge.arrays import Pixels
 if TYPE_CHECKING:
     from PIL import Image
 
-LARGE = 40_000_000
+LARGE = 20_000_000
 """Pixels; smaller pictures are decoded in the usual way, which takes a copy of them."""
 
 ORIENTATION = 274  # TIFF tag
