@@ -239,8 +239,9 @@ def skin_stability(manifest: Manifest, faces: str) -> list[Table]:
         fall = np.median(values[:, 1] - values[:, 1 + severity])
         cells.append([f"fall under `dark` of severity {severity}", f"{fall:.0f}"])
     note = (
-        "The factor `skin` measures the apparent colour of the cheeks. Light changes it more than "
-        f"people differ, so it is never a group here. Medians of {len(rows)} faces."
+        "The factor `skin` measures the apparent colour of the cheeks. Light moves it by tens of "
+        "degrees, and the two cheeks of a face differ, so it is never a group here. "
+        f"Medians of {len(rows)} faces."
     )
     head = "individual typology angle", "degrees"
     return [Table("Why not by skin colour", head, cells, note)]
