@@ -29,9 +29,11 @@ from facegauge.cli import (
     soup,
     train,
 )
+from facegauge.cli.progress import display_for_stderr
 from facegauge.cli.streams import escape_unprintable, open_missing_streams
 from facegauge.cli.terminal import say, show_logs
 from facegauge.errors import FacegaugeError
+from facegauge.progress import shown_by
 
 UNEXPECTED, WRONG_USAGE, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141
 
@@ -92,6 +94,7 @@ def _print_version(asked: bool) -> None:
 
 @app.callback()
 def options(
+    context: typer.Context,
     version: Annotated[
         bool,
         typer.Option(
@@ -108,6 +111,7 @@ def options(
     Exit codes of all verbs: 0 done; 1 unexpected error; 2 wrong usage; 130 stopped by Ctrl-C.
     """
     show_logs()
+    context.with_resource(shown_by(display_for_stderr()))
     if not debug:
         warnings.simplefilter("ignore")  # such as Pillow's on a damaged EXIF block
 

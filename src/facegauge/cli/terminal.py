@@ -15,6 +15,7 @@ from facegauge.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import ProgressColumn
 
 T = TypeVar("T")
 
@@ -164,6 +165,14 @@ class Pictures:
             say(line)
 
 
+def bar_columns() -> list[ProgressColumn]:
+    """A bar, how many are done, the field `rate` and the time left."""
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+
+    rate = TextColumn("{task.fields[rate]}")
+    return [BarColumn(), MofNCompleteColumn(), rate, TimeRemainingColumn()]
+
+
 def with_progress(results: Iterable[T], expected: Iterable[object]) -> Iterator[T]:
     """Iterate over results and show a progress bar if stderr is a terminal.
 
@@ -175,16 +184,9 @@ def with_progress(results: Iterable[T], expected: Iterable[object]) -> Iterator[
         yield from results
         return
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
+    from rich.progress import Progress
 
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"))
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as progress:
+    with Progress(*bar_columns(), console=Console(stderr=True)) as progress:
         bar = progress.add_task("", total=None, rate="")
 
         def count() -> None:

@@ -25,6 +25,7 @@ import numpy.typing as npt
 
 from facegauge.data.manifests import Manifest
 from facegauge.errors import PictureError, UsageError
+from facegauge.progress import track
 
 PEOPLE = ("identity", "person", "subject")
 SIDE = 32  # of the thumbnails, in pixels
@@ -195,7 +196,8 @@ def thumbnail(pixels: npt.NDArray[np.uint8]) -> Thumbnails:
 
 def _fingerprints(paths: Sequence[Path]) -> list[Fingerprint | PictureError | OSError]:
     with ThreadPoolExecutor(2) as pool:
-        return list(pool.map(_fingerprint, paths))
+        found = pool.map(_fingerprint, paths)
+        return list(track(found, "comparing pictures", total=len(paths)))
 
 
 def _fingerprint(path: Path) -> Fingerprint | PictureError | OSError:

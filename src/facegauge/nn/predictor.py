@@ -17,6 +17,7 @@ from facegauge.errors import ScorerError
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.nn.checkpoints import load_run
 from facegauge.nn.normalise import Normalise
+from facegauge.progress import track
 
 
 class TorchPredictor:
@@ -94,6 +95,7 @@ def predict_views(
     landmarks: FloatArray | None = None,
     *,
     batch_size: int = 64,
+    what: str = "scoring",
 ) -> Scores:
     """Scores of sampled views, in evaluation mode; the network's own mode is restored.
 
@@ -103,13 +105,15 @@ def predict_views(
         views: (n, H, W, 3) uint8, of the network's input size.
         landmarks: (n, 10), see `faces.landmarks.landmark_vector`; None: unknown.
         batch_size: views that the network sees at a time.
+        what: the step's name while it is shown, see `progress.track`.
 
     Returns:
         (n,) float64, as the network gives them.
     """
     normalise = Normalise(spec).to(_device(network))
     scores = [np.empty(0, np.float64)]
-    for start in range(0, len(views), batch_size):
+    starts = range(0, len(views), batch_size)
+    for start in track(starts, what, total=len(views), unit="views", each=batch_size):
         rows = slice(start, start + batch_size)
         images = normalise(torch.from_numpy(views[rows]).to(_device(network)))
         scores.append(_predict(network, images, None if landmarks is None else landmarks[rows]))

@@ -26,6 +26,7 @@ from facegauge.labelling.label_table import load_labels
 from facegauge.nn.checkpoints import find_run, provenance, save_run
 from facegauge.nn.regressor import Regressor
 from facegauge.predictors import Predictor
+from facegauge.progress import track
 from facegauge.training.config import FILE, changed, load_config, to_dict, to_toml
 from facegauge.training.devices import log_from_main_process, this_process
 from facegauge.training.fit import Validate, fit
@@ -160,6 +161,7 @@ class TrainingContext:
                 held_out=self.val,
                 detector=CachedDetector(self.out),
                 resume=True,
+                progress=lambda labels, left: track(labels, "labelling", total=len(left)),
             )
         this_process().wait_for_everyone()
         labelled, weights = load_labels(table)
@@ -227,7 +229,6 @@ def begin_run(
         refuse_leaks(data)
         more = [without_leaks(part, [val]) for part in more]
     _take_folder(config, out)
-    logger.info("reading pictures")
     detector = CachedDetector(out)
     read = partial(load_framed, spec=spec, detector=detector)
     pictures = read(train, faces=faces, points=landmarks)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 from torch.utils.data import Dataset
 
 from facegauge.errors import FacegaugeError
+from facegauge.progress import track
 from facegauge.training.devices import computes_bfloat16, this_process
 from facegauge.training.fit_state import Figures, FitState, Log, finished, load_best, update_ema
 from facegauge.training.inputs.views import Batch, loader
@@ -76,8 +77,9 @@ def fit(
     log = Log(folder / "log.jsonl", state.step, writes=main)
 
     task.train()
-    steps = range(state.step, config.steps)
-    for step, batch in zip(steps, loader(views, steps, workers), strict=True):
+    for step, batch in numbered(
+        views, state.step, config.steps, workers, f"training {folder.name}"
+    ):
         lr = set_rate(optimisers, rate(step, config))
         torch.manual_seed(config.seed * 1_000_003 + step)  # dropout, if the network has any
         on_device = {name: value.to(process.device) for name, value in batch.items()}
@@ -112,6 +114,15 @@ def fit(
     if main:
         state.finish()
     return state.best
+
+
+def numbered(
+    views: Dataset[Batch], done: int, steps: int, workers: int, what: str
+) -> Iterator[tuple[int, Batch]]:
+    """The steps that are left, with their batches; shown as `what`."""
+    left = range(done, steps)
+    made = zip(left, loader(views, left, workers), strict=True)
+    return track(made, what, total=steps, unit="steps", done=done)
 
 
 def rate(step: int, config: FitConfig) -> float:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from facegauge.errors import UsageError
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.nn.normalise import Normalise
 from facegauge.nn.regressor import Regressor
+from facegauge.progress import track
 from facegauge.training.cache_files import (
     MAPS,
     Layout,
@@ -40,6 +42,7 @@ from facegauge.training.inputs.views import Batch, ViewBatches, ViewMaker, loade
 from facegauge.training.objectives import all_views
 from facegauge.training.settings import TeacherCacheConfig
 
+CACHING = "filling the teacher cache"
 SAVE_EVERY = 25  # batches of every process
 
 logger = logging.getLogger(__name__)
@@ -92,18 +95,19 @@ def make_teacher_cache(
         return cache
     committee = Committee(teacher_spec, teachers, taps).to(process.device)
     views = ViewBatches(maker, config.plan, steps=batches, seed=config.seed)
-    fresh = iter(loader(views, range(done + process.process_index, batches, world), workers))
-    for start in range(done, batches, SAVE_EVERY * world):
-        stop = min(start + SAVE_EVERY * world, batches)
-        for index in range(start + process.process_index, stop, world):
-            batch = next(fresh)
-            _write(cache, index, batch, committee(batch))
-        for array in cache.arrays.values():
-            array.flush()
-        process.wait_for_everyone()
-        if main:
-            save_progress(folder, described, stop)
-            logger.info("teacher cache: %d/%d batches", stop, batches)
+    made = loader(views, range(done + process.process_index, batches, world), workers)
+    shown = track(made, CACHING, total=batches, unit="batches", done=done, each=world)
+    with closing(shown) as fresh:
+        for start in range(done, batches, SAVE_EVERY * world):
+            stop = min(start + SAVE_EVERY * world, batches)
+            for index in range(start + process.process_index, stop, world):
+                batch = next(fresh)
+                _write(cache, index, batch, committee(batch))
+            for array in cache.arrays.values():
+                array.flush()
+            process.wait_for_everyone()
+            if main:
+                save_progress(folder, described, stop)
     return cache
 
 

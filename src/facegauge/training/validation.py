@@ -40,7 +40,9 @@ def make_validation(
     points = np.stack([landmark_vector(p.points, p.frame) for p in pictures]) if landmarks else None
 
     def validate(network: nn.Module) -> Figures:
-        scores = predict_views(network, spec, views, points, batch_size=batch_size)
+        scores = predict_views(
+            network, spec, views, points, batch_size=batch_size, what="validating"
+        )
         figures = {"srcc": srcc(scores, labels), "plcc": plcc(scores, labels)}
         return {**figures, "val_score": (figures["srcc"] + figures["plcc"]) / 2}
 

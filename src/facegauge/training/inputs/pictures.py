@@ -20,6 +20,7 @@ from facegauge.faces.located import Located
 from facegauge.faces.policy import ExtractionPolicy
 from facegauge.faces.sampling import sample
 from facegauge.faces.spec import PreprocessSpec
+from facegauge.progress import track
 from facegauge.results import Box, Status
 from facegauge.training.inputs.views import Framed
 
@@ -58,8 +59,10 @@ def load_framed(
     labels = [None] * len(manifest) if manifest.scores is None else manifest.scores.tolist()
     framed: list[Framed] = []
     left_out: Counter[Status] = Counter()
+    what = "searching faces" if faces == "auto" or points else "reading pictures"
     with closing(extractor.map(manifest.paths, partial(_cut, points=points))) as cut:
-        for (located, picture), label in zip(cut, labels, strict=True):
+        rows = track(zip(cut, labels, strict=True), what, total=len(labels))
+        for (located, picture), label in rows:
             if picture is not None:
                 framed.append(replace(picture, score=label))
             elif located.status in FACELESS:

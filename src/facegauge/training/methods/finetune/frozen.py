@@ -15,6 +15,7 @@ from facegauge.faces.sampling import sample
 from facegauge.nn.curved import Curved
 from facegauge.nn.heads import LinearHead
 from facegauge.nn.normalise import Normalise
+from facegauge.progress import track
 from facegauge.training.devices import this_process
 from facegauge.training.inputs.views import Framed, ViewMaker
 
@@ -56,7 +57,9 @@ def frozen_features(
     normalise = Normalise(maker.spec).to(device)
     columns: list[list[npt.NDArray[np.float32]]] = []
     views = _views(maker, pictures, count)
-    while batch := list(islice(views, BATCH)):
+    batches = iter(lambda: list(islice(views, BATCH)), [])
+    total = len(pictures) * count
+    for batch in track(batches, "computing features", total=total, unit="views", each=BATCH):
         images = normalise(torch.from_numpy(np.stack(batch)).to(device))
         embedded = head.embed(images.contiguous(memory_format=torch.channels_last))
         found = (embedded, *curved.bend(head.score_embedding(embedded)))

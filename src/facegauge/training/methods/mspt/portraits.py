@@ -26,6 +26,7 @@ from facegauge.faces.lookahead import default_threads, map_ahead
 from facegauge.faces.policy import ExtractionPolicy
 from facegauge.faces.sampling import sample
 from facegauge.faces.spec import PreprocessSpec
+from facegauge.progress import track
 from facegauge.results import Box, Status
 from facegauge.training.methods.mspt.config import PortraitsConfig
 
@@ -78,7 +79,8 @@ def cut_portraits(
         return _save_copies(face, row, portraits.paths[row].name, folder, config)
 
     with closing(extractor.map(portraits.paths, cut)) as faces:
-        cuts = list(map_ahead(save, enumerate(faces), default_threads()))
+        saved = map_ahead(save, enumerate(faces), default_threads())
+        cuts = list(track(saved, "cutting out portraits", total=len(portraits)))
     if lost := sum(not one for one in cuts):
         logger.warning("%s: no face in %d of %d portraits", portraits.source, lost, len(portraits))
     if lost == len(portraits):

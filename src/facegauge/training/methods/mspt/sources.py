@@ -17,6 +17,7 @@ from facegauge.data.manifests import Manifest, join_unlabelled
 from facegauge.evaluation.metrics import challenge
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.nn.predictor import predict_views
+from facegauge.progress import track
 from facegauge.training.fit import Validate
 from facegauge.training.inputs.pictures import sampled
 from facegauge.training.inputs.views import Batch, Framed, ViewBatches, ViewMaker
@@ -120,9 +121,11 @@ def make_source_validation(
     def validate(network: nn.Module) -> dict[str, float]:
         figures = {}
         for name, pictures in held_out.items():
+            starts, total = range(0, len(pictures), BATCH_SIZE), len(pictures)
+            parts = track(starts, f"validating on {name}", total=total, each=BATCH_SIZE)
             scores = [
                 predict_views(network, spec, sampled(pictures[row : row + BATCH_SIZE], spec))
-                for row in range(0, len(pictures), BATCH_SIZE)  # views of all need much memory
+                for row in parts  # views of all need much memory
             ]
             labels = np.array([one.score for one in pictures], np.float64)
             figures[name] = challenge(np.concatenate(scores), labels)

@@ -1,0 +1,154 @@
+"""Displays of long steps: bars with rate and time left on a terminal, a line a minute elsewhere."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from facegauge.cli.terminal import bar_columns, say
+from facegauge.progress import Display, Step
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
+
+EVERY = 60.0  # seconds between lines
+REDRAW = 0.1  # seconds between drawings of the bars, at least
+
+
+def display_for_stderr() -> Display | None:
+    """What suits stderr; of several processes of a run only the first one shows anything."""
+    if os.environ.get("RANK", "0") != "0":
+        return None
+    return Bars() if sys.stderr.isatty() else Lines()
+
+
+class Lines:
+    """Prints how far a step is, once a minute, and nothing for steps that end before.
+
+    Args:
+        write: prints one line.
+        clock: seconds, for tests.
+    """
+
+    def __init__(
+        self, write: Callable[[str], None] = say, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.write, self.clock = write, clock
+
+    def begin(self, what: str, total: int, unit: str, done: int) -> Step:
+        return _Line(self.write, self.clock, what, total, unit, done)
+
+
+@dataclass
+class _Line:
+    write: Callable[[str], None]
+    clock: Callable[[], float]
+    what: str
+    total: int
+    unit: str
+    first: int
+    done: int = field(init=False)
+    started: float = field(init=False)
+    shown: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.done, self.started = self.first, self.clock()
+        self.shown = self.started
+
+    def advance(self, count: int) -> None:
+        self.done += count
+        now = self.clock()
+        if now - self.shown < EVERY:
+            return
+        self.shown, speed = now, (self.done - self.first) / max(now - self.started, 1e-9)
+        parts = [f"{self.what}: {self.done} of {self.total} {self.unit}"]
+        if speed > 0:
+            left = in_words((self.total - self.done) / speed)
+            parts += [f"{shown_rate(speed)} {self.unit}/s", f"{left} left"]
+        self.write(", ".join(parts))
+
+    def end(self) -> None:
+        pass
+
+
+class Bars:
+    """Draws a bar for each step that runs; messages go on above them.
+
+    Args:
+        console: of rich; default: stderr.
+    """
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console
+        self.live: Progress | None = None
+        self.running = 0
+        self.drawn = 0.0
+
+    def begin(self, what: str, total: int, unit: str, done: int) -> Step:
+        if self.live is None:
+            from rich.console import Console
+            from rich.progress import Progress, TextColumn
+
+            self.live = Progress(
+                TextColumn("{task.description}"),
+                *bar_columns(),
+                console=self.console or Console(stderr=True),
+                transient=True,
+                auto_refresh=False,  # by a thread, which processes that prepare batches would copy
+            )
+            self.live.start()
+        self.running += 1
+        self.drawn = 0.0
+        task = self.live.add_task(what, total=total, completed=done, rate="")
+        self.draw()
+        return _Bar(self, self.live, task, unit)
+
+    def draw(self) -> None:
+        """Draw the bars, if they were not just drawn."""
+        if self.live is not None and time.monotonic() - self.drawn > REDRAW:
+            self.live.refresh()
+            self.drawn = time.monotonic()
+
+    def ended(self) -> None:
+        """A bar has ended; with the last one the display goes."""
+        self.running -= 1
+        if self.live is not None and not self.running:
+            self.live.stop()
+            self.live = None
+
+
+@dataclass
+class _Bar:
+    bars: Bars
+    live: Progress
+    task: TaskID
+    unit: str
+    done: int = 0
+    started: float = field(default_factory=time.monotonic)
+
+    def advance(self, count: int) -> None:
+        self.done += count
+        speed = self.done / max(time.monotonic() - self.started, 1e-9)
+        self.live.update(self.task, advance=count, rate=f"{shown_rate(speed)} {self.unit}/s")
+        self.bars.draw()
+
+    def end(self) -> None:
+        self.live.remove_task(self.task)
+        self.bars.ended()
+
+
+def shown_rate(speed: float) -> str:
+    """A rate with two digits or more: 0.083, 1.2, 340."""
+    return f"{speed:.0f}" if speed >= 10 else f"{speed:.2g}"
+
+
+def in_words(seconds: float) -> str:
+    """A time for people, rounded: 40 s, 12 min, 3.5 h."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

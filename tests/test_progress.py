@@ -1,0 +1,130 @@
+"""What long steps report, and how it is shown."""
+
+from __future__ import annotations
+
+import io
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from facegauge.cli.progress import Bars, Lines, display_for_stderr, in_words
+from facegauge.data.leakage import check_leakage
+from facegauge.data.manifests import load_manifest
+from facegauge.progress import Step, shown_by, track
+
+
+@dataclass
+class Spy:
+    """A display that notes what it is told."""
+
+    told: list[tuple[object, ...]] = field(default_factory=list)
+
+    def begin(self, what: str, total: int, unit: str, done: int) -> Step:
+        self.told.append((what, total, unit, done))
+        return _SpyStep(self)
+
+    def steps(self) -> dict[object, tuple[object, ...]]:
+        return {one[0]: one[1:] for one in self.told if len(one) == 4}
+
+
+@dataclass
+class _SpyStep:
+    spy: Spy
+
+    def advance(self, count: int) -> None:
+        self.spy.told.append((count,))
+
+    def end(self) -> None:
+        self.spy.told.append(("end",))
+
+
+def test_items_are_passed_on_and_counted() -> None:
+    spy = Spy()
+    with shown_by(spy):
+        assert list(track("abc", "reading", total=7, done=2, each=2)) == ["a", "b", "c"]
+        assert list(track("a", "one item", total=1)) == ["a"]
+    assert spy.told == [("reading", 7, "pictures", 2), (2,), (2,), (1,), ("end",)]
+    assert list(track("abc", "unseen", total=3)) == ["a", "b", "c"] and len(spy.told) == 5
+
+
+def test_a_step_that_is_broken_off_ends() -> None:
+    spy = Spy()
+    with shown_by(spy), pytest.raises(KeyError):
+        for _ in track("abc", "reading", total=3):
+            raise KeyError
+    assert spy.told[-1] == ("end",)
+
+
+def test_a_line_a_minute() -> None:
+    lines: list[str] = []
+    now = 0.0
+    step = Lines(lines.append, lambda: now).begin("training all", 100, "steps", 10)
+    for _ in range(30):
+        now += 6.5
+        step.advance(1)
+    step.end()
+    assert lines == [
+        "training all: 20 of 100 steps, 0.15 steps/s, 9 min left",
+        "training all: 30 of 100 steps, 0.15 steps/s, 8 min left",
+        "training all: 40 of 100 steps, 0.15 steps/s, 6 min left",
+    ]
+
+
+def test_bars_on_a_terminal_show_rate_and_steps_within_steps() -> None:
+    screen = io.StringIO()
+    bars = Bars(Console(file=screen, force_terminal=True, width=120))
+    outer = bars.begin("training all", 10, "steps", 4)
+    inner = bars.begin("validating", 200, "views", 0)
+    bars.drawn = 0
+    inner.advance(64)
+    inner.end()
+    bars.drawn = 0
+    outer.advance(1)
+    outer.end()
+    text = screen.getvalue()
+    for part in ("training all", "5/10", "steps/s", "validating", "64/200", "views/s"):
+        assert part in text
+    assert bars.live is None
+
+
+def test_only_the_first_process_shows_anything(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert isinstance(display_for_stderr(), Lines)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert isinstance(display_for_stderr(), Bars)
+    monkeypatch.setenv("RANK", "1")
+    assert display_for_stderr() is None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(40, "40 s"), (89.6, "90 s"), (720, "12 min"), (12600, "3.5 h")]
+)
+def test_times_for_people(seconds: float, words: str) -> None:
+    assert in_words(seconds) == words
+
+
+def test_the_steps_of_a_recipe(toy_data: Path, toy_run: Path, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    from facegauge.training.config import apply_overrides, load_preset
+    from facegauge.training.methods.finetune import recipe
+
+    pairs = [f"start={toy_run}", "workers=0", "faces=whole", "fit.steps=2", "fit.warmup=0"]
+    config = apply_overrides(load_preset("finetune", "cpu"), pairs)
+    data, spy = load_manifest(toy_data), Spy()
+    with shown_by(spy):
+        recipe.run(config, data, tmp_path / "run")
+    assert spy.steps() == {
+        "comparing pictures": (90, "pictures", 0),
+        "reading pictures": (60, "pictures", 0),
+        "computing features": (90, "views", 0),
+        "training all": (2, "steps", 0),
+    } | {name: one for name, one in spy.steps().items() if name in ("validating", "scoring")}
+
+
+def test_leaks_are_searched_with_a_display(toy_data: Path) -> None:
+    spy = Spy()
+    with shown_by(spy):
+        check_leakage(load_manifest(toy_data))
+    assert spy.steps() == {"comparing pictures": (90, "pictures", 0)}
