@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from facegauge.cli.progress import Bars, Lines, display_for_stderr, in_words
+from facegauge.cli.progress import Bars, Lines, display_for_stderr
 from facegauge.data.leakage import check_leakage
 from facegauge.data.manifests import load_manifest
-from facegauge.progress import Step, shown_by, track
+from facegauge.progress import Step, in_words, shown_by, track
 
 
 @dataclass

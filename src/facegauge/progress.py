@@ -84,3 +84,10 @@ def track(
             step.advance(count)
     finally:
         step.end()
+
+
+def in_words(seconds: float) -> str:
+    """A time for people, rounded: 40 s, 12 min, 3.5 h."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

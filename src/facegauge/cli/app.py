@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
@@ -64,6 +65,10 @@ class Verbs(TyperGroup):
                 raise typer.Exit(INTERRUPTED) from None
             if ctx.params.get("debug"):
                 traceback.print_exc()
+            if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+                place = f" at {error.filename}" if error.filename else ""
+                say(f"the disk is full{place}: make room, then repeat the command with --resume")
+                raise typer.Exit(UNEXPECTED) from None
             if isinstance(error, FacegaugeError):
                 say(str(error))
                 raise typer.Exit(WRONG_USAGE) from None

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from facegauge.cli.carry_out import carry_out
 from facegauge.cli.terminal import print_table, say
 from facegauge.cli.train_options import (
     AllowLeakage,
     ConfigFile,
+    DryRun,
     Output,
     Pairs,
     Resume,
@@ -52,6 +55,7 @@ def finetune(
     set_: Pairs = None,
     resume: Resume = False,
     allow_leakage: AllowLeakage = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Teach a finished scorer your own labels: 300 to 3,000 pictures, in minutes.
 
@@ -81,7 +85,15 @@ def finetune(
     labelled = load_manifest(data, scale=labels)
     if not labels.is_unit:
         say(f"labels from {labels.low:g} to {labels.high:g} became 0 to 1")
-    figures = recipe.run(settings, labelled, output, resume=resume, allow_leakage=allow_leakage)
+    figures = carry_out(
+        partial(recipe.run, settings, labelled),
+        output,
+        resume=resume,
+        allow_leakage=allow_leakage,
+        dry_run=dry_run,
+    )
+    if figures is None:
+        return
     rows = [
         [recipe.WORDS.get(name, name), *(f"{figures[name][key]:.4f}" for key in ("srcc", "plcc"))]
         for name in figures

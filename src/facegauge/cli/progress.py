@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from facegauge.cli.terminal import bar_columns, say
-from facegauge.progress import Display, Step
+from facegauge.progress import Display, Step, in_words
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -145,10 +145,3 @@ class _Bar:
 def shown_rate(speed: float) -> str:
     """A rate with two digits or more: 0.083, 1.2, 340."""
     return f"{speed:.0f}" if speed >= 10 else f"{speed:.2g}"
-
-
-def in_words(seconds: float) -> str:
-    """A time for people, rounded: 40 s, 12 min, 3.5 h."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -33,6 +33,7 @@ import sys
 import textwrap
 import typing
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Annotated, Any
@@ -40,10 +41,12 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from facegauge.cli.carry_out import carry_out
 from facegauge.cli.train_options import (
     AllowLeakage,
     ConfigFile,
     Data,
+    DryRun,
     Exclude,
     Output,
     Pairs,
@@ -60,12 +63,6 @@ COMMON = ("config", "data", "out", "resume", "allow_leakage")  # parameters of e
 
 class MethodGroup(TyperGroup):
     """The methods; with `--recipe FILE` first, the recipe in that file takes their place."""
-
-    def invoke(self, ctx: Any) -> Any:
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt("continue with the same command and --resume") from None
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if args and args[0].startswith(f"{OPTION}="):
@@ -106,6 +103,7 @@ def recipe_command(file: Path) -> Any:
         "set_": (Pairs, None),
         "resume": (Resume, False),
         "allow_leakage": (AllowLeakage, False),
+        "dry_run": (DryRun, False),
         "exclude": (Exclude, None),
     }
     keyword = inspect.Parameter.KEYWORD_ONLY
@@ -225,7 +223,13 @@ def train_by(
             read[name] = join_unlabelled(read_lists(value, given["exclude"]))
         else:
             read[name] = read_lists(value, given["exclude"])
-    run(config=settings, out=out, resume=resume, allow_leakage=given["allow_leakage"], **read)
+    carry_out(
+        partial(run, config=settings, **read),
+        out,
+        resume=resume,
+        allow_leakage=given["allow_leakage"],
+        dry_run=given["dry_run"],
+    )
 
 
 def _option(kind: Any, about: str | None) -> tuple[Any, Any]:

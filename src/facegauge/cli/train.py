@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from facegauge.cli.carry_out import carry_out
 from facegauge.cli.recipe_file import MethodGroup
 from facegauge.cli.train_options import (
     AllowLeakage,
     ConfigFile,
     Data,
+    DryRun,
     Exclude,
     Output,
     Pairs,
@@ -59,6 +62,7 @@ def ensemble(
     set_: Pairs = None,
     resume: Resume = False,
     allow_leakage: AllowLeakage = False,
+    dry_run: DryRun = False,
     exclude: Exclude = None,
 ) -> None:
     """Two light networks, trained apart and averaged (arXiv 2509.10114)."""
@@ -71,7 +75,8 @@ def ensemble(
 
     more = read_lists(unlabelled, exclude)
     labelled = load_manifest(data)
-    recipe.run(settings, labelled, more, output, resume=resume, allow_leakage=allow_leakage)
+    run = partial(recipe.run, settings, labelled, more)
+    carry_out(run, output, resume=resume, allow_leakage=allow_leakage, dry_run=dry_run)
 
 
 @train.command()
@@ -97,6 +102,7 @@ def efficient(
     set_: Pairs = None,
     resume: Resume = False,
     allow_leakage: AllowLeakage = False,
+    dry_run: DryRun = False,
     exclude: Exclude = None,
 ) -> None:
     """A teacher, self-training and distillation into a small student (arXiv 2507.15709)."""
@@ -109,7 +115,8 @@ def efficient(
 
     a, b = (join_unlabelled(read_lists(side, exclude)) for side in (unlabelled_a, unlabelled_b))
     labelled = load_manifest(data)
-    recipe.run(settings, labelled, a, b, output, resume=resume, allow_leakage=allow_leakage)
+    run = partial(recipe.run, settings, labelled, a, b)
+    carry_out(run, output, resume=resume, allow_leakage=allow_leakage, dry_run=dry_run)
 
 
 @train.command()
@@ -141,6 +148,7 @@ def mspt(
     set_: Pairs = None,
     resume: Resume = False,
     allow_leakage: AllowLeakage = False,
+    dry_run: DryRun = False,
     exclude: Exclude = None,
 ) -> None:
     """One light network, in stages of more varied pictures and larger inputs (arXiv 2508.07590)."""
@@ -155,10 +163,8 @@ def mspt(
     predictor = open_predictor(teacher)
     labelled = load_manifest(data)
     faces, large = (read_lists(side, exclude) for side in (unlabelled, portraits))
-    recipe.run(
-        settings, labelled, faces, large, output,
-        teacher=predictor, resume=resume, allow_leakage=allow_leakage,
-    )  # fmt: skip
+    run = partial(recipe.run, settings, labelled, faces, large, teacher=predictor)
+    carry_out(run, output, resume=resume, allow_leakage=allow_leakage, dry_run=dry_run)
 
 
 @train.command()
@@ -185,6 +191,7 @@ def dsl(
     set_: Pairs = None,
     resume: Resume = False,
     allow_leakage: AllowLeakage = False,
+    dry_run: DryRun = False,
     exclude: Exclude = None,
 ) -> None:
     """Degradations learned from two sets guide a transformer (arXiv 2406.09622)."""
@@ -197,4 +204,5 @@ def dsl(
 
     labelled = load_manifest(data)
     faces, sharp = (read_lists(side, exclude) for side in (unlabelled, clean))
-    recipe.run(settings, labelled, faces, sharp, output, resume=resume, allow_leakage=allow_leakage)
+    run = partial(recipe.run, settings, labelled, faces, sharp)
+    carry_out(run, output, resume=resume, allow_leakage=allow_leakage, dry_run=dry_run)

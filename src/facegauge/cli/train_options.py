@@ -62,6 +62,13 @@ AllowLeakage = Annotated[
         "--allow-leakage", help="Train although pictures or people are in more than one split"
     ),
 ]
+DryRun = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run",
+        help="Read the pictures, time a few steps of every part, print the cost and stop",
+    ),
+]
 
 
 def read_lists(paths: Sequence[Path] | None, exclude: Sequence[str] | None) -> list[Manifest]:

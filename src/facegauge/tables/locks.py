@@ -12,14 +12,15 @@ from facegauge.errors import UsageError
 FAR = 1 << 62  # Windows locks bytes, and may lock some that no file has
 
 
-def hold(file: BinaryIO, table: Path) -> None:
+def hold(file: BinaryIO, table: Path, instead: str = "write another table") -> None:
     """Lock an open file for this process; the system unlocks it when it is closed or killed.
 
     Where the file system has no locks, as some network file systems, nothing is locked.
 
     Args:
         file: open for writing.
-        table: the table that it belongs to, for the message.
+        table: the table, or the folder, that it belongs to, for the message.
+        instead: what else the user can do.
 
     Raises:
         UsageError: another process, or this one through another handle, has locked it.
@@ -28,7 +29,7 @@ def hold(file: BinaryIO, table: Path) -> None:
         _lock(file)
     except (BlockingIOError, PermissionError):
         raise UsageError(
-            f"another run is writing {table}: wait for its end, or write another table"
+            f"another run is writing {table}: wait for its end, or {instead}"
         ) from None
     except OSError:
         pass

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
@@ -26,13 +26,15 @@ from facegauge.labelling.label_table import load_labels
 from facegauge.nn.checkpoints import find_run, provenance, save_run
 from facegauge.nn.regressor import Regressor
 from facegauge.predictors import Predictor
-from facegauge.progress import track
-from facegauge.training.config import FILE, changed, load_config, to_dict, to_toml
+from facegauge.progress import in_words, track
+from facegauge.training.config import to_dict
 from facegauge.training.devices import log_from_main_process, this_process
 from facegauge.training.fit import Validate, fit
 from facegauge.training.init_from import check_sources, is_pretrained
 from facegauge.training.inputs.pictures import load_framed
 from facegauge.training.inputs.views import Batch, Framed, ViewMaker
+from facegauge.training.rehearsal import LONG, current, seconds_per_step
+from facegauge.training.run_folder import check_folder, take_folder
 from facegauge.training.settings import (
     FitConfig,
     MethodConfig,
@@ -56,6 +58,7 @@ class TrainingContext:
         validate: a network's figures on them.
         mean_label: where every head's bias begins.
         out: the run folder.
+        lock: keeps other processes from the run folder, while there is a context of it.
     """
 
     config: MethodConfig
@@ -65,6 +68,7 @@ class TrainingContext:
     validate: Validate
     mean_label: float
     out: Path
+    lock: BinaryIO | None = None
 
     def for_network(
         self, spec: PreprocessSpec, pictures: Sequence[Framed] | None = None
@@ -122,7 +126,16 @@ class TrainingContext:
         network.to(this_process().device)
         if not config.steps:
             return
-        folder = self.out / name
+        folder, rehearsal = self.out / name, current()
+        if rehearsal is not None:
+            rehearsal.fit(name, network, objective, batches, validate=self.validate, config=config)
+            return
+        if config.steps >= LONG and not folder.exists() and this_process().num_processes == 1:
+            seconds = config.steps * seconds_per_step(deepcopy(network), objective, batches, config)
+            logger.info(
+                "training %s: %d steps take about %s, without validations",
+                *(name, config.steps, in_words(seconds)),
+            )
         fit(
             network,
             objective,
@@ -151,6 +164,11 @@ class TrainingContext:
             table: the pseudo-labels are kept there; on the labels' scale by a curve fitted to val.
             faces: as for `load_framed`.
         """
+        rehearsal = current()
+        if rehearsal is not None:
+            rehearsal.label(table.stem, teacher, pictures, faces=faces, views=config.views)
+            guessed = replace(pictures, scores=np.full(len(pictures), self.mean_label))
+            return self.load(guessed, faces), pictures.paths
         if this_process().is_main_process:
             label_into(
                 table,
@@ -223,18 +241,25 @@ def begin_run(
     check_sources(config)
     data.labels()
     train, val = data.where(split="train"), data.where(split="val")
-    _check_folder(config, out, resume)
+    check_folder(config, out, resume)
     more = [part if part.splits is None else part.where(split="train") for part in unlabelled]
     if not allow_leakage:
         refuse_leaks(data)
         more = [without_leaks(part, [val]) for part in more]
-    _take_folder(config, out)
+    lock = take_folder(config, out)
     detector = CachedDetector(out)
     read = partial(load_framed, spec=spec, detector=detector)
     pictures = read(train, faces=faces, points=landmarks)
     mean_label = float(np.mean([p.score for p in pictures if p.score is not None]))
+    rehearsal = current()
+    if rehearsal is not None:
+        val = rehearsal.shortened(val)
     for manifest in more:
         pictures += read(replace(manifest, scores=None), faces="auto")
+    size = sum(picture.pixels.nbytes for picture in pictures)
+    logger.info("%d pictures in memory, %.2f GB; %d in val", len(pictures), size / 1e9, len(val))
+    if rehearsal is not None:
+        rehearsal.pictures = len(pictures)
     return TrainingContext(
         config=config,
         record={**provenance(), "data": describe([train, *more])},
@@ -243,35 +268,8 @@ def begin_run(
         validate=make_validation(val, spec, faces, landmarks=landmarks, detector=detector),
         mean_label=mean_label,
         out=out,
+        lock=lock,
     )
-
-
-def _check_folder(config: MethodConfig, out: Path, resume: bool) -> None:
-    """Refuse a folder in use; name the settings that changed since a run that is resumed began."""
-    if out.exists() and any(out.iterdir()) and not resume:
-        raise UsageError(f"{out} is not empty; choose another folder, or continue with --resume")
-    if (out / FILE).is_file():
-        for line in changed(load_config(out / FILE, type(config)), config):
-            logger.warning("setting changed since the run began: %s", line)
-
-
-def _take_folder(config: MethodConfig, out: Path) -> None:
-    """Make the run folder and write the settings into it."""
-    out.mkdir(parents=True, exist_ok=True)
-    this_process().wait_for_everyone()  # or a late one would find what the others have written
-    if this_process().is_main_process:
-        text, file = to_toml(config), out / FILE
-        if file.is_file() and file.read_text(encoding="utf-8") != text:
-            _keep(file)
-        file.write_text(text, encoding="utf-8")
-
-
-def _keep(file: Path) -> None:
-    """Keep the settings that a run had so far, under a name with a number."""
-    numbers = (file.with_name(f"{file.stem}-{number}{file.suffix}") for number in count(1))
-    kept = next(one for one in numbers if not one.exists())
-    file.rename(kept)
-    logger.warning("the settings so far are kept in %s", kept)
 
 
 def load_pretrained(name_or_folder: str, backbone: str, member: str = "") -> Regressor:

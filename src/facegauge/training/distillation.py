@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.nn.regressor import Regressor
 from facegauge.training.cache_files import TeacherCache
 from facegauge.training.context import TrainingContext
+from facegauge.training.rehearsal import BATCHES, current
 from facegauge.training.settings import Pairs, TeacherCacheConfig
 from facegauge.training.teacher_cache import make_teacher_cache
 
@@ -26,12 +29,17 @@ def cache_teachers(
         pairs: (student map, teacher map), of all students.
         teacher_spec: of the views that the teachers see; the students' unless given.
     """
-    return make_teacher_cache(
-        context.out / "teacher_cache",
+    folder, rehearsal = context.out / "teacher_cache", current()
+    make = partial(
+        make_teacher_cache,
+        folder,
         context.maker,
-        config,
         teachers=teachers,
         taps=sorted({theirs for _, theirs in pairs}),
         teacher_spec=teacher_spec,
         workers=context.config.workers,
     )
+    if rehearsal is None:
+        return make(config)
+    with rehearsal.cache(folder, config.batches):
+        return make(replace(config, batches=min(config.batches, BATCHES)))

@@ -7,6 +7,7 @@ that validated best), until the end `state.pt` (all that a resumed fit needs), a
 
 from __future__ import annotations
 
+import io
 import json
 import math
 from collections.abc import Sequence
@@ -83,8 +84,9 @@ class FitState:
             "step": self.step,
             "best": self.best,
         }
-        partial = self.folder / "state.partial"
-        torch.save(state, partial)
+        partial, buffer = self.folder / "state.partial", io.BytesIO()
+        torch.save(state, buffer)  # which has no clear error for a full disk
+        partial.write_bytes(buffer.getbuffer())
         partial.replace(self.folder / "state.pt")
 
     def is_best(self, figures: Figures) -> bool:
@@ -97,10 +99,12 @@ class FitState:
 
     def save_best(self) -> None:
         """Write the averaged weights as `best.safetensors`."""
-        from safetensors.torch import save_file
+        from safetensors.torch import save
 
         weights = {name: value.contiguous() for name, value in self.ema.items()}
-        save_file(weights, self.folder / "best.safetensors")
+        partial = self.folder / "best.partial"
+        partial.write_bytes(save(weights))
+        partial.replace(self.folder / "best.safetensors")
 
     def finish(self) -> None:
         """Write `done.json`; the state to resume from is no longer needed."""

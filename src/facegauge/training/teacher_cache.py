@@ -108,6 +108,7 @@ def make_teacher_cache(
             process.wait_for_everyone()
             if main:
                 save_progress(folder, described, stop)
+                logger.info("teacher cache: %d/%d batches", stop, batches)
     return cache
 
 

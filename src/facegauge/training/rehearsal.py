@@ -1,0 +1,179 @@
+"""What a run will cost: its recipe is carried out with a few steps of every part, which are timed.
+
+    with rehearsing() as rehearsal:
+        recipe.run(config, data, out=temporary_folder)
+    print(rehearsal.parts)
+
+Pictures are read as for the run, so memory is measured too. Networks stay as they start.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from copy import deepcopy
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.utils.data import Dataset
+
+from facegauge.data.manifests import Manifest
+from facegauge.labelling.label import label
+from facegauge.predictors import Predictor
+from facegauge.training.devices import this_process
+from facegauge.training.fit_state import Figures
+from facegauge.training.inputs.views import Batch
+from facegauge.training.optimisers import OPTIMISERS
+from facegauge.training.settings import FitConfig
+
+STEPS = 3  # of a fit; the first one is not timed
+LONG = 200  # steps of a fit that is timed before it begins
+LABELLED = 16  # pictures that a teacher labels
+BATCHES = 2  # of a teacher cache
+VAL = 64  # pictures that are validated
+COPIES = 6  # of a network in a fit folder: now, averaged, best, AdamW's two, the result
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of a run.
+
+    Attributes:
+        name: of the part.
+        count: what it takes, with its unit, such as "400 steps".
+        seconds: how long it will take, from what was measured.
+    """
+
+    name: str
+    count: str
+    seconds: float
+
+
+@dataclass
+class Rehearsal:
+    """What was measured so far.
+
+    Attributes:
+        parts: in the order of the run.
+        disk: bytes that the run folder will need.
+        pictures: that training held in memory.
+        val_share: share of the val pictures that each validation of the rehearsal scores.
+    """
+
+    parts: list[Part] = field(default_factory=list)
+    disk: float = 0.0
+    pictures: int = 0
+    val_share: float = 1.0
+
+    @property
+    def seconds(self) -> float:
+        """How long the run will take, reading aside."""
+        return sum(part.seconds for part in self.parts)
+
+    def shortened(self, val: Manifest) -> Manifest:
+        """A part of the val pictures, evenly spaced."""
+        step = max(1, len(val) // VAL)
+        part = val.take(list(range(0, len(val), step)))
+        self.val_share = len(part) / len(val)
+        return part
+
+    def fit(
+        self,
+        name: str,
+        network: nn.Module,
+        objective: nn.Module,
+        batches: Callable[..., Dataset[Batch]],
+        *,
+        validate: Callable[[nn.Module], Figures],
+        config: FitConfig,
+    ) -> None:
+        """Time a few steps and a validation on a copy of the network."""
+        learner = deepcopy(network)
+        a_step = seconds_per_step(learner, objective, batches, config)
+        started = time.monotonic()
+        validate(learner.eval())
+        validation = (time.monotonic() - started) / self.val_share
+        validations = -(-config.steps // config.validate_every)
+        seconds = config.steps * a_step + validations * validation
+        self.parts.append(Part(f"training {name}", f"{config.steps} steps", seconds))
+        self.disk += COPIES * sum(weight.nbytes for weight in network.parameters())
+
+    def label(
+        self, name: str, teacher: Predictor, pictures: Manifest, *, faces: str, views: int
+    ) -> None:
+        """Time the labels of a few pictures."""
+        few = pictures.take(list(range(min(LABELLED, len(pictures)))))
+        started = time.monotonic()
+        for _ in label(teacher, few, faces=faces, views=views):
+            pass
+        seconds = (time.monotonic() - started) * len(pictures) / len(few)
+        self.parts.append(Part(f"labelling {name}", f"{len(pictures)} pictures", seconds))
+
+    @contextmanager
+    def cache(self, folder: Path, batches: int) -> Iterator[None]:
+        """Time a cache of `BATCHES` batches, which the block makes; the run's has `batches`."""
+        started, times = time.monotonic(), batches / BATCHES
+        yield
+        seconds = (time.monotonic() - started) * times
+        self.parts.append(Part("filling the teacher cache", f"{batches} batches", seconds))
+        self.disk += times * sum(file.stat().st_size for file in folder.glob("*.npy"))
+
+
+def seconds_per_step(
+    learner: nn.Module,
+    objective: nn.Module,
+    batches: Callable[..., Dataset[Batch]],
+    config: FitConfig,
+) -> float:
+    """Time a few steps of a fit, which move the network; the objective stays as it is."""
+    device, lesson = this_process().device, deepcopy(objective)
+    lesson.to(device)
+    learner.train()
+    weights = [p for p in (*learner.parameters(), *lesson.parameters()) if p.requires_grad]
+    optimisers = OPTIMISERS[config.optimiser](learner, weights, config.lr, config.weight_decay)
+    views = batches(steps=STEPS, seed=config.seed, rank=0, world=1)
+    times = []
+    for step in range(STEPS):
+        batch = {key: value.to(device) for key, value in views[step].items()}
+        started = time.monotonic()
+        losses = lesson(learner, batch)
+        this_process().backward(torch.stack(list(losses.values())).sum())
+        for optimiser in optimisers:
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
+        times.append(time.monotonic() - started)
+    return min(times[1:])
+
+
+_current: ContextVar[Rehearsal | None] = ContextVar("rehearsal", default=None)
+
+
+@contextmanager
+def rehearsing() -> Iterator[Rehearsal]:
+    """Recipes that run in the block are rehearsed."""
+    rehearsal = Rehearsal()
+    token = _current.set(rehearsal)
+    try:
+        yield rehearsal
+    finally:
+        _current.reset(token)
+
+
+def current() -> Rehearsal | None:
+    """The rehearsal that is going on, if any."""
+    return _current.get()
+
+
+def peak_memory() -> float | None:
+    """The most memory that this process has had, in bytes; None where the system does not say."""
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return float(peak if sys.platform == "darwin" else peak * 1024)

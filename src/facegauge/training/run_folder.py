@@ -1,0 +1,54 @@
+"""A run folder at the beginning of a run: refused, locked, with its settings."""
+
+from __future__ import annotations
+
+import logging
+from itertools import count
+from pathlib import Path
+from typing import BinaryIO
+
+from facegauge.errors import UsageError
+from facegauge.tables.locks import hold
+from facegauge.training.config import FILE, changed, load_config, to_toml
+from facegauge.training.devices import this_process
+from facegauge.training.settings import MethodConfig
+
+LOCK = ".lock"  # in a run folder: held by the process that writes it
+
+logger = logging.getLogger(__name__)
+
+
+def check_folder(config: MethodConfig, out: Path, resume: bool) -> None:
+    """Refuse a folder in use; name the settings that changed since a run that is resumed began."""
+    if out.exists() and any(out.iterdir()) and not resume:
+        raise UsageError(f"{out} is not empty; choose another folder, or continue with --resume")
+    if (out / FILE).is_file():
+        for line in changed(load_config(out / FILE, type(config)), config):
+            logger.warning("setting changed since the run began: %s", line)
+
+
+def take_folder(config: MethodConfig, out: Path) -> BinaryIO | None:
+    """Make the run folder, lock it and write the settings into it; the lock of the main process.
+
+    Raises:
+        UsageError: another process writes it.
+    """
+    lock = None
+    out.mkdir(parents=True, exist_ok=True)
+    this_process().wait_for_everyone()  # or a late one would find what the others have written
+    if this_process().is_main_process:
+        lock = (out / LOCK).open("ab")
+        hold(lock, out, "choose another folder")
+        text, file = to_toml(config), out / FILE
+        if file.is_file() and file.read_text(encoding="utf-8") != text:
+            _keep(file)
+        file.write_text(text, encoding="utf-8")
+    return lock
+
+
+def _keep(file: Path) -> None:
+    """Keep the settings that a run had so far, under a name with a number."""
+    numbers = (file.with_name(f"{file.stem}-{number}{file.suffix}") for number in count(1))
+    kept = next(one for one in numbers if not one.exists())
+    file.rename(kept)
+    logger.warning("the settings so far are kept in %s", kept)
