@@ -433,3 +433,24 @@ def test_fairness_on_a_scorer_that_reads_brightness(
     assert rows(page, "Least to greatest share accepted")[0][2] == "m to f"
     assert rows(page, "Counterfactual: toy")[0][0] == "all (mean drop)"
     assert float(rows(page, "Counterfactual: toy")[0][5]) > 0.05  # by darkness
+
+
+def test_fine_tuning_is_compared_with_a_curve_and_with_ridge(
+    script: Callable[[str], ModuleType], toy_data: Path, toy_run: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("torch")
+    work, short = tmp_path / "work", ["workers=0", "fit.steps=0", "fit.warmup=0", "passes=1"]
+    script("finetune").main([
+        *("--data", str(toy_data), "--counts", "30", "--kinds", "bent", "--start", str(toy_run)),
+        *("--work", str(work), "--results", str(tmp_path)),
+        *(word for pair in short for word in ("--set", pair)),
+    ])  # fmt: skip
+    page = tmp_path / "finetune.md"
+    compared = rows(page, "bent: 30 labels")
+    assert [row[0] for row in compared] == [
+        "fine-tuned", "start, curve refitted", "ridge on frozen features", "start as it is",
+    ]  # fmt: skip
+    ((name, kept, *_),) = rows(page, "Cost")
+    assert name == "bent, 30" and kept in ("curve", "head")
+    tuned, curve = (float(row[1].split()[0]) for row in compared[:2])
+    assert tuned > curve  # brightness is in the features, and not in the scores of a random start
