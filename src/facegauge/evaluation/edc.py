@@ -8,7 +8,7 @@ the share discarded. Schlett et al. (arXiv 2303.13294) discuss steps, limits and
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -118,12 +118,14 @@ def error_discard(
             f"{others}; give a higher one with --fmr"
         )
     pairs = _Pairs(quality, similarity, mated, fmr)
-    draws, persons = _weights(mated, identities, resamples, seed)
+    persons = None if identities is None else _persons(mated, identities)
+    people = None if persons is None else int(persons.max()) + 1
     values = pairs.figures(np.ones(len(mated)))
+    draws = _weights(mated, persons, resamples, seed)  # one at a time: there may be many pairs
     drawn = np.array([pairs.figures(weights) for weights in draws])
     n = int(mated.sum())
     found = [
-        draws_interval(float(value), column, persons or n, 0.95)
+        draws_interval(float(value), column, people or n, 0.95)
         for value, column in zip(values, drawn.T, strict=True)
     ]
     threshold, places = pairs.threshold(np.ones(others)), len(SHOWN)
@@ -142,7 +144,7 @@ def error_discard(
         best=best,
         random=random,
         gain=gain,
-        persons=persons,
+        persons=people,
     )
 
 
@@ -206,30 +208,31 @@ def _at(discarded: Scores, errors: Scores) -> Scores:
     return np.asarray(errors[np.searchsorted(discarded, np.array(SHOWN) + 1e-12, "right") - 1])
 
 
-def _weights(
-    mated: Mask, identities: tuple[Sequence[str], Sequence[str]] | None, resamples: int, seed: int
-) -> tuple[list[Scores], int | None]:
-    """Weights of pairs in each resample, and the number of persons."""
-    rng = np.random.default_rng(seed)
-    if identities is None:
-        draws = []
-        for _ in range(resamples):
-            weights = np.zeros(len(mated))
-            for part in (mated, ~mated):
-                n = int(part.sum())
-                weights[part] = np.bincount(rng.integers(0, n, n), minlength=n)
-            draws.append(weights)
-        return draws, None
-    names, codes = np.unique(np.concatenate(identities), return_inverse=True)
-    first, second = codes.reshape(2, -1)
-    if (wrong := np.flatnonzero((first == second) != mated)).size:
+def _persons(mated: Mask, identities: tuple[Sequence[str], Sequence[str]]) -> npt.NDArray[np.intp]:
+    """The persons of each pair as numbers from 0, (2, P)."""
+    codes = np.unique(np.concatenate(identities), return_inverse=True)[1].reshape(2, -1)
+    if (wrong := np.flatnonzero((codes[0] == codes[1]) != mated)).size:
         row = int(wrong[0])
         raise UsageError(
             f"pair {row + 1} is {'' if mated[row] else 'not '}mated, but its identities are "
             f"{identities[0][row]!r} and {identities[1][row]!r}"
         )
-    draws = []
+    return np.asarray(codes, np.intp)
+
+
+def _weights(
+    mated: Mask, persons: npt.NDArray[np.intp] | None, resamples: int, seed: int
+) -> Iterator[Scores]:
+    """Weights of the pairs in each resample, of persons or of pairs."""
+    rng = np.random.default_rng(seed)
     for _ in range(resamples):
-        times = np.bincount(rng.integers(0, len(names), len(names)), minlength=len(names))
-        draws.append(np.where(mated, times[first], times[first] * times[second]).astype(float))
-    return draws, len(names)
+        if persons is not None:
+            n = int(persons.max()) + 1
+            first, second = np.bincount(rng.integers(0, n, n), minlength=n)[persons]
+            yield np.where(mated, first, first * second).astype(float)
+            continue
+        weights = np.zeros(len(mated))
+        for part in (mated, ~mated):
+            n = int(part.sum())
+            weights[part] = np.bincount(rng.integers(0, n, n), minlength=n)
+        yield weights
