@@ -54,6 +54,7 @@ def test_a_dry_run_says_what_every_part_costs_and_writes_nothing(
     assert "pictures: 30 in memory" in out and re.search(r"disk: about 0\.\d\d GB", out)
     assert re.search(r"time: about .+ in all; this dry run took", out)
     assert not (tmp_path / "run").exists()
+    assert "on val" not in err  # of networks that have learned nothing
 
 
 def test_a_rehearsal_leaves_the_networks_as_they_start(toy_data: Path, tmp_path: Path) -> None:

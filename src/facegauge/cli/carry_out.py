@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import shlex
 import shutil
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -45,7 +47,7 @@ def rehearse(run: Callable[..., Any], output: Path, *, allow_leakage: bool) -> N
 
     parent = next(folder for folder in output.resolve().parents if folder.is_dir())
     started = time.monotonic()
-    with TemporaryDirectory() as folder, rehearsing() as rehearsal:
+    with TemporaryDirectory() as folder, rehearsing() as rehearsal, only_warnings():
         run(out=Path(folder) / output.name, resume=False, allow_leakage=allow_leakage)
     beginning = time.monotonic() - started
     rows = [[part.name, part.count, in_words(part.seconds)] for part in rehearsal.parts]
@@ -60,6 +62,18 @@ def rehearse(run: Callable[..., Any], output: Path, *, allow_leakage: bool) -> N
         f"time: about {whole} in all; this dry run took {in_words(beginning)}",
     ]
     typer.echo("\n".join(lines))
+
+
+@contextmanager
+def only_warnings() -> Iterator[None]:
+    """The library's other lines are left out: in a rehearsal, figures mean nothing."""
+    logger = logging.getLogger("facegauge")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def resuming(words: Sequence[str]) -> str:
