@@ -14,6 +14,7 @@ import numpy as np
 from facegauge import zoo
 from facegauge.arrays import FloatArray, Scores
 from facegauge.errors import require
+from facegauge.faces.guide import landmarks_of, sizes_of
 from facegauge.faces.lookahead import default_threads
 from facegauge.faces.sampling import Crop, to_tensor
 from facegauge.faces.spec import PreprocessSpec
@@ -28,7 +29,8 @@ class Predictor(Protocol):
     """A network that scores face crops; the only thing that runs one.
 
     `OnnxPredictor` and `nn.predictor.TorchPredictor` are predictors, and so is any object of your
-    own with these members.
+    own with these members. If it also has `uses_size` and that is true, `predict` is told the size
+    of each face.
     """
 
     @property
@@ -51,12 +53,12 @@ class Predictor(Protocol):
     def uses_landmarks(self) -> bool:
         """Whether `predict` wants to know where each face's five points lie."""
 
-    def predict(self, images: FloatArray, landmarks: FloatArray | None = None) -> Scores:
+    def predict(self, images: FloatArray, guide: FloatArray | None = None) -> Scores:
         """Scores of normalised crops, as the network gives them.
 
         Args:
             images: (n, 3, H, W) normalised float32.
-            landmarks: (n, 10), see `faces.landmarks.landmark_vector`; None: unknown.
+            guide: what the network is told beside, see `guide_for`; None: unknown.
 
         Returns:
             (n,) float64, not clipped.
@@ -87,12 +89,28 @@ class OnnxPredictor:
         self.model = Model(self.folder, threads or default_threads())
         self.spec = self.model.spec
         self.uses_landmarks = self.model.uses_landmarks
+        self.uses_size = self.model.uses_size
         self.name, self.fingerprint = self.card.name, self.card.sha256
         self.version = self.card.version
 
-    def predict(self, images: FloatArray, landmarks: FloatArray | None = None) -> Scores:
+    def predict(self, images: FloatArray, guide: FloatArray | None = None) -> Scores:
         """Scores of normalised crops, see `Predictor.predict`."""
-        return self.model(images, landmarks)
+        return self.model(images, guide)
+
+
+def guide_for(predictor: Predictor, guides: Sequence[FloatArray]) -> FloatArray | None:
+    """What a predictor is told of crops beside their pixels.
+
+    Args:
+        predictor: with `uses_landmarks`, and perhaps `uses_size`.
+        guides: (11,) of each crop, see `faces.guide.guide_vector`.
+
+    Returns:
+        (n, 10) landmarks, or (n, 1) sizes, or None.
+    """
+    if predictor.uses_landmarks:
+        return landmarks_of(np.stack(guides))
+    return sizes_of(np.stack(guides)) if getattr(predictor, "uses_size", False) else None
 
 
 def predict_faces(predictor: Predictor, faces: Sequence[Sequence[Crop]], batch_size: int) -> Scores:
@@ -111,8 +129,8 @@ def predict_faces(predictor: Predictor, faces: Sequence[Sequence[Crop]], batch_s
     for start in range(0, len(crops), batch_size):
         batch = crops[start : start + batch_size]
         images = np.stack([to_tensor(pixels, predictor.spec) for pixels, _ in batch])
-        landmarks = np.stack([points for _, points in batch]) if predictor.uses_landmarks else None
-        scores += predictor.predict(images, landmarks).tolist()
+        guide = guide_for(predictor, [guide for _, guide in batch])
+        scores += predictor.predict(images, guide).tolist()
     remaining = iter(scores)
     return np.array([sum(islice(remaining, len(face))) / len(face) for face in faces], np.float64)
 

@@ -22,7 +22,7 @@ from facegauge.faces.sampling import to_tensor
 from facegauge.factors import Factor, measure_face, resolve, schema_with
 from facegauge.images.costs import MAX_PIXELS
 from facegauge.images.sources import check_source, check_sources, is_pair, is_picture
-from facegauge.predictors import OnnxPredictor, in_batches, predict_faces
+from facegauge.predictors import OnnxPredictor, guide_for, in_batches, predict_faces
 from facegauge.results import NO_FACTORS, Face, FaceScore, HeatMap, ImageScore, Status
 
 if TYPE_CHECKING:
@@ -244,8 +244,9 @@ class Scorer:
             raise UsageError(
                 f"expected face to be a number from 0 to {len(picture.crops) - 1}, got {face}"
             )
-        pixels, points = picture.crops[face][0]
-        maps = self._predictor.model.maps(to_tensor(pixels, self.spec)[None], points[None])
+        pixels, guide = picture.crops[face][0]
+        told = guide_for(self._predictor, [guide])
+        maps = self._predictor.model.maps(to_tensor(pixels, self.spec)[None], told)
         turn = -picture.turns[face]  # back to how the face is in the picture
         maps = {name: np.rot90(values, turn) for name, values in maps.items()}
         return HeatMap(

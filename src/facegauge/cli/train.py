@@ -206,3 +206,62 @@ def dsl(
     faces, sharp = (read_lists(side, exclude) for side in (unlabelled, clean))
     run = partial(recipe.run, settings, labelled, faces, sharp)
     carry_out(run, output, resume=resume, allow_leakage=allow_leakage, dry_run=dry_run)
+
+
+@train.command()
+def photos(
+    *,
+    data: Data,
+    photos: Annotated[
+        Path,
+        typer.Option(metavar="FILE", help="Labelled photos at their own size, as --data"),
+    ],
+    output: Output,
+    teacher: Annotated[
+        str, typer.Option(help="Scorer or run folder that labels the crops of --unlabelled")
+    ],
+    unlabelled: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE|FOLDER",
+            help="More crops, without labels: a manifest or a folder; may be repeated",
+        ),
+    ] = None,
+    unlabelled_photos: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE|FOLDER", help="More photos, without labels; as --unlabelled"),
+    ] = None,
+    portraits: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE|FOLDER", help="Large, sharp portraits; as --unlabelled"),
+    ] = None,
+    preset: Preset = None,
+    config: ConfigFile = None,
+    set_: Pairs = None,
+    resume: Resume = False,
+    allow_leakage: AllowLeakage = False,
+    dry_run: DryRun = False,
+    exclude: Exclude = None,
+) -> None:
+    """Photos and crops together, from a finished scorer: no paper, our choice."""
+    from facegauge.data.manifests import load_manifest
+
+    settings = settings_of(
+        "photos", preset=preset, file=config, pairs=set_, resumed=output if resume else None
+    )
+    from facegauge.predictors import open_predictor
+    from facegauge.training.methods.photos import recipe
+
+    predictor = open_predictor(teacher)
+    labelled, originals = load_manifest(data), load_manifest(photos)
+    run = partial(
+        recipe.run,
+        settings,
+        labelled,
+        originals,
+        teacher=predictor,
+        unlabelled=read_lists(unlabelled, exclude),
+        unlabelled_photos=read_lists(unlabelled_photos, exclude),
+        portraits=read_lists(portraits, exclude),
+    )
+    carry_out(run, output, resume=resume, allow_leakage=allow_leakage, dry_run=dry_run)

@@ -10,13 +10,13 @@ import numpy.typing as npt
 
 from facegauge.arrays import FloatArray, Pixels
 from facegauge.faces.framing import crop_frames
-from facegauge.faces.landmarks import landmark_vector
+from facegauge.faces.guide import guide_vector
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.results import Box, Point
 
 SPARSE = 2  # a frame with this many times the columns that are used is reduced to those first
 Crop = tuple[Pixels, FloatArray]
-"""A sampled face, (H, W, 3) uint8 at the input's size, and its landmark vector (10,)."""
+"""A sampled face, (H, W, 3) uint8 at the input's size, and its guide (11,), see `guide.py`."""
 
 
 def sample(pixels: Pixels, frame: Box, spec: PreprocessSpec) -> Pixels:
@@ -66,10 +66,10 @@ def face_crops(
         spec: framing, input size and number of crops.
 
     Returns:
-        A sampled crop and its landmark vector for each of the face's `crop_frames`.
+        A sampled crop and its guide for each of the face's `crop_frames`.
     """
     return tuple(
-        (sample(pixels, crop, spec), landmark_vector(points, crop))
+        (sample(pixels, crop, spec), guide_vector(points, crop, spec))
         for crop in crop_frames(frame, spec)
     )
 

@@ -19,6 +19,7 @@ RANGES: dict[str, tuple[Any, float, float]] = {
     "crops": (int, 1, 100),
 }
 INTERPOLATIONS = ("bicubic", "bilinear")
+LATER = ("interpolation",)  # fields that facegauge 0.2 does not have
 MAX_NORM, MIN_STD = 1000.0, 1e-6
 
 
@@ -93,8 +94,16 @@ class PreprocessSpec:
             object.__setattr__(self, name, tuple(values))  # JSON and TOML give lists
 
     def to_json(self) -> str:
-        """The spec as one line of JSON."""
-        return json.dumps(asdict(self))
+        """The spec as one line of JSON.
+
+        Fields of later versions are left out at their default, so that a network's fingerprint,
+        which covers this text, is what it was.
+        """
+        fields = asdict(self)
+        for name in LATER:
+            if fields[name] == getattr(type(self)(), name):
+                del fields[name]
+        return json.dumps(fields)
 
     @classmethod
     def from_json(cls, text: str) -> PreprocessSpec:

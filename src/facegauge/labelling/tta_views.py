@@ -1,4 +1,4 @@
-"""Views of a face for test-time augmentation: shifted and mirrored a little, with its landmarks."""
+"""Views of a face for test-time augmentation: shifted and mirrored a little, with its guide."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from facegauge.arrays import Pixels
 from facegauge.faces.framing import jittered
-from facegauge.faces.landmarks import mirror_landmarks
+from facegauge.faces.guide import mirror_guide
 from facegauge.faces.located import Located
 from facegauge.faces.sampling import Crop, face_crops
 from facegauge.faces.spec import PreprocessSpec
@@ -31,8 +31,8 @@ def tta_views(located: Located, spec: PreprocessSpec, count: int) -> tuple[View,
         count: of views, 1 or more.
 
     Returns:
-        `count` views, each with the crops of the face and where its five points lie in them; none
-        of a picture without a face.
+        `count` views, each with the crops of the face and their guides; none of a picture without
+        a face.
     """
     if located.pixels is None:
         return ()
@@ -48,6 +48,6 @@ def tta_views(located: Located, spec: PreprocessSpec, count: int) -> tuple[View,
 
 
 def _mirrored(crop: Crop) -> Crop:
-    pixels, landmarks = crop
+    pixels, guide = crop
     flipped: Pixels = np.ascontiguousarray(pixels[:, ::-1])
-    return flipped, mirror_landmarks(landmarks)
+    return flipped, mirror_guide(guide)

@@ -15,6 +15,7 @@ from facegauge.errors import UsageError
 # references from nn/ to training/; imports never go in that direction.
 KINDS = {
     "regressor": "facegauge.nn.regressor:Regressor",
+    "sized_regressor": "facegauge.nn.sized:SizedRegressor",
     "ensemble": "facegauge.nn.ensemble:Ensemble",
     "curved": "facegauge.nn.curved:Curved",
     "degradation_encoder": "facegauge.training.methods.dsl_fiqa.encoder:DegradationEncoder",

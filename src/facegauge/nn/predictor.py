@@ -28,7 +28,8 @@ class TorchPredictor:
     Args:
         name: for people, and for the column `scorer` of tables.
         network: (n, 3, H, W) normalised float32 -> (n,) scores. If its attribute `uses_landmarks`
-            is true, it also takes (n, 10) landmarks, see `faces.landmarks.landmark_vector`.
+            is true, it also takes (n, 10) landmarks, if `uses_size` is, (n, 1) sizes; see
+            `faces.guide`.
         spec: how a face becomes the network's input.
         version: of the network, if it has one.
         members: the parts of an ensemble by name; they see the same crops.
@@ -44,7 +45,7 @@ class TorchPredictor:
         members: Mapping[str, nn.Module] | None = None,
     ) -> None:
         self.name, self.network, self.spec, self.version = name, network, spec, version
-        self.uses_landmarks = uses_landmarks(network)
+        self.uses_landmarks, self.uses_size = uses_landmarks(network), uses_size(network)
         self.members: Mapping[str, TorchPredictor] = {
             key: TorchPredictor(key, member, spec) for key, member in (members or {}).items()
         }
@@ -58,18 +59,18 @@ class TorchPredictor:
             digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
         return digest.hexdigest()
 
-    def predict(self, images: FloatArray, landmarks: FloatArray | None = None) -> Scores:
+    def predict(self, images: FloatArray, guide: FloatArray | None = None) -> Scores:
         """Scores of normalised crops, as the network gives them.
 
         Args:
             images: (n, 3, H, W) normalised float32.
-            landmarks: (n, 10), see `faces.landmarks.landmark_vector`; not read by networks that do
-                not use landmarks. None: zeros, which mean that they are unknown.
+            guide: (n, 10) landmarks or (n, 1) sizes, see `faces.guide`; not read by networks
+                that use neither. None: unknown.
 
         Returns:
             (n,) float64, not clipped.
         """
-        return _predict(self.network, torch.from_numpy(images), landmarks)
+        return _predict(self.network, torch.from_numpy(images), guide)
 
 
 def open_run_predictor(folder: str | os.PathLike[str]) -> TorchPredictor:
@@ -88,11 +89,16 @@ def uses_landmarks(network: nn.Module) -> bool:
     return bool(getattr(network, "uses_landmarks", False))
 
 
+def uses_size(network: nn.Module) -> bool:
+    """Whether a network takes the size of a face as a second input."""
+    return bool(getattr(network, "uses_size", False))
+
+
 def predict_views(
     network: nn.Module,
     spec: PreprocessSpec,
     views: Pixels,
-    landmarks: FloatArray | None = None,
+    guide: FloatArray | None = None,
     *,
     batch_size: int = 64,
     what: str = "scoring",
@@ -100,10 +106,11 @@ def predict_views(
     """Scores of sampled views, in evaluation mode; the network's own mode is restored.
 
     Args:
-        network: (n, 3, H, W) normalised float32, and (n, 10) landmarks if it uses them -> (n,).
+        network: (n, 3, H, W) normalised float32, and (n, 10) landmarks or (n, 1) sizes if it uses
+            them -> (n,).
         spec: normalisation of the network's input.
         views: (n, H, W, 3) uint8, of the network's input size.
-        landmarks: (n, 10), see `faces.landmarks.landmark_vector`; None: unknown.
+        guide: the landmarks or sizes, see `faces.guide`; None: unknown.
         batch_size: views that the network sees at a time.
         what: the step's name while it is shown, see `progress.track`.
 
@@ -116,17 +123,18 @@ def predict_views(
     for start in track(starts, what, total=len(views), unit="views", each=batch_size):
         rows = slice(start, start + batch_size)
         images = normalise(torch.from_numpy(views[rows]).to(_device(network)))
-        scores.append(_predict(network, images, None if landmarks is None else landmarks[rows]))
+        scores.append(_predict(network, images, None if guide is None else guide[rows]))
     return np.concatenate(scores)
 
 
-def _predict(network: nn.Module, images: Tensor, landmarks: FloatArray | None) -> Scores:
+def _predict(network: nn.Module, images: Tensor, guide: FloatArray | None) -> Scores:
     device = _device(network)
     inputs = [images.to(device).contiguous(memory_format=torch.channels_last)]  # faster on a CPU
     if uses_landmarks(network):
-        if landmarks is None:
-            landmarks = np.zeros((len(images), 10), np.float32)
-        inputs.append(torch.from_numpy(landmarks).to(device))
+        known = np.zeros((len(images), 10), np.float32) if guide is None else guide
+        inputs.append(torch.from_numpy(known).to(device))
+    elif uses_size(network) and guide is not None:
+        inputs.append(torch.from_numpy(guide).to(device))
     with _evaluation_mode(network), torch.inference_mode():
         scores: Scores = network(*inputs).float().cpu().numpy().astype(np.float64)
     if scores.shape != (len(images),):

@@ -18,7 +18,7 @@ from facegauge.faces.landmarks import LANDMARK_SIZE, MIRROR_ORDER
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.nn.heatmap import network_outputs
 from facegauge.nn.onnx_state import RUN_KEY, is_rounded, parse_model, read_state
-from facegauge.nn.predictor import uses_landmarks
+from facegauge.nn.predictor import uses_landmarks, uses_size
 from facegauge.onnx_runtime import import_onnxruntime
 from facegauge.training.onnx_graph import compact
 from facegauge.zoo.onnx_model import SPEC_KEY
@@ -37,12 +37,13 @@ class Shipped(nn.Module):
 
     Attributes:
         uses_landmarks: whether it also takes landmarks, (N, 10), see `landmark_vector`.
+        uses_size: whether it also takes sizes, (N, 1), see `faces.guide`.
     """
 
     def __init__(self, network: nn.Module, flip: bool) -> None:
         super().__init__()
         self.network, self.flip = network, flip
-        self.uses_landmarks = uses_landmarks(network)
+        self.uses_landmarks, self.uses_size = uses_landmarks(network), uses_size(network)
 
     def forward(self, image: Tensor, *landmarks: Tensor) -> Tensor:
         """(N, 3, H, W), normalised, to (N,)."""
@@ -65,6 +66,8 @@ class Shipped(nn.Module):
 
 def _mirrored(landmarks: Tensor) -> Tensor:
     """`mirror_landmarks` on a batch, (N, 10), without numpy, so that it can be exported."""
+    if landmarks.shape[1] != LANDMARK_SIZE:
+        return landmarks  # a size
     places = landmarks.view(-1, 5, 2)[:, list(MIRROR_ORDER)]
     return (places * places.new_tensor([-1.0, 1.0])).flatten(1)
 
@@ -206,7 +209,9 @@ def check_onnx(shipped: Shipped, spec: PreprocessSpec, file: Path) -> float:
 def _given(
     shipped: Shipped, image: Tensor, generator: torch.Generator | None = None
 ) -> dict[str, Tensor]:
-    """The model's inputs by name; landmarks are drawn at random."""
+    """The model's inputs by name; landmarks and sizes are drawn at random."""
+    if shipped.uses_size:
+        return {"image": image, "size": torch.randn(len(image), 1, generator=generator)}
     if not shipped.uses_landmarks:
         return {"image": image}
     return {

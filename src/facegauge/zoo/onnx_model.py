@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 SPEC_KEY = "facegauge.spec"
 INPUT, OUTPUT = "image", "score"
 LANDMARKS = "landmarks"  # second input of networks that use landmarks
+SIZE = "size"  # second input of networks that are told the size of the face
 HEAT_MAP = "heat_map"  # second output, written by `facegauge export`
 MAPS = (HEAT_MAP, "quality", "confidence")  # the last two only for DSL-FIQA
 
@@ -62,17 +63,26 @@ class Model:
     @property
     def uses_landmarks(self) -> bool:
         """Whether the network takes each face's five points as a second input."""
-        return LANDMARKS in [value.name for value in self._session().get_inputs()]
+        return LANDMARKS in self._names
+
+    @property
+    def uses_size(self) -> bool:
+        """Whether the network takes each face's size as a second input."""
+        return SIZE in self._names
+
+    @property
+    def _names(self) -> list[str]:
+        return [value.name for value in self._session().get_inputs()]
 
     def __call__(
-        self, images: npt.NDArray[np.float32], landmarks: npt.NDArray[np.float32] | None = None
+        self, images: npt.NDArray[np.float32], guide: npt.NDArray[np.float32] | None = None
     ) -> npt.NDArray[np.float64]:
         """Compute the scores of a batch.
 
         Args:
             images: (N, 3, H, W) float32, normalised as the spec asks.
-            landmarks: (N, 10), see `landmark_vector`, for a network that uses landmarks; None:
-                zeros, which mean that they are unknown.
+            guide: landmarks (N, 10) or sizes (N, 1), see `faces.guide`, for a network that uses
+                them; None: unknown.
 
         Returns:
             (N,) float64, not clipped to 0..1.
@@ -81,7 +91,7 @@ class Model:
             ScorerError: the network cannot be opened, or does not accept the batch.
         """
         try:
-            (scores,) = self._session().run([OUTPUT], self._inputs(images, landmarks))
+            (scores,) = self._session().run([OUTPUT], self._inputs(images, guide))
         except ScorerError:
             raise
         except Exception as error:
@@ -94,13 +104,13 @@ class Model:
         return np.asarray(scores, np.float64)
 
     def maps(
-        self, image: npt.NDArray[np.float32], landmarks: npt.NDArray[np.float32] | None = None
+        self, image: npt.NDArray[np.float32], guide: npt.NDArray[np.float32] | None = None
     ) -> dict[str, npt.NDArray[np.float32]]:
         """Compute the maps of one face.
 
         Args:
             image: (1, 3, H, W) float32, normalised as the spec asks.
-            landmarks: (1, 10), as for scores.
+            guide: (1, 10) or (1, 1), as for scores.
 
         Returns:
             Maps (h, w) by name. The mean of `heat_map` is the score; DSL-FIQA also has `quality`
@@ -118,18 +128,20 @@ class Model:
                 f"{HEAT_MAP!r}; export its run folder again with `facegauge export`"
             )
         names = [name for name in MAPS if name in outputs]
-        batches = session.run(names, self._inputs(image, landmarks))
+        batches = session.run(names, self._inputs(image, guide))
         return {name: maps[0] for name, maps in zip(names, batches, strict=True)}
 
     def _inputs(
-        self, images: npt.NDArray[np.float32], landmarks: npt.NDArray[np.float32] | None
+        self, images: npt.NDArray[np.float32], guide: npt.NDArray[np.float32] | None
     ) -> dict[str, npt.NDArray[np.float32]]:
         """The network's inputs by name."""
-        if not self.uses_landmarks:
-            return {INPUT: images}
-        if landmarks is None:
-            landmarks = np.zeros((len(images), LANDMARK_SIZE), np.float32)
-        return {INPUT: images, LANDMARKS: landmarks}
+        if self.uses_landmarks:
+            unknown = np.zeros((len(images), LANDMARK_SIZE), np.float32)
+            return {INPUT: images, LANDMARKS: unknown if guide is None else guide}
+        if self.uses_size:
+            unknown = np.full((len(images), 1), np.nan, np.float32)
+            return {INPUT: images, SIZE: unknown if guide is None else guide}
+        return {INPUT: images}
 
     def _session(self) -> onnxruntime.InferenceSession:
         # Two threads may open a session each; setdefault keeps one. A lock could be held forever
@@ -160,9 +172,10 @@ class Model:
             raise ScorerError(f"onnxruntime cannot open {self.folder}: {error}") from error
         inputs = [value.name for value in session.get_inputs()]
         outputs = [value.name for value in session.get_outputs()]
-        if inputs not in ([INPUT], [INPUT, LANDMARKS]) or OUTPUT not in outputs:
+        known = ([INPUT], [INPUT, LANDMARKS], [INPUT, SIZE])
+        if inputs not in known or OUTPUT not in outputs:
             raise ScorerError(
                 f"{self.folder}: expected a model with the input '{INPUT}', optionally "
-                f"'{LANDMARKS}', and the output '{OUTPUT}', got {inputs} and {outputs}"
+                f"'{LANDMARKS}' or '{SIZE}', and the output '{OUTPUT}', got {inputs} and {outputs}"
             )
         return session

@@ -11,7 +11,7 @@ from functools import partial
 
 import numpy as np
 
-from facegauge.arrays import Pixels
+from facegauge.arrays import FloatArray, Pixels
 from facegauge.data.manifests import Manifest
 from facegauge.errors import UsageError
 from facegauge.faces.detection import Detector
@@ -82,6 +82,11 @@ def load_framed(
 def sampled(framed: Sequence[Framed], spec: PreprocessSpec) -> Pixels:
     """The network's view of every picture, without jitter: (N, H, W, 3) uint8."""
     return np.stack([sample(picture.pixels, picture.frame, spec) for picture in framed])
+
+
+def sizes(framed: Sequence[Framed], spec: PreprocessSpec) -> FloatArray:
+    """What networks are told of each face's size: (N, 1) octaves, see `faces.guide`."""
+    return np.array([[np.log2(one.frame.width / spec.width)] for one in framed], np.float32)
 
 
 def _cut(located: Located, points: bool) -> tuple[Located, Framed | None]:

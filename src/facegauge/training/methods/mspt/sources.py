@@ -16,10 +16,10 @@ from torch.utils.data import Dataset
 from facegauge.data.manifests import Manifest, join_unlabelled
 from facegauge.evaluation.metrics import challenge
 from facegauge.faces.spec import PreprocessSpec
-from facegauge.nn.predictor import predict_views
+from facegauge.nn.predictor import predict_views, uses_size
 from facegauge.progress import track
 from facegauge.training.fit import Validate
-from facegauge.training.inputs.pictures import sampled
+from facegauge.training.inputs.pictures import sampled, sizes
 from facegauge.training.inputs.views import Batch, Framed, ViewBatches, ViewMaker
 from facegauge.training.settings import BatchPlan
 
@@ -121,12 +121,12 @@ def make_source_validation(
     def validate(network: nn.Module) -> dict[str, float]:
         figures = {}
         for name, pictures in held_out.items():
+            scores = []
             starts, total = range(0, len(pictures), BATCH_SIZE), len(pictures)
-            parts = track(starts, f"validating on {name}", total=total, each=BATCH_SIZE)
-            scores = [
-                predict_views(network, spec, sampled(pictures[row : row + BATCH_SIZE], spec))
-                for row in parts  # views of all need much memory
-            ]
+            for row in track(starts, f"validating on {name}", total=total, each=BATCH_SIZE):
+                some = pictures[row : row + BATCH_SIZE]  # views of all need much memory
+                told = sizes(some, spec) if uses_size(network) else None
+                scores.append(predict_views(network, spec, sampled(some, spec), told))
             labels = np.array([one.score for one in pictures], np.float64)
             figures[name] = challenge(np.concatenate(scores), labels)
         return {**figures, "val_score": fmean(figures.values())}

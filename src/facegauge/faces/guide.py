@@ -1,0 +1,44 @@
+"""What a network may be told about a face beside its pixels: its five points and its size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from facegauge.arrays import FloatArray
+from facegauge.faces.landmarks import LANDMARK_SIZE, landmark_vector, mirror_landmarks
+from facegauge.faces.spec import PreprocessSpec
+from facegauge.results import Box, Point
+
+
+def guide_vector(points: Sequence[Point], frame: Box, spec: PreprocessSpec) -> FloatArray:
+    """The landmark vector of a face, then its size.
+
+    Args:
+        points: as for `landmark_vector`.
+        frame: the part of the picture that the network gets, in the picture's pixels.
+        spec: its width is the unit of the size.
+
+    Returns:
+        (11,) float32: the landmarks (10,), then the size in octaves: 0 for a frame as wide as the
+        network's input, 1 for one twice as wide, negative for one that is enlarged.
+    """
+    octaves = np.log2(frame.width / spec.width)
+    return np.append(landmark_vector(points, frame), octaves).astype(np.float32)
+
+
+def mirror_guide(guide: FloatArray) -> FloatArray:
+    """The guide (11,) of the horizontally mirrored picture."""
+    landmarks = mirror_landmarks(guide[:LANDMARK_SIZE])
+    return np.append(landmarks, guide[LANDMARK_SIZE:]).astype(np.float32)
+
+
+def landmarks_of(guides: FloatArray) -> FloatArray:
+    """The landmarks (n, 10) in guides (n, 11)."""
+    return guides[:, :LANDMARK_SIZE]
+
+
+def sizes_of(guides: FloatArray) -> FloatArray:
+    """The sizes (n, 1), in octaves, in guides (n, 11)."""
+    return guides[:, LANDMARK_SIZE:]

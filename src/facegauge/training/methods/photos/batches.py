@@ -1,0 +1,140 @@
+"""Batches of photos, crops and views of the pool."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from facegauge.arrays import Pixels
+from facegauge.faces.sampling import sample
+from facegauge.faces.spec import PreprocessSpec
+from facegauge.training.inputs.views import Batch, Framed, jittered, walk
+from facegauge.training.methods.photos.config import PhotosConfig
+from facegauge.training.methods.photos.pool import Pool
+from facegauge.training.methods.photos.views import FILTERS, compressed, resized, tinted
+
+PHOTOS, CROPS = 0, 1  # the regimes
+LARGEST = 1600.0  # width of an enlarged frame, in pixels
+LEAST_FACTOR = 1.4  # of an enlargement
+COMPRESSED = 3e6  # values: larger pictures are not compressed anew, which takes long
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One view of a batch.
+
+    Attributes:
+        pixels: (H, W, 3) uint8.
+        score: the target.
+        regime: `PHOTOS` or `CROPS`.
+        labelled: whether the score is a label.
+        width: of the face's frame in its original, in pixels; nan where it is not known.
+        size: what the network is told, in octaves, see `faces.guide`.
+    """
+
+    pixels: Pixels
+    score: float
+    regime: int
+    labelled: bool
+    width: float
+    size: float
+
+
+class PhotoBatches(Dataset[Batch]):
+    """Maps a step to a batch.
+
+    A batch holds `views` (B, H, W, 3) uint8; `score`, `regime`, `is_label` and `width` (B,); and
+    `size` (B, 1).
+
+    Args:
+        pictures: by the names of `BatchConfig`; those of photos have frames, crops are whole.
+        pool: views with the teacher's scores.
+        spec: of the views.
+        config: how many of which, and how they are changed.
+        steps: batches in all.
+        seed: of everything that is drawn.
+        rank: this process among those of the run.
+        world: number of processes.
+    """
+
+    def __init__(
+        self,
+        pictures: Mapping[str, Sequence[Framed]],
+        pool: Pool,
+        spec: PreprocessSpec,
+        config: PhotosConfig,
+        *,
+        steps: int,
+        seed: int,
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
+        self.pictures, self.pool, self.spec, self.config = pictures, pool, spec, config
+        self.steps, self.seed, self.rank, self.world = steps, seed, rank, world
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __getitem__(self, step: int) -> Batch:
+        rng = np.random.default_rng([self.seed, step, self.rank])
+        turn, changes = step * self.world + self.rank, self.config.changes
+        views: list[View] = []
+        for place, (name, pictures) in enumerate(self.pictures.items()):
+            count = getattr(self.config.batch, name) if len(pictures) else 0
+            for row in walk(len(pictures), count, turn, self.seed + place):
+                make = self._photo if name.endswith("photos") else self._crop
+                views.append(replace(make(pictures[row], rng), labelled=name in LABELLED))
+        count = self.config.batch.pool if len(self.pool) else 0
+        for row in walk(len(self.pool), count, turn, self.seed + len(self.pictures)):
+            pool = self.pool
+            score, width = float(pool.scores[row]), float(pool.widths[row])
+            size = float(pool.sizes[row])
+            views.append(View(pool.views[row], score, PHOTOS, False, width, size))
+        pixels, sizes = [], []
+        for view in views:
+            sizes.append([np.nan if rng.random() < changes.untold else view.size])
+            shown = tinted(view.pixels, rng) if rng.random() < changes.tint else view.pixels
+            pixels.append(shown[:, ::-1] if rng.random() < 0.5 else shown)
+        return {
+            "views": torch.from_numpy(np.stack(pixels)),
+            "score": torch.tensor([view.score for view in views]),
+            "regime": torch.tensor([view.regime for view in views]),
+            "is_label": torch.tensor([view.labelled for view in views]),
+            "width": torch.tensor([view.width for view in views]),
+            "size": torch.tensor(sizes),
+        }
+
+    def _photo(self, one: Framed, rng: np.random.Generator) -> View:
+        changes, pixels, claim = self.config.changes, one.pixels, 0.0
+        frame = jittered(one.frame, self.config.views, rng)
+        if rng.random() < changes.enlarge:
+            factor = np.exp(rng.uniform(np.log(LEAST_FACTOR), np.log(changes.max_enlarge)))
+            factor = min(factor, LARGEST / frame.width)
+            if factor > 1:
+                how = FILTERS[rng.integers(len(FILTERS))]
+                pixels, frame = resized(pixels, frame, factor, how)
+                if rng.random() < 0.3:
+                    pixels = compressed(pixels, int(rng.integers(85, 97)))
+        elif rng.random() < changes.claim:  # sampled points of an enlargement are these same pixels
+            claim = rng.uniform(0, np.log2(changes.max_enlarge))
+        elif rng.random() < changes.photo_jpeg and pixels.size < COMPRESSED:
+            pixels = compressed(pixels, int(rng.integers(80, 97)))
+        view = sample(pixels, frame, self.spec)
+        size = claim + np.log2(frame.width / self.spec.width)
+        return View(view, one.score or 0.0, PHOTOS, False, one.frame.width, float(size))
+
+    def _crop(self, one: Framed, rng: np.random.Generator) -> View:
+        pixels = one.pixels
+        if rng.random() < self.config.changes.crop_jpeg:
+            pixels = compressed(pixels, int(rng.integers(60, 96)))
+        frame = jittered(one.frame, self.config.views, rng)
+        size = float(np.log2(frame.width / self.spec.width))
+        view = sample(pixels, frame, self.spec)
+        return View(view, one.score or 0.0, CROPS, False, float("nan"), size)
+
+
+LABELLED = ("photos", "crops")

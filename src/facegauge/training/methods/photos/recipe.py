@@ -1,0 +1,189 @@
+"""Training for photos as people have them, and for crops, at once.
+
+Labels of CelebA's crops follow what the originals resolve: a scorer that learned from crops alone
+scores photos too high. One that learns from the few labelled photos alone forgets the crops, so
+both are learned together, as MSPT (arXiv 2508.07590) replays earlier pictures. All else is our
+choice. In order:
+1. a teacher is fitted to the labelled photos: ridge regression on the start's frozen features and
+   on the size of the face, which it is told;
+2. it scores unlabelled photos and portraits, and a pool of views: large faces at known widths;
+   degraded copies get the share of the clean score that the start gives them;
+3. a teacher of the caller's scores unlabelled crops;
+4. the network learns all of these; see `nn.sized` for what it is told. Enlarged and tinted views
+   keep their labels, so that neither an enlargement nor a loss of colour moves a score; it also
+   learns to estimate the width of the face in its original.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from facegauge.data.leakage import refuse_leaks, without_leaks
+from facegauge.data.manifests import Manifest
+from facegauge.errors import UsageError
+from facegauge.faces.spec import PreprocessSpec
+from facegauge.nn.regressor import Regressor
+from facegauge.nn.sized import SizedRegressor
+from facegauge.predictors import Predictor
+from facegauge.training.context import TrainingContext, begin_run, describe, load_pretrained
+from facegauge.training.inputs.views import Framed
+from facegauge.training.methods.mspt.sources import make_source_validation, split_held_out
+from facegauge.training.methods.photos.batches import PhotoBatches
+from facegauge.training.methods.photos.config import PhotosConfig
+from facegauge.training.methods.photos.objective import PhotoObjective
+from facegauge.training.methods.photos.pool import PoolMaker
+from facegauge.training.methods.photos.teacher import Face, SizedTeacher
+from facegauge.training.settings import PseudoLabelConfig
+
+SYSTEM = "photos"
+FEWEST = 20  # labelled photos that a teacher can be fitted to
+SOME = 500  # photos whose features standardise those that sizes are estimated from
+
+logger = logging.getLogger(__name__)
+
+
+def run(
+    config: PhotosConfig,
+    data: Manifest,
+    photos: Manifest,
+    out: Path,
+    *,
+    teacher: Predictor,
+    unlabelled: Sequence[Manifest] = (),
+    unlabelled_photos: Sequence[Manifest] = (),
+    portraits: Sequence[Manifest] = (),
+    resume: bool = False,
+    allow_leakage: bool = False,
+) -> dict[str, float]:
+    """Train into the run folder `out`.
+
+    Args:
+        config: a preset, with overrides; see `training.config.load_preset`.
+        data: labelled crops, framed as the labels saw them, with splits train and val.
+        photos: labelled photos at their own size, with splits train and val.
+        out: the run folder.
+        teacher: scores `unlabelled`, mapped to the labels' scale by a curve fitted to val.
+        unlabelled: crops without labels.
+        unlabelled_photos: photos without labels.
+        portraits: large, sharp portraits, for the pool; an eighth is held out where a list has no
+            splits.
+        resume: continue with what `out` holds.
+        allow_leakage: train although splits share pictures or people, and on unlabelled pictures
+            that another list has too. Otherwise the first are refused and the second left out.
+
+    Returns:
+        (SRCC + PLCC) / 2 on val, of photos and of crops, and their mean, `val_score`.
+
+    Raises:
+        UsageError: leaks between the splits, no train or val rows, too few photos, or `out` is in
+            use and `resume` is off.
+    """
+    spec = config.input.spec
+    context = begin_run(
+        config, data, [], out, spec=spec, resume=resume, allow_leakage=allow_leakage
+    )
+    parts = {split: photos.where(split=split) for split in ("train", "val")}
+    if not allow_leakage:
+        refuse_leaks(photos)
+        parts["train"] = without_leaks(parts["train"], [data.where(split="val")])
+        unlabelled = [without_leaks(one, [data, photos]) for one in unlabelled]
+        held = [data.where(split="val"), parts["val"]]
+        unlabelled_photos = [
+            without_leaks(one, [*held, parts["train"]]) for one in unlabelled_photos
+        ]
+        portraits = [without_leaks(one, [data, photos]) for one in portraits]
+    sharp, _ = split_held_out(portraits)
+    lists = [parts["train"], *unlabelled, *unlabelled_photos, sharp]
+    context = context.recorded(data=[*context.record["data"], *describe(lists)])
+
+    network = load_pretrained(config.start, config.backbone)
+    labelled = context.load(parts["train"], "auto")
+    if len(labelled) < FEWEST:
+        raise UsageError(f"{photos.source}: expected {FEWEST} or more photos of train with a face")
+    sized = fit_teacher(network, labelled, config, spec)
+    scored = [scored_by(sized, context.load(one, "auto")) for one in unlabelled_photos]
+    large = scored_by(sized, context.load(sharp, "auto"))
+    more = [framed for one in scored for framed in one]
+    maker = PoolMaker(sized, spec, config.pool, config.views)
+    pool = maker.make(out / "pool.npz", [*labelled, *more, *large])
+    pictures = {
+        "photos": labelled,
+        "unlabelled_photos": more,
+        "crops": context.maker.pictures,
+        "unlabelled": label_crops(context, teacher, unlabelled),
+    }
+    held_out = {
+        "photos": context.load(parts["val"], "auto"),
+        "crops": context.load(context.val, "whole"),
+    }
+    validate = make_source_validation(held_out, spec)
+    network = told_size(network, sized, labelled[:SOME], spec)
+    replace(context, validate=validate).fit(
+        "",
+        network,
+        PhotoObjective(spec, config.objective),
+        partial(PhotoBatches, pictures, pool, spec, config),
+        config.fit,
+        system=SYSTEM,
+    )
+    network.eval()
+    figures = dict(validate(network))
+    logger.info("%s", ", ".join(f"{name} {value:.4f}" for name, value in figures.items()))
+    return figures
+
+
+def fit_teacher(
+    network: Regressor, photos: Sequence[Framed], config: PhotosConfig, spec: PreprocessSpec
+) -> SizedTeacher:
+    """The teacher of photos, at inputs of the spec's shape."""
+    specs = [
+        replace(spec, width=width, height=round(width * spec.height / spec.width))
+        for width in config.teacher.widths
+    ]
+    labels = np.array([one.score for one in photos], np.float64)
+    faces = [_face(one) for one in photos]
+    return SizedTeacher(network, specs, faces, labels, config.teacher.penalty)
+
+
+def scored_by(teacher: SizedTeacher, pictures: Sequence[Framed]) -> list[Framed]:
+    """Pictures with the teacher's scores."""
+    if not pictures:
+        return []
+    scores = teacher([_face(one) for one in pictures]).tolist()
+    return [replace(one, score=score) for one, score in zip(pictures, scores, strict=True)]
+
+
+def label_crops(
+    context: TrainingContext, teacher: Predictor, lists: Sequence[Manifest]
+) -> list[Framed]:
+    """Crops with pseudo-labels, which the run folder keeps."""
+    found: list[Framed] = []
+    for number, one in enumerate(lists):
+        table = context.out / f"unlabelled_{number}.csv"
+        some, _ = context.pseudo_labelled(table, teacher, one, "whole", PseudoLabelConfig())
+        found += some
+    return found
+
+
+def told_size(
+    network: Regressor, teacher: SizedTeacher, pictures: Sequence[Framed], spec: PreprocessSpec
+) -> SizedRegressor:
+    """The start, with what it needs to estimate sizes and to be told them."""
+    if isinstance(network, SizedRegressor):
+        return network
+    sized = SizedRegressor.from_regressor(network)
+    features = teacher.features(spec, [_face(one) for one in pictures])
+    sized.mean.copy_(torch.from_numpy(features.mean(0)))
+    sized.deviation.copy_(torch.from_numpy(features.std(0) + 0.02 * features.std()))
+    return sized
+
+
+def _face(one: Framed) -> Face:
+    return one.pixels, one.frame
