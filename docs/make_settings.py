@@ -24,6 +24,7 @@ COMMANDS = {
     "efficient_fiqa": "train efficient",
     "mspt": "train mspt",
     "dsl_fiqa": "train dsl",
+    "photos": "train photos",
 }
 HEAD = """\
 # Settings

@@ -57,6 +57,7 @@ TRAINED = {
     "efficient": "efficient_fiqa",
     "mspt": "mspt",
     "dsl": "dsl_fiqa",
+    "photos": "photos",
 }
 
 

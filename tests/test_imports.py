@@ -31,6 +31,7 @@ ROOMS = (
     ("predictors",),
     ("tables",),
     ("scorer",),
+    ("default_scorer",),
     ("selection", "remaining"),
     ("data",),
     ("evaluation",),
@@ -39,7 +40,7 @@ ROOMS = (
     ("training",),
     tuple(
         f"training.methods.{name}"
-        for name in ("light_ensemble", "efficient_fiqa", "mspt", "dsl_fiqa")
+        for name in ("finetune", "photos", "light_ensemble", "efficient_fiqa", "mspt", "dsl_fiqa")
     ),
     ("cli",),
     ("__main__",),

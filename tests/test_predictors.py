@@ -28,7 +28,7 @@ from toys import TOY_SPEC, ToyPredictor
 
 
 def crop(level: int, mark: float = 0.0) -> Crop:
-    return np.full((32, 24, 3), level, np.uint8), np.full(10, mark, np.float32)
+    return np.full((32, 24, 3), level, np.uint8), np.full(11, mark, np.float32)
 
 
 def test_a_scorer_is_a_predictor(toy_scorer: Path) -> None:

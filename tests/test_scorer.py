@@ -17,7 +17,7 @@ from onnx import helper, numpy_helper
 from PIL import Image
 
 import facegauge
-from facegauge import scorer as scorer_module
+from facegauge import default_scorer as default_module
 from facegauge import selection
 from facegauge.errors import PictureError, ScorerError, UsageError
 from facegauge.faces.framing import crop_frames, frame_around
@@ -437,7 +437,7 @@ def test_one_or_several_pictures_for_the_function(
     toy_scorer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scorer = Scorer(toy_scorer, faces="whole")
-    monkeypatch.setattr(scorer_module, "default_scorer", lambda: scorer)
+    monkeypatch.setattr(default_module, "default_scorer", lambda: scorer)
     kinds = every_kind(tmp_path)
     for name, source in kinds.items():
         found = facegauge.score(source)
@@ -472,7 +472,7 @@ def test_a_pandas_series_is_a_list_of_pictures(
 ) -> None:
     pandas = pytest.importorskip("pandas")
     scorer = Scorer(toy_scorer, faces="whole")
-    monkeypatch.setattr(scorer_module, "default_scorer", lambda: scorer)
+    monkeypatch.setattr(default_module, "default_scorer", lambda: scorer)
     series = pandas.Series([str(grey("a.png", 51)), str(grey("b.png", 102))], index=[5, 3])
     found = facegauge.score(series)
     assert [result.score for result in found] == pytest.approx([0.2, 0.4], abs=1e-5)
@@ -560,7 +560,7 @@ def test_the_public_functions_use_one_scorer(
     toy_scorer: Path, grey: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scorer = Scorer(toy_scorer, faces="whole")
-    for module in (scorer_module, selection):
+    for module in (default_module, selection):
         monkeypatch.setattr(module, "default_scorer", lambda: scorer)
     dark, light = grey("x/dark.png", 51), grey("x/y/light.png", 204)
     (dark.parent / "bad.png").write_text("bad")

@@ -13,12 +13,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from facegauge.default_scorer import score
     from facegauge.errors import FacegaugeError
     from facegauge.evaluation.compare import compare
     from facegauge.faces.located import Prepared
     from facegauge.results import Box, Face, FaceScore, HeatMap, ImageScore, Status
     from facegauge.schema import Column
-    from facegauge.scorer import Scorer, score
+    from facegauge.scorer import Scorer
     from facegauge.selection import best
     from facegauge.tables.cells import path_from_cell
 
@@ -47,7 +48,8 @@ _MODULES = {
     "FacegaugeError": "errors",
     **dict.fromkeys(("Box", "Face", "FaceScore", "HeatMap", "ImageScore", "Status"), "results"),
     "Prepared": "faces.located",
-    **dict.fromkeys(("Scorer", "score"), "scorer"),
+    "Scorer": "scorer",
+    "score": "default_scorer",
     "best": "selection",
     "compare": "evaluation.compare",
     "path_from_cell": "tables.cells",

@@ -97,6 +97,11 @@ class OnnxPredictor:
         """Scores of normalised crops, see `Predictor.predict`."""
         return self.model(images, guide)
 
+    def maps(self, crop: Crop) -> dict[str, FloatArray]:
+        """The maps (h, w) of one crop by name, see `zoo.onnx_model.Model.maps`."""
+        pixels, guide = crop
+        return self.model.maps(to_tensor(pixels, self.spec)[None], guide_for(self, [guide]))
+
 
 def guide_for(predictor: Predictor, guides: Sequence[FloatArray]) -> FloatArray | None:
     """What a predictor is told of crops beside their pixels.

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
 from itertools import islice
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,15 +17,14 @@ from facegauge.faces.extraction import FaceExtractor
 from facegauge.faces.located import Located, Prepared
 from facegauge.faces.lookahead import default_threads
 from facegauge.faces.policy import ExtractionPolicy
-from facegauge.faces.sampling import to_tensor
 from facegauge.factors import Factor, measure_face, resolve, schema_with
 from facegauge.images.costs import MAX_PIXELS
-from facegauge.images.sources import check_source, check_sources, is_pair, is_picture
-from facegauge.predictors import OnnxPredictor, guide_for, in_batches, predict_faces
+from facegauge.images.sources import check_source, check_sources
+from facegauge.predictors import OnnxPredictor, in_batches, predict_faces
 from facegauge.results import NO_FACTORS, Face, FaceScore, HeatMap, ImageScore, Status
 
 if TYPE_CHECKING:
-    from facegauge.images.sources import Picture, Source
+    from facegauge.images.sources import Source
     from facegauge.schema import Value
     from facegauge.tables.scores import ScoreTable
 
@@ -244,9 +242,7 @@ class Scorer:
             raise UsageError(
                 f"expected face to be a number from 0 to {len(picture.crops) - 1}, got {face}"
             )
-        pixels, guide = picture.crops[face][0]
-        told = guide_for(self._predictor, [guide])
-        maps = self._predictor.model.maps(to_tensor(pixels, self.spec)[None], told)
+        maps = self._predictor.maps(picture.crops[face][0])
         turn = -picture.turns[face]  # back to how the face is in the picture
         maps = {name: np.rot90(values, turn) for name, values in maps.items()}
         return HeatMap(
@@ -311,38 +307,3 @@ class Scorer:
         score = min(max(score, 0.0), 1.0)
         low, high, percentile, band = self.card.calibration.describe(score)
         return FaceScore(score, low, high, percentile, band, face, factors)
-
-
-@overload
-def score(source: Picture) -> ImageScore: ...  # type: ignore[overload-overlap]  # text iterates
-@overload
-def score(source: Iterable[Source]) -> list[ImageScore]: ...
-def score(source: Any) -> ImageScore | list[ImageScore]:
-    """Score one picture, or several of them, with the default scorer.
-
-    Args:
-        source: a path, the bytes of a picture file, an open binary file, a PIL image, an array
-            (H, W, 3) of uint8, uint16 or floats in 0..1, or a torch tensor (3, H, W) or (H, W, 3)
-            of uint8 or floats in 0..1; or any iterable of such: a list, a generator, `Path.glob`,
-            a pandas Series, an array or a tensor of four dimensions. A pair (name, picture) gives
-            the picture its name; but a tuple of two paths is two pictures. Paths of folders are
-            not walked.
-
-    Returns:
-        An `ImageScore`; of several pictures a list of them in the same order.
-
-    Raises:
-        UsageError: neither a picture nor an iterable.
-    """
-    single = is_picture(source)
-    if is_pair(source) and not isinstance(source[1], str | os.PathLike):
-        single = is_picture(source[1])
-    if isinstance(source, Iterable) and not single:
-        return list(default_scorer().score_iter(source))
-    return default_scorer().score(source)
-
-
-@cache
-def default_scorer() -> Scorer:
-    """The default scorer, opened at the first call."""
-    return Scorer()

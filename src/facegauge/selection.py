@@ -10,11 +10,12 @@ from collections.abc import Iterable
 from itertools import count
 from pathlib import Path
 
+from facegauge.default_scorer import default_scorer
 from facegauge.errors import UsageError
 from facegauge.images.discovery import find_pictures
 from facegauge.images.suffixes import in_words
 from facegauge.results import ImageScore
-from facegauge.scorer import Scorer, default_scorer
+from facegauge.scorer import Scorer
 
 logger = logging.getLogger(__name__)
 

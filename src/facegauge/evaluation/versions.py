@@ -10,12 +10,13 @@ from pathlib import Path, PurePath
 import numpy as np
 
 from facegauge.arrays import Scores
+from facegauge.default_scorer import default_scorer
 from facegauge.errors import UsageError
 from facegauge.evaluation.pairing import Pairs, best_pairs, name
 from facegauge.evaluation.table_scores import TableOptions, is_table, read_scores
 from facegauge.images.discovery import find_pictures
 from facegauge.results import ImageScore
-from facegauge.scorer import Scorer, default_scorer
+from facegauge.scorer import Scorer
 
 StrPath = str | os.PathLike[str]
 

@@ -1,4 +1,4 @@
-"""What a network may be told about a face beside its pixels: its five points and its size."""
+"""What a network may be told of a face beside its pixels: its five points and its size."""
 
 from __future__ import annotations
 
@@ -21,11 +21,21 @@ def guide_vector(points: Sequence[Point], frame: Box, spec: PreprocessSpec) -> F
         spec: its width is the unit of the size.
 
     Returns:
-        (11,) float32: the landmarks (10,), then the size in octaves: 0 for a frame as wide as the
-        network's input, 1 for one twice as wide, negative for one that is enlarged.
+        (11,) float32: the landmarks (10,), then the size, see `octaves`.
+
+    Raises:
+        UsageError: as `landmark_vector`.
     """
-    octaves = np.log2(frame.width / spec.width)
-    return np.append(landmark_vector(points, frame), octaves).astype(np.float32)
+    size = octaves(frame, spec)
+    return np.append(landmark_vector(points, frame), size).astype(np.float32)
+
+
+def octaves(frame: Box, spec: PreprocessSpec) -> float:
+    """The size of a face: log2 of the frame's width over that of the network's input.
+
+    0 for a frame as wide as the input, 1 for one twice as wide, negative for one that is enlarged.
+    """
+    return float(np.log2(frame.width / spec.width))
 
 
 def mirror_guide(guide: FloatArray) -> FloatArray:

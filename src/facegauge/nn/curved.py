@@ -19,7 +19,8 @@ class Curved(nn.Module):
     """A network and a curve on its score: a four-parameter logistic, or a line.
 
     The curves are those of `evaluation.logistic.FittedCurve`; here they are weights, so that they
-    can be trained further together with the network.
+    can be trained further together with the network. A network that can be told the size of the
+    face is not told it here: the curve is fitted to the scores that it gives without.
 
     Args:
         network: (N, 3, H, W) and, if it uses them, (N, 10) landmarks to (N,).

@@ -28,12 +28,12 @@ class Explainable(Protocol):
 class HasMaps(Protocol):
     """A network that gives several maps beside its scores."""
 
-    def outputs(self, x: Tensor, landmarks: Tensor | None = None) -> dict[str, Tensor]:
+    def outputs(self, x: Tensor, guide: Tensor | None = None) -> dict[str, Tensor]:
         """Scores and maps by name.
 
         Args:
             x: (N, 3, H, W), normalised.
-            landmarks: (N, 10), for a network that uses them; None: unknown.
+            guide: (N, 10) landmarks or (N, 1) sizes, for a network that uses them; None: unknown.
 
         Returns:
             `score` (N,); `heat_map` (N, h, w), whose means are the scores; other maps (N, h, w).
@@ -41,20 +41,20 @@ class HasMaps(Protocol):
         ...
 
 
-def network_outputs(network: nn.Module, image: Tensor, *landmarks: Tensor) -> dict[str, Tensor]:
+def network_outputs(network: nn.Module, image: Tensor, *guide: Tensor) -> dict[str, Tensor]:
     """The scores (N,) of a network and whatever maps (N, h, w) it has, by name.
 
     Args:
-        network: (N, 3, H, W) and, if it uses them, (N, 10) landmarks to (N,).
+        network: (N, 3, H, W) and, if it uses them, (N, 10) landmarks or (N, 1) sizes to (N,).
     """
     if isinstance(network, HasMaps):
-        return network.outputs(image, *landmarks)
+        return network.outputs(image, *guide)
     if isinstance(network, Explainable):
         # The score is taken from the map: onnxruntime runs the whole graph even where only the
         # score is asked for, so a map beside the pooled head would cost time at every score.
         heat = network.explain(image)
         return {"score": heat.mean((1, 2)), "heat_map": heat}
-    return {"score": network(image, *landmarks).reshape(-1)}
+    return {"score": network(image, *guide).reshape(-1)}
 
 
 def overlap_fractions(source: int, target: int) -> Tensor:

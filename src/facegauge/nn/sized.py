@@ -23,10 +23,18 @@ TYPICAL_SCORE, SCORE_GAIN, SIZE_GAIN = 0.4, 2.0, 0.5  # bring the inputs near -1
 class SizedRegressor(Regressor):
     """A `Regressor` whose score is corrected by the size of the face.
 
+    The correction depends on the score too, so `shift_head` adds what it says to the score before
+    the correction.
+
+    Args:
+        backbone, depths, bias, head: as for `Regressor`.
+
     Attributes:
         uses_size: true: the network takes sizes (N, 1) in octaves, see `faces.guide`.
         width: linear head that estimates the size from the standardised embedding.
         correction: small network from the size, its estimate, their difference and the score.
+        mean: (embedding_size,), standardises embeddings for `width`, with `deviation`.
+        deviation: (embedding_size,), above 0.
     """
 
     mean: Tensor
@@ -82,8 +90,18 @@ class SizedRegressor(Regressor):
         """Map normalised pictures (N, 3, H, W) and sizes (N, 1) to scores (N,)."""
         return self.score_embedding(self.embed(x), size)
 
+    def explain(self, x: Tensor) -> Tensor:
+        """Map normalised pictures to heat maps (N, h, w), whose means are the scores.
+
+        The scores are those of faces whose size is not known.
+        """
+        return self.outputs(x)["heat_map"]
+
     def outputs(self, x: Tensor, size: Tensor | None = None) -> dict[str, Tensor]:
-        """Scores (N,) and heat maps (N, h, w), whose means are the scores."""
+        """Scores (N,) and heat maps (N, h, w), whose means are the scores.
+
+        The correction is the same in every cell.
+        """
         maps = self.features(x)
         heat = self.heat_map(maps)
         plain = heat.mean((1, 2))

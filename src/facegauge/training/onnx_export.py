@@ -45,30 +45,33 @@ class Shipped(nn.Module):
         self.network, self.flip = network, flip
         self.uses_landmarks, self.uses_size = uses_landmarks(network), uses_size(network)
 
-    def forward(self, image: Tensor, *landmarks: Tensor) -> Tensor:
+    def forward(self, image: Tensor, *guide: Tensor) -> Tensor:
         """(N, 3, H, W), normalised, to (N,)."""
-        score: Tensor = self.network(image, *landmarks)
+        score: Tensor = self.network(image, *guide)
         if self.flip:
-            score = (score + self.network(image.flip(3), *map(_mirrored, landmarks))) / 2
+            score = (score + self.network(image.flip(3), *map(_mirrored, guide))) / 2
         return score.reshape(-1)
 
-    def outputs(self, image: Tensor, *landmarks: Tensor) -> dict[str, Tensor]:
+    def outputs(self, image: Tensor, *guide: Tensor) -> dict[str, Tensor]:
         """The score (N,) and whatever maps (N, h, w) the network has, by name."""
-        found = network_outputs(self.network, image, *landmarks)
+        found = network_outputs(self.network, image, *guide)
         if not self.flip:
             return found
-        mirrored = network_outputs(self.network, image.flip(3), *map(_mirrored, landmarks))
+        mirrored = network_outputs(self.network, image.flip(3), *map(_mirrored, guide))
         return {
             name: (value + (mirrored[name].flip(2) if value.ndim > 1 else mirrored[name])) / 2
             for name, value in found.items()
         }
 
 
-def _mirrored(landmarks: Tensor) -> Tensor:
-    """`mirror_landmarks` on a batch, (N, 10), without numpy, so that it can be exported."""
-    if landmarks.shape[1] != LANDMARK_SIZE:
-        return landmarks  # a size
-    places = landmarks.view(-1, 5, 2)[:, list(MIRROR_ORDER)]
+def _mirrored(guide: Tensor) -> Tensor:
+    """`mirror_landmarks` on a batch, (N, 10), without numpy, so that it can be exported.
+
+    Sizes (N, 1) stay as they are.
+    """
+    if guide.shape[1] != LANDMARK_SIZE:
+        return guide
+    places = guide.view(-1, 5, 2)[:, list(MIRROR_ORDER)]
     return (places * places.new_tensor([-1.0, 1.0])).flatten(1)
 
 
@@ -79,8 +82,8 @@ class _Traced(nn.Module):
         super().__init__()
         self.shipped = shipped
 
-    def forward(self, image: Tensor, *landmarks: Tensor) -> tuple[Tensor, ...]:
-        return tuple(self.shipped.outputs(image, *landmarks).values())
+    def forward(self, image: Tensor, *guide: Tensor) -> tuple[Tensor, ...]:
+        return tuple(self.shipped.outputs(image, *guide).values())
 
 
 def write_onnx(

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+
 import numpy as np
 from torch import nn
 
 from facegauge.data.manifests import Manifest
-from facegauge.evaluation.metrics import plcc, srcc
+from facegauge.evaluation.metrics import challenge, plcc, srcc
 from facegauge.faces.detection import Detector
 from facegauge.faces.landmarks import landmark_vector
 from facegauge.faces.spec import PreprocessSpec
-from facegauge.nn.predictor import predict_views
+from facegauge.nn.predictor import predict_views, uses_size
+from facegauge.progress import track
 from facegauge.training.fit import Validate
 from facegauge.training.fit_state import Figures
-from facegauge.training.inputs.pictures import load_framed, sampled
+from facegauge.training.inputs.pictures import load_framed, sampled, sizes
+from facegauge.training.inputs.views import Framed
+
+BATCH_SIZE = 64  # views that a network sees at a time
 
 
 def make_validation(
@@ -23,7 +30,7 @@ def make_validation(
     *,
     landmarks: bool = False,
     detector: Detector | None = None,
-    batch_size: int = 64,
+    batch_size: int = BATCH_SIZE,
 ) -> Validate:
     """SRCC and PLCC on labelled pictures, and `val_score`, their mean, by which weights are kept.
 
@@ -45,5 +52,31 @@ def make_validation(
         )
         figures = {"srcc": srcc(scores, labels), "plcc": plcc(scores, labels)}
         return {**figures, "val_score": (figures["srcc"] + figures["plcc"]) / 2}
+
+    return validate
+
+
+def make_source_validation(
+    held_out: Mapping[str, Sequence[Framed]], spec: PreprocessSpec
+) -> Validate:
+    """(SRCC + PLCC) / 2 on the held-out pictures of each source, and `val_score`, their mean.
+
+    Args:
+        held_out: pictures with labels or pseudo-labels, by source.
+        spec: what the network sees.
+    """
+
+    def validate(network: nn.Module) -> dict[str, float]:
+        figures = {}
+        for name, pictures in held_out.items():
+            scores = []
+            starts, total = range(0, len(pictures), BATCH_SIZE), len(pictures)
+            for row in track(starts, f"validating on {name}", total=total, each=BATCH_SIZE):
+                some = pictures[row : row + BATCH_SIZE]  # views of all need much memory
+                told = sizes(some, spec) if uses_size(network) else None
+                scores.append(predict_views(network, spec, sampled(some, spec), told))
+            labels = np.array([one.score for one in pictures], np.float64)
+            figures[name] = challenge(np.concatenate(scores), labels)
+        return {**figures, "val_score": fmean(figures.values())}
 
     return validate

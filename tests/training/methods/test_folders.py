@@ -17,8 +17,11 @@ NAMES = sorted(folder.name for folder in METHODS.iterdir() if (folder / "recipe.
 PAPERS = ["dsl_fiqa", "efficient_fiqa", "light_ensemble", "mspt"]
 
 
-def test_there_are_four_papers_and_fine_tuning() -> None:
-    assert sorted(NAMES) == sorted([*PAPERS, "finetune"])
+OURS = ["finetune", "photos"]
+
+
+def test_there_are_four_papers_and_two_methods_of_our_own() -> None:
+    assert sorted(NAMES) == sorted([*PAPERS, *OURS])
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -16,6 +16,7 @@ from facegauge.data.manifests import Manifest
 from facegauge.errors import UsageError
 from facegauge.faces.detection import Detector
 from facegauge.faces.extraction import FaceExtractor
+from facegauge.faces.guide import octaves
 from facegauge.faces.located import Located
 from facegauge.faces.policy import ExtractionPolicy
 from facegauge.faces.sampling import sample
@@ -86,7 +87,7 @@ def sampled(framed: Sequence[Framed], spec: PreprocessSpec) -> Pixels:
 
 def sizes(framed: Sequence[Framed], spec: PreprocessSpec) -> FloatArray:
     """What networks are told of each face's size: (N, 1) octaves, see `faces.guide`."""
-    return np.array([[np.log2(one.frame.width / spec.width)] for one in framed], np.float32)
+    return np.array([[octaves(one.frame, spec)] for one in framed], np.float32)
 
 
 def _cut(located: Located, points: bool) -> tuple[Located, Framed | None]:

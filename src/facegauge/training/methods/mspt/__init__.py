@@ -4,7 +4,7 @@ Where the parts are:
 
 - `recipe`: the run, the sources' pictures and labels, the training of one stage;
 - `stages`: the stages as they run, the two baselines, and the measure of forgetting;
-- `sources`: what each source holds out, mixed batches, validation on every source;
+- `sources`: what a source holds, and batches of several of them;
 - `portraits`: faces cut out of large portraits, with degraded copies;
 - `config`: every setting; `mspt.toml`: the presets.
 

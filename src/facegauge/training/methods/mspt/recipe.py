@@ -31,6 +31,7 @@ from facegauge.predictors import Predictor
 from facegauge.training.config import to_dict
 from facegauge.training.context import TrainingContext, begin_run, describe
 from facegauge.training.devices import this_process
+from facegauge.training.held_out import split_held_out
 from facegauge.training.inputs.views import Framed, ViewMaker
 from facegauge.training.methods.mspt.config import (
     SOURCES,
@@ -43,12 +44,11 @@ from facegauge.training.methods.mspt.sources import (
     MixedBatches,
     Source,
     evenly_spaced,
-    make_source_validation,
-    split_held_out,
 )
 from facegauge.training.methods.mspt.stages import Figures, forgetting, plan_stages
 from facegauge.training.objectives import Supervised, score_loss
 from facegauge.training.settings import BatchPlan
+from facegauge.training.validation import make_source_validation
 
 SYSTEM = "mspt"
 FACES = "auto"  # in unlabelled pictures: the largest face is detected

@@ -1,30 +1,16 @@
-"""The sources of pictures that MSPT mixes: what each holds out, mixed batches, and validation."""
+"""The sources of pictures that MSPT mixes, and batches of several of them."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
-from statistics import fmean
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import nn
 from torch.utils.data import Dataset
 
-from facegauge.data.manifests import Manifest, join_unlabelled
-from facegauge.evaluation.metrics import challenge
-from facegauge.faces.spec import PreprocessSpec
-from facegauge.nn.predictor import predict_views, uses_size
-from facegauge.progress import track
-from facegauge.training.fit import Validate
-from facegauge.training.inputs.pictures import sampled, sizes
 from facegauge.training.inputs.views import Batch, Framed, ViewBatches, ViewMaker
 from facegauge.training.settings import BatchPlan
-
-BATCH_SIZE = 64  # of validation
-HELD_OUT = 32  # of 256: of a list without splits
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,27 +26,6 @@ class Source:
     train: Sequence[Framed]
     held_out: Sequence[Framed]
     sharp: Sequence[Framed]
-
-
-def split_held_out(manifests: Sequence[Manifest]) -> tuple[Manifest, Manifest]:
-    """Unlabelled lists as one to train on and one that is held out.
-
-    A manifest with splits is divided into its train and val rows. Of one without, an eighth is held
-    out, selected by a hash of the file's name.
-    """
-    train, held_out = [], []
-    for manifest in manifests:
-        if manifest.splits is not None:
-            train.append(manifest.where(split="train"))
-            held_out.append(manifest.where(split="val"))
-            continue
-        selected = np.array([_is_held_out(path) for path in manifest.paths], bool)
-        train.append(manifest.take(~selected))
-        held_out.append(manifest.take(selected))
-    first, second = (
-        join_unlabelled([replace(one, splits=None) for one in side]) for side in (train, held_out)
-    )
-    return first, second
 
 
 def evenly_spaced(pictures: Sequence[Framed], count: int) -> Sequence[Framed]:
@@ -106,34 +71,3 @@ class MixedBatches(Dataset[Batch]):
         return {
             name: torch.cat([batch[name] for batch in batches if name in batch]) for name in names
         }
-
-
-def make_source_validation(
-    held_out: Mapping[str, Sequence[Framed]], spec: PreprocessSpec
-) -> Validate:
-    """(SRCC + PLCC) / 2 on the held-out pictures of each source, and `val_score`, their mean.
-
-    Args:
-        held_out: pictures with labels or pseudo-labels, by source.
-        spec: what the network sees.
-    """
-
-    def validate(network: nn.Module) -> dict[str, float]:
-        figures = {}
-        for name, pictures in held_out.items():
-            scores = []
-            starts, total = range(0, len(pictures), BATCH_SIZE), len(pictures)
-            for row in track(starts, f"validating on {name}", total=total, each=BATCH_SIZE):
-                some = pictures[row : row + BATCH_SIZE]  # views of all need much memory
-                told = sizes(some, spec) if uses_size(network) else None
-                scores.append(predict_views(network, spec, sampled(some, spec), told))
-            labels = np.array([one.score for one in pictures], np.float64)
-            figures[name] = challenge(np.concatenate(scores), labels)
-        return {**figures, "val_score": fmean(figures.values())}
-
-    return validate
-
-
-def _is_held_out(path: Path) -> bool:
-    name = path.name.encode(errors="surrogateescape")
-    return hashlib.sha256(name).digest()[0] < HELD_OUT

@@ -10,6 +10,7 @@ import torch
 from torch.utils.data import Dataset
 
 from facegauge.arrays import Pixels
+from facegauge.faces.guide import octaves
 from facegauge.faces.sampling import sample
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.training.inputs.views import Batch, Framed, jittered, walk
@@ -18,6 +19,7 @@ from facegauge.training.methods.photos.pool import Pool
 from facegauge.training.methods.photos.views import FILTERS, compressed, resized, tinted
 
 PHOTOS, CROPS = 0, 1  # the regimes
+LABELLED = ("photos", "crops")  # the sources whose scores are labels
 LARGEST = 1600.0  # width of an enlarged frame, in pixels
 LEAST_FACTOR = 1.4  # of an enlargement
 COMPRESSED = 3e6  # values: larger pictures are not compressed anew, which takes long
@@ -120,21 +122,17 @@ class PhotoBatches(Dataset[Batch]):
                 if rng.random() < 0.3:
                     pixels = compressed(pixels, int(rng.integers(85, 97)))
         elif rng.random() < changes.claim:  # sampled points of an enlargement are these same pixels
-            claim = rng.uniform(0, np.log2(changes.max_enlarge))
+            claim = float(rng.uniform(0, np.log2(changes.max_enlarge)))
         elif rng.random() < changes.photo_jpeg and pixels.size < COMPRESSED:
             pixels = compressed(pixels, int(rng.integers(80, 97)))
         view = sample(pixels, frame, self.spec)
-        size = claim + np.log2(frame.width / self.spec.width)
-        return View(view, one.score or 0.0, PHOTOS, False, one.frame.width, float(size))
+        size = claim + octaves(frame, self.spec)
+        return View(view, one.score or 0.0, PHOTOS, False, one.frame.width, size)
 
     def _crop(self, one: Framed, rng: np.random.Generator) -> View:
         pixels = one.pixels
         if rng.random() < self.config.changes.crop_jpeg:
             pixels = compressed(pixels, int(rng.integers(60, 96)))
         frame = jittered(one.frame, self.config.views, rng)
-        size = float(np.log2(frame.width / self.spec.width))
-        view = sample(pixels, frame, self.spec)
+        view, size = sample(pixels, frame, self.spec), octaves(frame, self.spec)
         return View(view, one.score or 0.0, CROPS, False, float("nan"), size)
-
-
-LABELLED = ("photos", "crops")

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from facegauge.arrays import Pixels, Scores
 from facegauge.data.degradations import degrade
+from facegauge.errors import UsageError
+from facegauge.faces.guide import octaves
 from facegauge.faces.sampling import sample
 from facegauge.faces.spec import PreprocessSpec
-from facegauge.results import Box
+from facegauge.training.devices import this_process
 from facegauge.training.inputs.views import Framed, jittered
 from facegauge.training.methods.photos.config import PoolConfig
 from facegauge.training.methods.photos.teacher import Face, SizedTeacher
@@ -75,19 +76,38 @@ class PoolMaker:
     def make(self, file: Path, pictures: Sequence[Framed]) -> Pool:
         """Make the pool, or read it from `file` if it is there.
 
+        Of several processes the main one makes it, and the others wait.
+
         Args:
             pictures: photos and portraits, with labels or the teacher's scores.
+
+        Raises:
+            UsageError: `file` holds another number of views, or views of another size.
         """
-        if not file.exists():
+        if this_process().is_main_process and not file.exists():
             rng = np.random.default_rng(self.config.seed)
             large = [one for one in pictures if one.frame.width >= self.config.min_frame]
             rows = self._shrunken(large or pictures, rng)
             rows += self._degraded(pictures, large or pictures, rng)
             fresh = file.with_suffix(".new.npz")
-            np.savez(fresh, allow_pickle=False, **self._columns(rows))
+            np.savez(fresh, **self._columns(rows))
             fresh.replace(file)
+        this_process().wait_for_everyone()
         with np.load(file) as found:
-            return Pool(*(found[field.name] for field in fields(Pool)))
+            pool = Pool(*(found[field.name] for field in fields(Pool)))
+        if pool.views.shape != self._shape:
+            shapes = pool.views.shape, self._shape
+            held, wanted = (f"{n} views of {w} x {h}" for n, h, w, _ in shapes)
+            raise UsageError(
+                f"{file} holds {held}, the settings ask for {wanted}; delete it to have it made "
+                "again, or choose another run folder"
+            )
+        return pool
+
+    @property
+    def _shape(self) -> tuple[int, int, int, int]:
+        count = self.config.shrunken + 2 * self.config.degraded
+        return count, self.spec.height, self.spec.width, 3
 
     def _shrunken(self, large: Sequence[Framed], rng: np.random.Generator) -> list[Row]:
         """Large faces at widths that are even on a logarithmic scale; none above its label."""
@@ -96,11 +116,10 @@ class PoolMaker:
             count = min(CHUNK, self.config.shrunken - len(rows))
             chosen = [_any(large, rng) for _ in range(count)]
             faces = [self._shrink(one, rng) for one in chosen]
-            for one, (pixels, frame), score in zip(chosen, faces, self.teacher(faces), strict=True):
-                view = sample(pixels, frame, self.spec)
-                rows.append(
-                    (view, min(float(score), one.score or 0.0), frame.width, self._size(frame))
-                )
+            scores = self.teacher(faces).tolist()
+            for one, (pixels, frame), said in zip(chosen, faces, scores, strict=True):
+                view, score = sample(pixels, frame, self.spec), min(said, one.score or 0.0)
+                rows.append((view, score, frame.width, octaves(frame, self.spec)))
             logger.info("pool: %d of %d shrunken views", len(rows), self.config.shrunken)
         return rows
 
@@ -131,20 +150,18 @@ class PoolMaker:
             ratios = np.minimum.accumulate(np.clip(scores / max(scores[0], 0.05), 0, 1))[1:]
             for copy, ratio, severity in zip(copies[1:], ratios.tolist(), severities, strict=True):
                 score = max(LEAST_SCORE, (one.score or 0.0) * ratio - STEP * severity)
-                rows.append((sample(copy, frame, self.spec), score, np.nan, self._size(frame)))
+                view = sample(copy, frame, self.spec)
+                rows.append((view, score, np.nan, octaves(frame, self.spec)))
             if (number + 1) % CHUNK == 0:
                 logger.info("pool: %d of %d degraded pairs", number + 1, self.config.degraded)
         return rows
 
-    def _columns(self, rows: list[Row]) -> dict[str, npt.NDArray[Any]]:
-        views = np.empty((len(rows), self.spec.height, self.spec.width, 3), np.uint8)
+    def _columns(self, rows: list[Row]) -> dict[str, Any]:
+        views = np.empty(self._shape, np.uint8)
         for place, row in enumerate(rows):
             views[place] = row[0]
         scores, widths, sizes = np.array([row[1:] for row in rows], np.float64).reshape(-1, 3).T
         return {"views": views, "scores": scores, "widths": widths, "sizes": sizes}
-
-    def _size(self, frame: Box) -> float:
-        return float(np.log2(frame.width / self.spec.width))
 
 
 def _any(pictures: Sequence[Framed], rng: np.random.Generator) -> Framed:

@@ -33,14 +33,16 @@ from facegauge.nn.regressor import Regressor
 from facegauge.nn.sized import SizedRegressor
 from facegauge.predictors import Predictor
 from facegauge.training.context import TrainingContext, begin_run, describe, load_pretrained
+from facegauge.training.held_out import split_held_out
+from facegauge.training.init_from import check_sources
 from facegauge.training.inputs.views import Framed
-from facegauge.training.methods.mspt.sources import make_source_validation, split_held_out
 from facegauge.training.methods.photos.batches import PhotoBatches
 from facegauge.training.methods.photos.config import PhotosConfig
 from facegauge.training.methods.photos.objective import PhotoObjective
 from facegauge.training.methods.photos.pool import PoolMaker
 from facegauge.training.methods.photos.teacher import Face, SizedTeacher
 from facegauge.training.settings import PseudoLabelConfig
+from facegauge.training.validation import make_source_validation
 
 SYSTEM = "photos"
 FEWEST = 20  # labelled photos that a teacher can be fitted to
@@ -82,16 +84,19 @@ def run(
         (SRCC + PLCC) / 2 on val, of photos and of crops, and their mean, `val_score`.
 
     Raises:
-        UsageError: leaks between the splits, no train or val rows, too few photos, or `out` is in
-            use and `resume` is off.
+        UsageError: leaks between the splits, no labels, no train or val rows, too few photos,
+            nothing to start from, or `out` is in use and `resume` is off.
     """
+    check_sources(config)
+    photos.labels()
+    parts = {split: photos.where(split=split) for split in ("train", "val")}
+    if not allow_leakage:
+        refuse_leaks(photos)
     spec = config.input.spec
     context = begin_run(
         config, data, [], out, spec=spec, resume=resume, allow_leakage=allow_leakage
     )
-    parts = {split: photos.where(split=split) for split in ("train", "val")}
     if not allow_leakage:
-        refuse_leaks(photos)
         parts["train"] = without_leaks(parts["train"], [data.where(split="val")])
         unlabelled = [without_leaks(one, [data, photos]) for one in unlabelled]
         held = [data.where(split="val"), parts["val"]]
@@ -106,7 +111,10 @@ def run(
     network = load_pretrained(config.start, config.backbone)
     labelled = context.load(parts["train"], "auto")
     if len(labelled) < FEWEST:
-        raise UsageError(f"{photos.source}: expected {FEWEST} or more photos of train with a face")
+        raise UsageError(
+            f"{photos.source}: expected {FEWEST} or more photos of train with a face, "
+            f"got {len(labelled)}"
+        )
     sized = fit_teacher(network, labelled, config, spec)
     scored = [scored_by(sized, context.load(one, "auto")) for one in unlabelled_photos]
     large = scored_by(sized, context.load(sharp, "auto"))

@@ -1,0 +1,40 @@
+"""What is held out of lists without labels: their val rows, or an eighth."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from facegauge.data.manifests import Manifest, join_unlabelled
+
+HELD_OUT = 32  # of 256: of a list without splits
+
+
+def split_held_out(manifests: Sequence[Manifest]) -> tuple[Manifest, Manifest]:
+    """Unlabelled lists as one to train on and one that is held out.
+
+    A manifest with splits is divided into its train and val rows. Of one without, an eighth is held
+    out, selected by a hash of the file's name.
+    """
+    train, held_out = [], []
+    for manifest in manifests:
+        if manifest.splits is not None:
+            train.append(manifest.where(split="train"))
+            held_out.append(manifest.where(split="val"))
+            continue
+        selected = np.array([_is_held_out(path) for path in manifest.paths], bool)
+        train.append(manifest.take(~selected))
+        held_out.append(manifest.take(selected))
+    first, second = (
+        join_unlabelled([replace(one, splits=None) for one in side]) for side in (train, held_out)
+    )
+    return first, second
+
+
+def _is_held_out(path: Path) -> bool:
+    name = path.name.encode(errors="surrogateescape")
+    return hashlib.sha256(name).digest()[0] < HELD_OUT
