@@ -19,6 +19,7 @@ from facegauge.evaluation.evaluate import predict
 from facegauge.faces.sampling import Crop, to_tensor
 from facegauge.predictors import (
     OnnxPredictor,
+    guide_for,
     in_batches,
     is_run,
     open_predictor,
@@ -72,6 +73,34 @@ def test_crops_reach_the_network_normalised_and_with_their_landmarks() -> None:
     ((images, landmarks),) = given
     assert images.dtype == np.float32 and landmarks.shape == (2, 10)
     assert np.array_equal(images[0], to_tensor(crop(9)[0], TOY_SPEC))
+
+
+class Told:
+    """A predictor of one's own that is told sizes, and gives them as scores."""
+
+    name, version, fingerprint, spec = "told", "", "", TOY_SPEC
+    uses_landmarks, uses_size = False, True
+
+    def predict(self, images: np.ndarray, guide: np.ndarray | None = None) -> np.ndarray:
+        assert guide is not None and guide.shape == (len(images), 1)
+        return guide[:, 0].astype(np.float64)
+
+
+def test_sizes_reach_the_networks_that_are_told_them() -> None:
+    guide = np.array([*[0.5] * 10, -1.25], np.float32)
+    face = [(crop(9)[0], guide)]
+    assert predict_faces(Told(), [face, [crop(9, 2.0)]], 1).tolist() == [-1.25, 2.0]
+    assert guide_for(Told(), [guide]).tolist() == [[-1.25]]  # type: ignore[union-attr]
+
+
+def test_a_predictor_of_ones_own_need_not_know_of_sizes() -> None:
+    """`ToyPredictor` has no `uses_size`."""
+    plain = ToyPredictor("plain", "", TOY_SPEC, lambda images: images.mean((1, 2, 3)))
+    assert not hasattr(plain, "uses_size")
+    assert guide_for(plain, [crop(0)[1]]) is None
+    assert predict_faces(plain, [[crop(51)]], 4) == pytest.approx([0.2], abs=1e-6)
+    pointed = ToyPredictor("points", "", TOY_SPEC, lambda *_: None, uses_landmarks=True)
+    assert guide_for(pointed, [crop(0, 0.5)[1]]).tolist() == [[0.5] * 10]  # type: ignore[union-attr]
 
 
 def test_batches_are_filled_by_crops_or_by_pictures() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
+
 import pytest
 
 from facegauge.errors import UsageError
@@ -13,6 +16,18 @@ def test_spec_survives_json() -> None:
     assert PreprocessSpec.from_json(spec.to_json()) == spec
     assert PreprocessSpec.from_json("{}") == PreprocessSpec()
     assert PreprocessSpec(mean=[0.5, 0.5, 0.5]).mean == (0.5, 0.5, 0.5)  # type: ignore[arg-type]
+
+
+def test_a_later_field_is_left_out_at_its_default() -> None:
+    """So that old networks keep their fingerprints, which cover this text."""
+    fields = json.loads(PreprocessSpec().to_json())
+    assert fields.keys() == asdict(PreprocessSpec()).keys() - {"interpolation"}
+    linear = PreprocessSpec(interpolation="bilinear")
+    assert json.loads(linear.to_json())["interpolation"] == "bilinear"
+    assert PreprocessSpec.from_json(linear.to_json()) == linear
+    old = json.dumps({**fields, "width": 178, "height": 218})  # as facegauge 0.2 writes it
+    assert PreprocessSpec.from_json(old) == PreprocessSpec(width=178, height=218)
+    assert PreprocessSpec.from_json(old).interpolation == "bicubic"
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,16 @@ class Pointed(nn.Module):
         return images.mean((1, 2, 3)) * 0 + landmarks.sum(1)
 
 
+class Sized(nn.Module):
+    """The size, or 7 where it is not told."""
+
+    uses_size = True
+
+    def forward(self, images: Tensor, size: Tensor | None = None) -> Tensor:
+        told = torch.full((len(images), 1), 7.0) if size is None else size
+        return images.mean((1, 2, 3)) * 0 + told[:, 0]
+
+
 def images(count: int = 7) -> np.ndarray:
     return np.random.default_rng(0).normal(size=(count, 3, 6, 5)).astype(np.float32)
 
@@ -82,6 +92,19 @@ def test_landmarks_reach_the_networks_that_use_them() -> None:
     blind = TorchPredictor("blind", Frozen(), SPEC)
     assert not blind.uses_landmarks
     assert blind.predict(images(2), marks) == pytest.approx(blind.predict(images(2)))
+
+
+def test_sizes_reach_the_networks_that_are_told_them() -> None:
+    sizes = np.array([[-1.5], [2.0]], np.float32)
+    sized = TorchPredictor("sized", Sized(), SPEC)
+    assert sized.uses_size and not sized.uses_landmarks
+    assert sized.predict(images(2), sizes).tolist() == [-1.5, 2.0]
+    assert sized.predict(images(2)).tolist() == [7.0, 7.0]
+    views = np.zeros((2, 6, 5, 3), np.uint8)
+    assert predict_views(Sized(), SPEC, views, sizes, batch_size=1).tolist() == [-1.5, 2.0]
+    blind = TorchPredictor("blind", Frozen(), SPEC)
+    assert not blind.uses_size
+    assert blind.predict(images(2), sizes) == pytest.approx(blind.predict(images(2)))
 
 
 def test_views_are_normalised_as_crops_are() -> None:

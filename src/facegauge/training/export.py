@@ -51,12 +51,12 @@ def export_run(
     """Write a scorer folder: `model.onnx` and `card.toml`.
 
     The model (opset 17, any batch size) has the input `image` and, for a network that uses them,
-    `landmarks`; the output `score` and the maps that the network has, `heat_map` among them. Its
-    metadata hold the spec and a description of the network and its training, so that training can
-    continue from the file. Weights are stored in half precision, or in float32 if that moved the
-    score of a val picture by 0.001 or more. The figures of the card are those of the stored
-    weights on the val split of `data`, pictures taken whole; percentiles refer to the labels of
-    its train split.
+    `landmarks` (N, 10) or `size` (N, 1), see `faces.guide`; the output `score` and the maps that
+    the network has, `heat_map` among them. Its metadata hold the spec and a description of the
+    network and its training, so that training can continue from the file. Weights are stored in
+    half precision, or in float32 if that moved the score of a val picture by 0.001 or more. The
+    figures of the card are those of the stored weights on the val split of `data`, pictures taken
+    whole; percentiles refer to the labels of its train split.
 
     Args:
         flip: average over the mirrored picture, inside the model; doubles the cost. No effect on

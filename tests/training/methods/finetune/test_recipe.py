@@ -24,6 +24,7 @@ from facegauge.nn.checkpoints import load_run  # noqa: E402
 from facegauge.training.config import apply_overrides, load_config, load_preset  # noqa: E402
 from facegauge.training.methods.finetune import recipe  # noqa: E402
 from facegauge.training.methods.finetune.config import FinetuneConfig  # noqa: E402
+from sized_toys import sized_run  # noqa: E402
 from toys import killed_at, write_manifest  # noqa: E402
 
 SHORT = [
@@ -133,6 +134,18 @@ def test_as_typed_from_ratings_to_a_scorer(toy_run: Path, rated: Path, tmp_path:
     again = recipe.run(settings(scorer), kept, tmp_path / "again")
     assert np.isfinite(again["kept"]["srcc"])
     assert load_run(tmp_path / "again").config["network"]["kind"] == "ensemble"
+
+
+def test_a_start_that_is_told_sizes_is_tuned_without_them(toy_data: Path, tmp_path: Path) -> None:
+    """The curve, the head and all layers learn the scores of faces whose size is not known."""
+    data, out = load_manifest(toy_data), tmp_path / "run"
+    figures = recipe.run(settings(sized_run(tmp_path / "start"), "passes=1"), data, out)
+    assert set(figures) == {"curve", "head", "all", "kept"}
+    assert figures["head"]["val_score"] > figures["curve"]["val_score"]
+    val = data.where(split="val")
+    scores = predict(out, val).scores
+    assert srcc(scores, val.labels()) == pytest.approx(figures["kept"]["srcc"], abs=1e-3)
+    assert load_run(out).config["network"]["kind"] == "sized_regressor"
 
 
 def test_a_stopped_run_goes_on(toy_run: Path, toy_data: Path, tmp_path: Path) -> None:
