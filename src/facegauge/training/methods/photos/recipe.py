@@ -104,8 +104,8 @@ def run(
             without_leaks(one, [*held, parts["train"]]) for one in unlabelled_photos
         ]
         portraits = [without_leaks(one, [data, photos]) for one in portraits]
-    sharp, _ = split_held_out(portraits)
-    lists = [parts["train"], *unlabelled, *unlabelled_photos, sharp]
+    sharp = [split_held_out(portraits)[0]] if portraits else []
+    lists = [parts["train"], *unlabelled, *unlabelled_photos, *sharp]
     context = context.recorded(data=[*context.record["data"], *describe(lists)])
 
     network = load_pretrained(config.start, config.backbone)
@@ -116,9 +116,10 @@ def run(
             f"got {len(labelled)}"
         )
     sized = fit_teacher(network, labelled, config, spec)
-    scored = [scored_by(sized, context.load(one, "auto")) for one in unlabelled_photos]
-    large = scored_by(sized, context.load(sharp, "auto"))
-    more = [framed for one in scored for framed in one]
+    more, large = (
+        [framed for one in side for framed in scored_by(sized, context.load(one, "auto"))]
+        for side in (unlabelled_photos, sharp)
+    )
     maker = PoolMaker(sized, spec, config.pool, config.views)
     pool = maker.make(out / "pool.npz", [*labelled, *more, *large])
     pictures = {
