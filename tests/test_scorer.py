@@ -28,6 +28,7 @@ from facegauge.results import Box, Face, Status
 from facegauge.schema import Column
 from facegauge.scorer import Scorer
 from facegauge.zoo import card_to_toml
+from facegauge.zoo.onnx_model import Model
 from toys import TOY_CALIBRATION, TOY_SPEC, toy_card
 
 MID = Face(Box(60, 40, 100, 90), 0.9)
@@ -578,3 +579,31 @@ def test_the_package_is_imported_lazily_and_completely() -> None:
     assert dir(facegauge) == facegauge.__all__
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         _ = facegauge.nonsense
+
+
+def test_other_options_share_the_network(toy_scorer: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scorer = Scorer(toy_scorer, detector=finds(SMALL, MID), factors=["resolution"])
+    monkeypatch.setattr(Model, "_open", lambda self: pytest.fail("the network was opened again"))
+    other = scorer.with_options(faces="largest", min_face=5, factors=[])
+    pixels = picture(1, 400, 300)
+    assert (other.faces, other.min_face, other.factors) == ("largest", 5, ())
+    assert len(other.score(pixels).faces) == 1 and len(scorer.score(pixels).faces) == 2
+    assert scorer.score(pixels).faces[0].factors and not other.score(pixels).faces[0].factors
+    assert other.score(pixels).score == scorer.with_options(faces="largest").score(pixels).score
+    assert [one.name for one in scorer.with_options(min_face=2).factors] == ["resolution"]
+    with pytest.raises(UsageError, match="expected faces to be one of"):
+        scorer.with_options(faces="some")
+
+
+def test_a_heat_map_of_a_prepared_picture(
+    explaining: Path, make_scorer: Callable[..., Path]
+) -> None:
+    scorer = Scorer(explaining, detector=finds(SMALL, MID))
+    pixels = picture(1, 400, 300)
+    prepared = scorer.prepare(pixels)
+    for face in range(2):
+        ours, again = scorer.heat_map(prepared, face), scorer.heat_map(pixels, face)
+        assert np.array_equal(ours.values, again.values) and ours.frame == again.frame
+    assert scorer.has_heat_map and not Scorer(make_scorer("plain")).has_heat_map
+    with pytest.raises(UsageError, match="another spec"):
+        Scorer(make_scorer("finer", spec=replace(TOY_SPEC, crops=3))).heat_map(prepared)

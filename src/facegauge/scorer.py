@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -82,7 +83,6 @@ class Scorer:
         detect_size: int | None = None,
         factors: str | Iterable[str | Factor] = (),
     ) -> None:
-        policy = ExtractionPolicy(faces, min_face, max_pixels, detect_size=detect_size)
         self.threads = default_threads() if threads is None else threads
         for name, value in {"threads": self.threads, "batch_size": batch_size}.items():
             if value < 1:
@@ -90,13 +90,37 @@ class Scorer:
         self._predictor = OnnxPredictor(name_or_folder, self.threads)
         self.folder, self.card = self._predictor.folder, self._predictor.card
         self.spec = self._predictor.spec
-        self.faces, self.min_face, self.max_pixels = faces, min_face, max_pixels
-        self.detect_size, self.batch_size = detect_size, batch_size
-        self.factors = resolve(factors, self.spec)
-        self.schema = schema_with(self.factors)
-        policy = replace(policy, landmarks=self._predictor.uses_landmarks)
-        self._extractor = FaceExtractor(self.spec, policy, detector, self.threads)
-        self.detector = self._extractor.detector
+        self.max_pixels, self.detect_size, self.batch_size = max_pixels, detect_size, batch_size
+        self._own_detector = detector
+        self._set_options(faces, min_face, factors)
+
+    def with_options(
+        self,
+        *,
+        faces: str | None = None,
+        min_face: float | None = None,
+        factors: str | Iterable[str | Factor] | None = None,
+    ) -> Scorer:
+        """This scorer with other options, at no cost: both share the network.
+
+        Args:
+            faces, min_face, factors: as for the class; None keeps what this scorer has.
+
+        Raises:
+            UsageError: an argument that cannot be.
+        """
+        other = copy(self)
+        other._set_options(
+            self.faces if faces is None else faces,
+            self.min_face if min_face is None else min_face,
+            self.factors if factors is None else factors,
+        )
+        return other
+
+    @property
+    def has_heat_map(self) -> bool:
+        """Whether the scorer's model has a heat map, see `heat_map`."""
+        return self._predictor.model.has_heat_map
 
     def score(self, source: Source) -> ImageScore:
         """The scores of one picture.
@@ -223,11 +247,11 @@ class Scorer:
             excel=excel,
         )
 
-    def heat_map(self, source: Source, face: int = 0) -> HeatMap:
+    def heat_map(self, source: Source | Prepared, face: int = 0) -> HeatMap:
         """Where the score of one face of a picture comes from.
 
         Args:
-            source: a picture, as for `score`.
+            source: a picture, as for `score`, or one that `prepare` has prepared already.
             face: which face, in the order of `score(source).faces`; 0 is the largest.
 
         Raises:
@@ -235,7 +259,9 @@ class Scorer:
             PictureError: the picture cannot be scored; its status says why, as in `score`.
             ScorerError: the scorer or the detector itself is damaged.
         """
-        picture = self.prepare(source)
+        if isinstance(source, Prepared):
+            self._check_prepared(source)
+        picture = source if isinstance(source, Prepared) else self.prepare(source)
         if picture.status is not Status.OK:
             raise PictureError(picture.message, picture.status.value)
         if not 0 <= face < len(picture.crops):
@@ -252,6 +278,23 @@ class Scorer:
             maps.get("quality"),
             maps.get("confidence"),
         )
+
+    def _set_options(
+        self, faces: str, min_face: float, factors: str | Iterable[str | Factor]
+    ) -> None:
+        """Set what `with_options` may change, and what follows from it."""
+        policy = ExtractionPolicy(
+            faces,
+            min_face,
+            self.max_pixels,
+            landmarks=self._predictor.uses_landmarks,
+            detect_size=self.detect_size,
+        )
+        self.faces, self.min_face = faces, min_face
+        self.factors = resolve(factors, self.spec)
+        self.schema = schema_with(self.factors)
+        self._extractor = FaceExtractor(self.spec, policy, self._own_detector, self.threads)
+        self.detector = self._extractor.detector
 
     def _score_iter(self, sources: Iterable[Source]) -> Generator[ImageScore, None, None]:
         prepared = self._extractor.map(sources, self._cut, self.threads)

@@ -74,6 +74,11 @@ class Model:
     def _names(self) -> list[str]:
         return [value.name for value in self._session().get_inputs()]
 
+    @property
+    def has_heat_map(self) -> bool:
+        """Whether the network gives a heat map beside the score."""
+        return HEAT_MAP in [value.name for value in self._session().get_outputs()]
+
     def __call__(
         self, images: npt.NDArray[np.float32], guide: npt.NDArray[np.float32] | None = None
     ) -> npt.NDArray[np.float64]:
@@ -121,12 +126,12 @@ class Model:
             ScorerError: the network cannot be opened.
         """
         session = self._session()
-        outputs = [output.name for output in session.get_outputs()]
-        if HEAT_MAP not in outputs:
+        if not self.has_heat_map:
             raise UsageError(
                 f"the scorer in {self.folder} has no heat map: its model.onnx lacks the output "
                 f"{HEAT_MAP!r}; export its run folder again with `facegauge export`"
             )
+        outputs = [output.name for output in session.get_outputs()]
         names = [name for name in MAPS if name in outputs]
         batches = session.run(names, self._inputs(image, guide))
         return {name: maps[0] for name, maps in zip(names, batches, strict=True)}
