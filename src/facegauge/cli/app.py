@@ -27,6 +27,7 @@ from facegauge.cli import (
     models,
     profile,
     score,
+    serve,
     soup,
     train,
 )
@@ -123,6 +124,7 @@ def options(
 
 app.command("score", epilog=score.EPILOG)(score.score)
 app.command("best", epilog=best.EPILOG)(best.best)
+app.command("serve", epilog=serve.EPILOG)(serve.serve)
 app.command("models")(models.models)
 app.command("doctor")(doctor.doctor)
 app.add_typer(data.data, name="data")

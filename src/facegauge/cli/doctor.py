@@ -27,6 +27,7 @@ EXTRAS = {
     ),
     "parquet": ("pyarrow",),
     "heic": ("pillow_heif",),
+    "serve": ("fastapi", "uvicorn", "python_multipart", "prometheus_client"),
 }
 
 

@@ -1,0 +1,1 @@
+"""The service: scores over HTTP, computed by worker processes."""

@@ -1,0 +1,121 @@
+"""What surrounds every request: the key, security headers, metrics, a line of log, last errors."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import time
+from http import HTTPStatus
+
+from fastapi import FastAPI
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from facegauge.serve.problems import Problem
+from facegauge.serve.service import Service
+
+logger = logging.getLogger(__name__)
+
+SECURITY_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+OPEN_PATHS = ("/healthz", "/readyz", "/openapi.json")
+GONE = 499
+
+
+class Guard:
+    """The outermost layer; nothing of a picture, a name or an address is logged or counted."""
+
+    def __init__(self, app: ASGIApp, service: Service) -> None:
+        self._app, self._service = app, service
+
+    @staticmethod
+    def needs_key(path: str) -> bool:
+        return path not in OPEN_PATHS
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begun, status = time.monotonic(), 0
+
+        async def guarded(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                for name, value in SECURITY_HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        try:
+            if not self._has_key(scope):
+                refusal = Problem(
+                    401,
+                    "expected the key of this service: Authorization: Bearer KEY",
+                    headers={"WWW-Authenticate": "Bearer"},
+                )
+                await refusal.response()(scope, receive, guarded)
+            else:
+                await self._app(scope, receive, guarded)
+        except ClientDisconnect:
+            status = GONE
+        except Exception as error:
+            logger.error("unexpected %s in %s", type(error).__name__, _where(error))
+            if not status:
+                problem = Problem(500, "the service failed on this request; its log says where")
+                await problem.response()(scope, receive, guarded)
+        finally:
+            self._record(scope, status or GONE, time.monotonic() - begun)
+
+    def _has_key(self, scope: Scope) -> bool:
+        """Whether the request shows the key, or needs none."""
+        key = self._service.key
+        preflight = scope["method"] == "OPTIONS"
+        if key is None or preflight or not self.needs_key(scope["path"]):
+            return True
+        scheme, _, given = Headers(scope=scope).get("authorization", "").partition(" ")
+        same = hmac.compare_digest(given.strip().encode("latin-1"), key.encode())
+        return same and scheme.lower() == "bearer"
+
+    def _record(self, scope: Scope, status: int, seconds: float) -> None:
+        route = scope.get("route")
+        path = getattr(route, "path", "other")
+        metrics = self._service.metrics
+        metrics.requests.labels(path, str(status)).inc()
+        metrics.seconds.labels(path).observe(seconds)
+        if path.startswith("/v1/"):
+            phrase = "client gone" if status == GONE else HTTPStatus(status).phrase
+            count = scope.get("pictures", 0)
+            logger.info("%s %d %s, %d pictures, %.3f s", path, status, phrase, count, seconds)
+
+
+def _where(error: Exception) -> str:
+    """File and line of an exception; its text may hold names."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return "no known place"
+    return f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}"
+
+
+def allow_origins(app: FastAPI, origins: list[str]) -> None:
+    """Let pages of some origins use the service from a browser."""
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=origins,
+        allow_methods=["GET", "POST"],
+        allow_headers=["Authorization", "Content-Type"],
+        expose_headers=["Retry-After"],
+        max_age=600,
+    )

@@ -1,0 +1,314 @@
+"""What requests get from a running service: scores, problems, headers."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from commands import run
+from facegauge import zoo
+from facegauge.results import Status
+from facegauge.scorer import Scorer
+from serving import FORM, PNG, Server, form, png, serving, until
+
+ASTRONAUT = Path(__file__).parents[2] / "examples" / "astronaut.jpg"
+SECRET = "holiday-of-anna.png"
+
+
+@pytest.fixture(scope="module")
+def server(toy: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A toy scorer, one worker, small limits, and no folder for temporary files."""
+    folder = tmp_path_factory.mktemp("service")
+    options = ["--scorer", str(toy), "--workers", "1", "--max-body", "4", "--max-files", "3"]
+    limits = ["--max-pixels", "1000000", "--queue", "6", "--body-timeout", "2"]
+    nowhere = str(folder / "nowhere")
+    variables = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), nowhere)
+    with serving(folder, *options, *limits, **variables) as running:
+        yield running
+
+
+def test_each_picture_has_its_result_in_the_order_sent(server: Server, toy: Path) -> None:
+    files = [("b.png", png(102)), ("notes.txt", b"no picture"), ("a.png", png(51))]
+    answer = server.post("/v1/score?faces=whole", files)
+    assert answer.status == 200 and answer.headers["content-type"] == "application/json"
+    card = zoo.load_card(toy)
+    scorer = {"name": "toy", "version": card.version, "sha256": card.sha256}
+    expected = Scorer(toy, faces="whole").score_iter(files)
+    assert answer.json == {"scorer": scorer, "pictures": [one.to_dict() for one in expected]}
+    assert [one["status"] for one in answer.json["pictures"]] == ["ok", "unreadable", "ok"]
+    assert answer.json["pictures"][0]["faces"][0]["score"] == pytest.approx(0.4, abs=1e-5)
+
+
+def test_one_picture_may_be_the_body(server: Server) -> None:
+    for kind in ("image/png", "application/octet-stream"):
+        answer = server.ask("POST", "/v1/score?faces=whole", png(), {"Content-Type": kind})
+        (entry,) = answer.json["pictures"]
+        assert (entry["path"], entry["status"]) == ("<image 0>", "ok")
+
+
+def test_names_come_back_as_they_were_sent(server: Server) -> None:
+    names = ["Zoë & Ян.png", "../../etc/passwd", "<script>"]
+    answer = server.post("/v1/score?faces=whole", [(name, png()) for name in names])
+    assert [entry["path"] for entry in answer.json["pictures"]] == names
+    unnamed = server.post("/v1/score?faces=whole", [("", png()), ("", b""), ("", png())])
+    assert [one["path"] for one in unnamed.json["pictures"]] == ["<image 0>", "<image 1>"]
+
+
+def test_options_are_those_of_the_scorer(server: Server, toy: Path) -> None:
+    data = ASTRONAUT.read_bytes()
+    for query, options in (
+        ("faces=all&min_face=20&factors=resolution&factors=skin",
+         {"faces": "all", "min_face": 20, "factors": ["resolution", "skin"]}),
+        ("faces=largest&min_face=500", {"faces": "largest", "min_face": 500}),
+    ):  # fmt: skip
+        (entry,) = server.post(f"/v1/score?{query}", [("a", data)]).json["pictures"]
+        assert entry == Scorer(toy, **options).score(("a", data)).to_dict()
+    assert entry["status"] == "too_small"
+
+
+def test_the_best_pictures_come_first(server: Server) -> None:
+    files = [("bad", b"?"), ("dark", png(20)), ("bright", png(200))]
+    answer = server.post("/v1/best?n=1&faces=whole", files).json
+    assert [(one["index"], one["path"]) for one in answer["best"]] == [(2, "bright")]
+    assert [(one["index"], one["path"]) for one in answer["unscored"]] == [(0, "bad")]
+    same = server.post("/v1/best?n=5&faces=whole", [("x", png()), ("y", png())]).json
+    assert [one["path"] for one in same["best"]] == ["x", "y"]  # of equal ones the first
+
+
+def test_a_picture_with_too_many_pixels_is_not_opened(server: Server) -> None:
+    large = png(size=(2000, 1000))
+    (entry,) = server.post("/v1/score", [("large", large)]).json["pictures"]
+    assert entry["status"] == "too_large" and "1" in entry["message"]
+
+
+def test_a_large_picture_needs_no_temporary_file(server: Server) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (900, 1000, 3), np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(noise).save(file, "PNG")
+    assert len(file.getvalue()) > 2_000_000
+    for answer in (
+        server.post("/v1/score?faces=whole", [("noise", file.getvalue())]),
+        server.ask("POST", "/v1/score?faces=whole", file.getvalue(), PNG),
+    ):
+        assert answer.json["pictures"][0]["status"] == "ok"
+
+
+def part(headers: str, data: str = "x") -> bytes:
+    return f"--zzz\r\n{headers}\r\n\r\n{data}\r\n--zzz--\r\n".encode()
+
+
+DISPOSITION = 'Content-Disposition: form-data; name="files"'
+FOUR = form([(str(number), b"x") for number in range(4)])
+WRONG: dict[str, tuple[int, str, Any, dict[str, str], str]] = {
+    "an unknown value": (422, "/v1/score?faces=some", FOUR, FORM, "faces: "),
+    "no number": (422, "/v1/score?min_face=nan", FOUR, FORM, "min_face: "),
+    "an unknown factor": (422, "/v1/score?factors=age", FOUR, FORM, "factors: "),
+    "a factor twice": (422, "/v1/score?factors=skin&factors=skin", FOUR, FORM, "each factor once"),
+    "an unknown parameter": (422, "/v1/score?fases=all", FOUR, FORM, "fases: "),
+    "n of zero": (422, "/v1/best?n=0", FOUR, FORM, "n: "),
+    "no heat map": (422, "/v1/score?heat_map=1", FOUR, FORM, "toy has no heat map"),
+    "too many files": (413, "/v1/score", FOUR, FORM, "more than 3 files"),
+    "no picture": (422, "/v1/score", b"--zzz--\r\n", FORM, "no picture"),
+    "an empty body": (422, "/v1/score", b"", PNG, "no picture"),
+    "another field": (422, "/v1/score", form([("a", b"x")], "photo"), FORM, "only files"),
+    "a text": (422, "/v1/score", part(DISPOSITION), FORM, "has no file name"),
+    "no form": (400, "/v1/score", b"x" * 99, FORM, "not valid multipart"),
+    "half a form": (400, "/v1/score", FOUR[:60], FORM, "last boundary is missing"),
+    "a long header": (400, "/v1/score", part("X: " + "y" * 20000), FORM, ""),
+    "no boundary": (400, "/v1/score", FOUR, {"Content-Type": "multipart/form-data"}, "no boundary"),
+    "another type": (415, "/v1/score", b"{}", {"Content-Type": "application/json"}, "curl use -F"),
+    "no type": (415, "/v1/score", b"{}", {}, "expected the Content-Type"),
+    "compressed": (415, "/v1/score", b"x", {**PNG, "Content-Encoding": "gzip"}, "encoding"),
+    "too long": (413, "/v1/score", bytes(4_000_001), PNG, "more than 4 MB"),
+    "too long, by parts": (413, "/v1/score", iter([bytes(10**6)] * 5), PNG, "more than 4 MB"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_requests_have_a_problem_document(server: Server, case: str) -> None:
+    status, path, body, headers, told = WRONG[case]
+    answer = server.ask("POST", path, body, headers)
+    assert answer.status == status, answer.body
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    problem = answer.json
+    assert (problem["type"], problem["status"]) == ("about:blank", status)
+    assert problem["title"] and told in problem["detail"] and "\n" not in problem["detail"]
+    limits = {"too many files": ("max_files", 3), "too long": ("max_body", 4_000_000)}
+    if case in limits:
+        assert (problem["limit"], problem["value"]) == limits[case]
+
+
+def test_other_paths_and_methods_have_a_problem_document(server: Server) -> None:
+    missing, wrong = server.get("/docs"), server.get("/v1/score")
+    assert (missing.status, missing.json["title"]) == (404, "Not Found")
+    assert (wrong.status, wrong.headers["allow"]) == (405, "POST")
+    assert server.get("/redoc").status == 404
+
+
+def raw(server: Server, *pieces: bytes) -> bytes:
+    """All that comes back for bytes that are sent as they are."""
+    with socket.create_connection(("127.0.0.1", server.port), 60) as connection:
+        for piece in pieces:
+            connection.sendall(piece)
+        return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+HEAD = b"POST /v1/score HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\n"
+
+
+def test_slow_and_lying_senders_do_not_keep_a_place(server: Server) -> None:
+    lying = raw(server, HEAD + b"Content-Length: 99\r\n\r\nonly this")
+    assert lying.startswith(b"HTTP/1.1 408 ") and b'"limit":"body_timeout"' in lying
+    assert b"connection: close" in lying.lower()
+    halting = raw(server, HEAD)
+    assert halting.startswith(b"HTTP/1.1 408 ") and b"headers did not arrive" in halting
+    assert raw(server) == b""  # nothing was asked
+    huge = raw(server, HEAD + b"Content-Length: 9999999999999\r\n\r\nx")
+    assert huge.startswith(b"HTTP/1.1 413 ")
+    negative = b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n"
+    short = HEAD + b"Content-Length: 1\r\n\r\nxyz nonsense\r\n\r\n"
+    for words in (negative, short, b"\x16\x03\x01\x02\r\n\r\n"):
+        broken = raw(server, words)
+        assert b"HTTP/1.1 400 " in broken and b"x-content-type-options" in broken.lower()
+    until(lambda: server.metric("facegauge_held_bytes") == 0, "the bytes to be freed")
+    assert server.ready
+
+
+def test_headers_protect_and_nobody_elsewhere_may_use_it(server: Server) -> None:
+    for answer in (server.get("/healthz"), server.get("/nothing"), server.get("/openapi.json"),
+                   server.ask("OPTIONS", "/v1/score", headers={"Origin": "https://a.example",
+                              "Access-Control-Request-Method": "POST"}),
+                   server.ask("POST", "/v1/score?faces=whole", png(),
+                              {**PNG, "Origin": "https://a.example"})):  # fmt: skip
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["content-security-policy"].startswith("default-src 'none'")
+        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["cache-control"] == "no-store"
+        assert "access-control-allow-origin" not in answer.headers
+        assert "server" not in answer.headers
+
+
+def test_the_description_has_every_path_and_examples_in_shape(server: Server) -> None:
+    document = server.get("/openapi.json").json
+    assert set(document["paths"]) == {
+        *("/v1/score", "/v1/best", "/v1/models", "/healthz", "/readyz", "/metrics")
+    }
+    schemas = document["components"]["schemas"]
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            for given in operation["responses"].values():
+                for kind, content in given.get("content", {}).items():
+                    if kind != "text/plain":
+                        assert_fits(content["example"], content["schema"], schemas)
+            if method == "post":
+                assert {"400", "408", "413", "415", "422", "429", "503", "504"} <= set(
+                    operation["responses"]
+                )
+                assert set(operation["requestBody"]["content"]) >= {"multipart/form-data"}
+                assert operation["parameters"], path
+    answer = server.post("/v1/score?factors=skin", [("a", ASTRONAUT.read_bytes()), ("b", b"?")])
+    assert_fits(answer.json, {"$ref": "#/components/schemas/Scores"}, schemas)
+    answer = server.post("/v1/best?n=2&faces=whole", [("a", png()), ("b", b"?")])
+    assert_fits(answer.json, {"$ref": "#/components/schemas/Best"}, schemas)
+    models = server.get("/v1/models").json
+    assert_fits(models, {"$ref": "#/components/schemas/Models"}, schemas)
+    assert models["models"][0]["name"] == "toy" and models["models"][0]["heat_map"] is False
+    statuses = schemas["Picture"]["properties"]["status"]["enum"]
+    assert statuses == [status.value for status in Status]
+
+
+KINDS = {"string": str, "number": int | float, "integer": int, "boolean": bool, "null": type(None),
+         "object": dict, "array": list}  # fmt: skip
+
+
+def assert_fits(value: Any, schema: Any, schemas: Any) -> None:
+    """The value has the types and properties of a schema, and no others."""
+    if "$ref" in schema:
+        schema = schemas[schema["$ref"].rpartition("/")[2]]
+    kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+    assert any(isinstance(value, KINDS[kind]) for kind in kinds), (value, schema)
+    if isinstance(value, dict):
+        assert set(value) <= set(schema["properties"]), (value, schema)
+        assert set(schema.get("required", ())) <= set(value), (value, schema)
+        for name, one in value.items():
+            assert_fits(one, schema["properties"][name], schemas)
+    elif isinstance(value, list):
+        for one in value:
+            assert_fits(one, schema["items"], schemas)
+
+
+def test_metrics_count_and_the_log_names_nobody(server: Server) -> None:
+    before = server.metric('facegauge_pictures_total{status="ok"}')
+    server.post("/v1/score?faces=whole", [(SECRET, png()), (SECRET, b"?")])
+    server.get(f"/{SECRET}")
+    server.post(f"/v1/score?{SECRET}=1", [(SECRET, png())])
+    raw(server, f"GET /{SECRET} HTTP/9.9\r\n\r\n".encode())
+    assert server.metric('facegauge_pictures_total{status="ok"}') == before + 1
+    assert server.metric('facegauge_requests_total{path="other",status="404"}') >= 1
+    assert SECRET not in server.get("/metrics").body.decode()
+    log = server.log.read_text()
+    assert re.search(r"/v1/score 200 OK, 2 pictures, \d\.\d{3} s", log)
+    assert SECRET not in log and log.count("127.0.0.1") == 1  # where it listens
+
+
+def test_the_key_is_asked_for_and_pages_elsewhere_may_be_allowed(toy: Path, tmp_path: Path) -> None:
+    origin = "https://photos.example"
+    options = ["--scorer", str(toy), "--workers", "1", "--cors-origin", origin]
+    with serving(tmp_path, *options, FACEGAUGE_API_KEY="s3cret") as server:
+        for given in ({}, {"Authorization": "Bearer s3cre"}, {"Authorization": "Basic s3cret"},
+                      {"Authorization": "Bearer s3cret\xe9"}):  # fmt: skip
+            answer = server.ask("POST", "/v1/score", png(), {**PNG, **given})
+            assert answer.status == 401 and answer.headers["www-authenticate"] == "Bearer"
+            assert server.ask("GET", "/metrics", headers=given).status == 401
+        assert server.get("/nothing").status == 401
+        assert server.get("/healthz").status == server.get("/readyz").status == 200
+        headers = {**PNG, "Authorization": "Bearer s3cret", "Origin": origin}
+        answer = server.ask("POST", "/v1/score?faces=whole", png(), headers)
+        assert answer.status == 200 and answer.headers["access-control-allow-origin"] == origin
+        asked = {"Origin": origin, "Access-Control-Request-Method": "POST",
+                 "Access-Control-Request-Headers": "authorization,content-type"}  # fmt: skip
+        assert server.ask("OPTIONS", "/v1/score", headers=asked).status == 200
+        other = server.ask("OPTIONS", "/v1/score", headers={**asked, "Origin": "https://b.example"})
+        assert other.headers.get("access-control-allow-origin") is None
+        document = server.get("/openapi.json").json
+        assert document["paths"]["/v1/score"]["post"]["security"] == [{"key": []}]
+        assert "security" not in document["paths"]["/healthz"]["get"]
+
+
+@pytest.mark.skipif(zoo.DEFAULT not in zoo.names(), reason="no scorer is shipped")
+def test_numbers_are_those_of_the_command_line(tmp_path: Path) -> None:
+    pictures = sorted(ASTRONAUT.parent.glob("*.jpg"))
+    table = tmp_path / "table.jsonl"
+    factors = ["--factor", "resolution", "--factor", "skin"]
+    assert run("score", *pictures, "-o", table, "--faces", "all", *factors).exit_code == 0
+    rows = [json.loads(line) for line in table.read_text().splitlines()]
+    files = [(str(path), path.read_bytes()) for path in pictures]
+    with serving(tmp_path) as server:
+        query = "faces=all&factors=resolution&factors=skin"
+        found = server.post(f"/v1/score?{query}", files).json["pictures"]
+        expected = Scorer(faces="all", factors=["resolution", "skin"]).score_iter(files)
+        assert found == [one.to_dict() for one in expected]
+        shown = server.post("/v1/score?heat_map=1", files[:1]).json["pictures"][0]
+        heat_map = Scorer().heat_map(pictures[0])
+        assert shown["heat_maps"][0]["values"] == pytest.approx(
+            np.asarray(heat_map.values, float), abs=1e-6
+        )
+        assert shown["heat_maps"][0]["left"] == heat_map.frame.left
+    assert len(rows) == len(found) > 3
+    for row, entry in zip(rows, found, strict=True):
+        (face,) = entry["faces"]
+        flat = {**face, **face["factors"], "path": entry["path"], "status": entry["status"]}
+        for name, value in row.items():
+            if name in flat:
+                mine = flat[name]
+                assert value == (round(mine, 6) if isinstance(mine, float) else mine), name
