@@ -20,6 +20,7 @@ from facegauge.evaluation.evaluate import predict_with
 from facegauge.faces.detection import CenterFace
 from facegauge.faces.extraction import FaceExtractor
 from facegauge.faces.framing import frame_around, is_framed
+from facegauge.faces.guide import guide_vector
 from facegauge.faces.landmarks import landmark_vector
 from facegauge.faces.located import Located, Prepared
 from facegauge.faces.policy import ExtractionPolicy
@@ -406,8 +407,8 @@ def test_what_is_prepared_has_no_pixels_and_can_be_pickled() -> None:
     copy = pickle.loads(sent)
     assert isinstance(copy, Prepared) and copy.count == 2
     assert (copy.faces, copy.frames, copy.spec) == (prepared.faces, prepared.frames, SPEC)
-    (pixels, points), *_ = copy.crops[0]
+    (pixels, guide), *_ = copy.crops[0]
     assert np.array_equal(pixels, sample(big, prepared.frames[0], SPEC))
-    assert np.array_equal(points, landmark_vector(LARGE.points, prepared.frames[0]))
+    assert np.array_equal(guide, guide_vector(LARGE.points, prepared.frames[0], SPEC))
     empty = extractor.extract(b"", extractor.prepare)
     assert (empty.status, empty.count, empty.spec) == (Status.UNREADABLE, 0, None)
