@@ -273,7 +273,7 @@ def test_no_degraded_example_beats_the_clean_one() -> None:
 
 
 @needs_scorer
-@pytest.mark.parametrize("page", ["README.md", "docs/start.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/start.md", "docs/metric.md"])
 def test_python_blocks_run(page: str) -> None:
     for block in blocks(ROOT / page, "python"):
         done = subprocess.run(

@@ -38,6 +38,7 @@ ROOMS = (
     ("labelling",),
     ("serve",),
     ("nn",),
+    ("metric",),
     ("training",),
     tuple(
         f"training.methods.{name}"
@@ -46,8 +47,17 @@ ROOMS = (
     ("cli",),
     ("__main__",),
 )
-TORCH_ROOMS = ("nn", "training", "cli", "__main__")  # and what is in them
-HEAVY = ("torch", "torchvision", "timm", "accelerate", "fvcore", "safetensors", "onnx")
+TORCH_ROOMS = ("nn", "metric", "training", "cli", "__main__")  # and what is in them
+HEAVY = (
+    "torch",
+    "torchvision",
+    "timm",
+    "accelerate",
+    "fvcore",
+    "safetensors",
+    "onnx",
+    "torchmetrics",
+)
 UNUSED = (*HEAVY, "pydantic")  # above nn/; some versions of typer bring pydantic
 WITH_PYDANTIC = ("serve",)  # which its extra brings with fastapi
 BELOW = {  # names that point down the list, as text for importlib: a module -> what it names
@@ -214,6 +224,27 @@ def test_nn_imports_without_accelerate_and_fvcore() -> None:
         ("accelerate", "fvcore", "pydantic", "scipy"),
         f"import importlib\nfor name in {names!r}:\n    importlib.import_module(name)\n",
     )
+
+
+def test_the_metric_needs_its_own_extra_only() -> None:
+    """All shipped scorers, dsl's network from training/ among them."""
+    pytest.importorskip("torchmetrics")
+    without(
+        ("accelerate", "fvcore", "pydantic", "tomli_w", "scipy"),
+        "from facegauge import zoo\nfrom facegauge.metric import FaceQuality\n"
+        "for name in zoo.names():\n    FaceQuality(name)\n",
+    )
+
+
+def test_a_missing_package_of_the_metric_is_named() -> None:
+    code = (
+        "import importlib.util\nimportlib.util.find_spec = lambda name: None\n"
+        "from facegauge.errors import MissingExtra\n"
+        "try:\n    from facegauge.metric import FaceQuality\n"
+        "except MissingExtra as error:\n    assert error.extra == 'metric'\n"
+        "else:\n    raise AssertionError('imported')\n"
+    )
+    without(HEAVY, code)
 
 
 def test_the_base_install_evaluates_labels_degrades_and_lists(tmp_path: Path) -> None:

@@ -155,12 +155,24 @@ class FaceExtractor:
 
     def _framed(self, located: Located, pixels: Pixels) -> Located:
         """Search an open picture, and frame the faces that the policy takes."""
+        searched = self.policy.faces != "whole" or self.policy.landmarks
+        return self.frame(located, self.detector(pixels) if searched else [])
+
+    def frame(self, located: Located, found: Iterable[Face]) -> Located:
+        """Frame the faces that the policy takes of those that were found.
+
+        Args:
+            located: a picture without faces; only its size is used, not its pixels.
+            found: its faces, in its pixels, in any order.
+
+        Returns:
+            The picture with its faces; or with the status no_face or too_small.
+        """
         policy, whole = self.policy, Box(0, 0, located.width, located.height)
+        found = sorted(found, key=_area, reverse=True)
         if policy.faces == "whole":
-            found = self._search(pixels) if policy.landmarks else []
             points = found[0].points if found else ()
             return replace(located, faces=(None,), frames=(whole,), points=(points,), turns=(0,))
-        found = self._search(pixels)
         if not found:
             return located.failed(Status.NO_FACE, self._searched(located.width, located.height))
         faces = [face for face in found if _shorter_side(face) >= policy.min_face]
@@ -200,10 +212,6 @@ class FaceExtractor:
             + (limit if size is not None and smallest > minimum else "")
             + ")"
         )
-
-    def _search(self, pixels: Pixels) -> list[Face]:
-        """The faces, largest first."""
-        return sorted(self.detector(pixels), key=_area, reverse=True)
 
 
 def _area(face: Face) -> float:

@@ -31,8 +31,8 @@ def sample(pixels: Pixels, frame: Box, spec: PreprocessSpec) -> Pixels:
         (spec.height, spec.width, 3) uint8. A frame of exactly the input's size with integer edges
         is copied unchanged.
     """
-    rows = _taps(frame.top, frame.bottom, spec.height, pixels.shape[0], spec)
-    columns = _taps(frame.left, frame.right, spec.width, pixels.shape[1], spec)
+    rows = taps(frame.top, frame.bottom, spec.height, pixels.shape[0], spec)
+    columns = taps(frame.left, frame.right, spec.width, pixels.shape[1], spec)
     used, indices = _used_columns(pixels, columns[0])
     strip = _weighted_sum(used, *rows)
     out = _weighted_sum(strip.swapaxes(0, 1), indices, columns[1]).swapaxes(0, 1)
@@ -88,10 +88,20 @@ def _used_columns(
     return pixels[:, first:last], indices - first
 
 
-def _taps(
+def taps(
     start: float, stop: float, count: int, limit: int, spec: PreprocessSpec
 ) -> tuple[npt.NDArray[np.intp], FloatArray]:
-    """Source indices (count, k) and weights (count, k) of interpolation along one axis."""
+    """The pixels that interpolation along one axis reads, and their weights.
+
+    Args:
+        start, stop: edges of the frame along the axis, in pixels; may lie outside the picture.
+        count: samples, the input's size along the axis.
+        limit: pixels of the picture along the axis.
+        spec: interpolation and anti-aliasing.
+
+    Returns:
+        Indices (count, k) from 0 to limit - 1 and float32 weights (count, k), whose rows sum to 1.
+    """
     kernel, reach = KERNELS[spec.interpolation]
     scale = (stop - start) / count
     kernel_scale = max(1.0, scale) if spec.antialias else 1.0

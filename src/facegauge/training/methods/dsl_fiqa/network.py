@@ -210,7 +210,8 @@ class DslFiqa(nn.Module):
             x: (N, 3, H, W), normalised.
             landmarks: (N, 10) from `faces.landmarks.landmark_vector`; None: unknown.
         """
-        with torch.no_grad():
+        # the frozen encoder needs no graph, except where the gradient of the picture is wanted
+        with torch.set_grad_enabled(torch.is_grad_enabled() and x.requires_grad):
             cells = None if self.encoder is None else self.encoder.cells(x)
         return self.core.assess(x, cells, landmarks)
 

@@ -1,0 +1,69 @@
+"""A trained network that only judges: nothing around it can train, change or store it."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from facegauge.faces.spec import PreprocessSpec
+from facegauge.nn.checkpoints import find_run
+from facegauge.nn.predictor import uses_landmarks, uses_size
+
+
+class FrozenNetwork(nn.Module):
+    """The network of a scorer as part of other modules, without parameters to them.
+
+    It is always in evaluation mode. Its weights need no gradient and are in no `parameters()`,
+    `state_dict()` or `apply()` of the modules around: it is loaded from the scorer, not from their
+    checkpoints. It moves between devices with them. It computes in float32, or in float64 after
+    `double()`; never in less, also under autocast, where scores would be off.
+
+    Args:
+        network: (N, 3, H, W) normalised -> (N,) scores; is frozen. If its attribute
+            `uses_landmarks` is true, it also takes landmarks (N, 10), if `uses_size` is, sizes
+            (N, 1).
+        spec: how a face becomes its input.
+    """
+
+    def __init__(self, network: nn.Module, spec: PreprocessSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        self._held = (network.eval().requires_grad_(False),)  # a tuple registers no module
+        self.uses_landmarks, self.uses_size = uses_landmarks(network), uses_size(network)
+
+    @classmethod
+    def open(cls, scorer: str | os.PathLike[str]) -> FrozenNetwork:
+        """The network of a shipped scorer (by name), of a scorer folder or of a run folder.
+
+        Raises:
+            UsageError, ScorerError: there is no such scorer, or it is damaged.
+        """
+        run = find_run(os.fspath(scorer))
+        return cls(run.network, run.spec)
+
+    @property
+    def like(self) -> Tensor:
+        """An empty tensor of the network's device and type."""
+        return next(self._held[0].parameters()).new_empty(0)
+
+    def forward(self, x: Tensor, guide: Tensor | None) -> Tensor:
+        """Map normalised crops to scores (N,), not clipped.
+
+        Args:
+            x: (N, 3, H, W).
+            guide: landmarks (N, 10) or sizes (N, 1), for a network that uses them.
+        """
+        told = () if guide is None else (guide,)
+        with torch.autocast(x.device.type, enabled=False):
+            score: Tensor = self._held[0](x.contiguous(memory_format=torch.channels_last), *told)
+        return score
+
+    def _apply(self, fn: Any, recurse: bool = True) -> FrozenNetwork:
+        """What torch calls to move or convert a module."""
+        wanted = fn(self.like)
+        double = wanted.dtype is torch.float64
+        self._held[0].to(wanted.device, torch.float64 if double else torch.float32)
+        return self
