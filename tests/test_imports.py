@@ -230,7 +230,7 @@ def test_the_metric_needs_its_own_extra_only() -> None:
     """All shipped scorers, dsl's network from training/ among them."""
     pytest.importorskip("torchmetrics")
     without(
-        ("accelerate", "fvcore", "pydantic", "tomli_w", "scipy"),
+        ("accelerate", "fvcore", "pydantic", "tomli_w"),
         "from facegauge import zoo\nfrom facegauge.metric import FaceQuality\n"
         "for name in zoo.names():\n    FaceQuality(name)\n",
     )

@@ -104,3 +104,13 @@ def test_a_network_is_trained_exported_and_used(tmp_path: Path) -> None:
     rows = [line.split() for line in printed.splitlines() if line.endswith(".jpg")]
     assert len(rows) == 6 and all(0 <= float(score) <= 1 for score, _ in rows)
     assert max(rows)[1] == "astronaut.jpg"  # it has learned that degraded copies are worse
+
+
+@pytest.mark.slow
+def test_a_score_that_is_gamed_leaves_the_distance_behind(tmp_path: Path) -> None:
+    printed = run("restore.py", "--steps", "12", folder=tmp_path)
+    rows = {line[:19].strip(): [*map(float, line[19:].split())] for line in
+            printed.splitlines()[1:]}  # fmt: skip
+    assert rows["distance"][0] > rows["damaged"][0]
+    gamed, damaged = rows["score alone"], rows["damaged"]
+    assert gamed[0] <= damaged[0] and gamed[1] > damaged[1] + 0.2
