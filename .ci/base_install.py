@@ -26,7 +26,7 @@ from facegauge.data.manifests import load_manifest
 from facegauge.errors import UsageError
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-NEED_TORCH = ("facegauge.nn.", "facegauge.training.", "facegauge.__main__")
+NEED_TORCH = ("facegauge.nn.", "facegauge.metric.", "facegauge.training.", "facegauge.__main__")
 REFUSED = 2
 
 

@@ -108,7 +108,7 @@ def test_a_network_is_trained_exported_and_used(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_score_that_is_gamed_leaves_the_distance_behind(tmp_path: Path) -> None:
-    printed = run("restore.py", "--steps", "12", folder=tmp_path)
+    printed = run("restore.py", "--steps", "40", folder=tmp_path)
     rows = {line[:19].strip(): [*map(float, line[19:].split())] for line in
             printed.splitlines()[1:]}  # fmt: skip
     assert rows["distance"][0] > rows["damaged"][0]
