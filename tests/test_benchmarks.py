@@ -454,3 +454,22 @@ def test_fine_tuning_is_compared_with_a_curve_and_with_ridge(
     assert name == "bent, 30" and kept in ("curve", "head")
     tuned, curve = (float(row[1].split()[0]) for row in compared[:2])
     assert tuned > curve  # brightness is in the features, and not in the scores of a random start
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads CPU times from /proc")
+def test_serve_measures_the_service_beside_a_scorer(
+    script: Callable[[str], ModuleType], toy_scorer: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("fastapi")
+    sizes = ["--n", "40", "--pictures", "20", "--rounds", "1", "--memory-n", "40"]
+    options = ["--scorer", str(toy_scorer), "--workers", "1", "--clients", "1", "3"]
+    script("serve").main([*options, *sizes, "--results", str(tmp_path)])
+    page = tmp_path / "serve.md"
+    found = rows(page, "Load")
+    assert [row[:3] for row in found] == [["1", "40", "0"], ["3", "40", "0"]]
+    for row in found:
+        server, workers, alone, ratio, rate, *times = map(float, row[3:])
+        assert server > 0 and workers > 0 and rate > 0
+        assert ratio == pytest.approx(alone / (server + workers), rel=0.2)
+        assert times == sorted(times)
+    assert [row[0] for row in rows(page, "Resident memory")] == ["4", "40"]

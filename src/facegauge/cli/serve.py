@@ -75,7 +75,6 @@ def serve(
     for module in EXTRAS["serve"]:
         require(module, "facegauge serve", "serve")
     from facegauge.images.costs import MAX_PIXELS
-    from facegauge.scorer import Scorer
     from facegauge.serve.limits import Limits
     from facegauge.serve.server import serve as run
 
@@ -93,7 +92,7 @@ def serve(
         body_timeout=body_timeout,
     )
     stopped_by = run(
-        Scorer(scorer, threads=1),
+        scorer,
         host=host,
         port=port,
         workers=workers or available_cpus(),

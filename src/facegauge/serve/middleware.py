@@ -96,7 +96,8 @@ class Guard:
         if path.startswith("/v1/"):
             phrase = "client gone" if status == GONE else HTTPStatus(status).phrase
             count = scope.get("pictures", 0)
-            logger.info("%s %d %s, %d pictures, %.3f s", path, status, phrase, count, seconds)
+            noun = "picture" if count == 1 else "pictures"
+            logger.info("%s %d %s, %d %s, %.3f s", path, status, phrase, count, noun, seconds)
 
 
 def _where(error: Exception) -> str:

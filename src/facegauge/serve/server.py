@@ -31,7 +31,7 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 def serve(
-    scorer: Scorer,
+    name_or_folder: str | os.PathLike[str],
     *,
     host: str,
     port: int,
@@ -43,7 +43,7 @@ def serve(
     """Serve until SIGTERM or Ctrl-C; what was accepted by then is answered.
 
     Args:
-        scorer: what to score with; each worker process opens its own.
+        name_or_folder: a shipped scorer, or a scorer folder; each worker process opens it.
         host: address to listen on.
         port: to listen on; 0 for a free one.
         workers: number of worker processes.
@@ -56,10 +56,11 @@ def serve(
 
     Raises:
         UsageError: the address cannot be listened on.
+        ScorerError: no such scorer, or it is damaged.
     """
+    service = Service(Scorer(name_or_folder, threads=1), workers, limits, key)
     listener = listen(host, port)
     url = _url(listener)
-    service = Service(scorer, workers, limits, key)
     config = uvicorn.Config(
         create_app(service, origins),
         http=_protocol(limits),
