@@ -184,6 +184,22 @@ def test_slow_and_lying_senders_do_not_keep_a_place(server: Server) -> None:
     assert server.ready
 
 
+def test_a_client_that_does_not_read_is_cut_off(server: Server) -> None:
+    asked = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), 60) as client:
+        client.sendall(asked * 1000)
+
+        def cut_off() -> bool:
+            try:
+                client.send(b"G")
+            except (ConnectionResetError, BrokenPipeError):
+                return True
+            return False
+
+        until(cut_off, "the end of the connection")
+    assert server.ready
+
+
 def test_headers_protect_and_nobody_elsewhere_may_use_it(server: Server) -> None:
     for answer in (server.get("/healthz"), server.get("/nothing"), server.get("/openapi.json"),
                    server.ask("OPTIONS", "/v1/score", headers={"Origin": "https://a.example",
@@ -312,3 +328,37 @@ def test_numbers_are_those_of_the_command_line(tmp_path: Path) -> None:
             if name in flat:
                 mine = flat[name]
                 assert value == (round(mine, 6) if isinstance(mine, float) else mine), name
+
+
+def hostile(number: int, rng: np.random.Generator) -> bytes:
+    """A damaged picture, or none: cut, flipped, with a header that lies, or noise."""
+    kind = ("JPEG", "PNG", "GIF", "TIFF", "WEBP", "BMP")[number % 6]
+    file = io.BytesIO()
+    Image.fromarray(rng.integers(0, 256, (40, 30, 3), np.uint8)).save(file, kind)
+    data = bytearray(file.getvalue())
+    match number // 6 % 4:
+        case 0:
+            return bytes(data[: rng.integers(1, len(data))])
+        case 1:
+            for place in rng.integers(0, len(data), 20):
+                data[place] = rng.integers(0, 256)
+        case 2:
+            data[10:60] = b"\xff" * 50
+        case _:
+            return bytes(data[:16]) + rng.bytes(400)
+    return bytes(data)
+
+
+@pytest.mark.slow
+def test_hostile_files_have_their_status_and_harm_nobody(server: Server) -> None:
+    rng = np.random.default_rng(0)
+    replaced = server.metric("facegauge_workers_replaced_total")
+    statuses = set()
+    for start in range(0, 600, 3):
+        files = [(str(number), hostile(number, rng)) for number in range(start, start + 3)]
+        answer = server.post("/v1/score?faces=whole", files)
+        assert answer.status == 200
+        assert [one["path"] for one in answer.json["pictures"]] == [name for name, _ in files]
+        statuses |= {one["status"] for one in answer.json["pictures"]}
+    assert {"ok", "unreadable"} <= statuses <= {"ok", "unreadable", "too_large", "error"}
+    assert server.metric("facegauge_workers_replaced_total") == replaced

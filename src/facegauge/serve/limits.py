@@ -25,7 +25,8 @@ class Limits:
         max_connections: connections at a time.
         queue: pictures that may be waiting or running.
         deadline: seconds for one picture, from when a worker begins it.
-        body_timeout: seconds until the headers of a request have arrived, and then its body.
+        body_timeout: seconds until the headers of a request have arrived, then its body, and
+            until the client has read what it was sent.
 
     Raises:
         UsageError: a limit that is not positive, or one that another makes senseless.

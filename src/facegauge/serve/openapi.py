@@ -53,11 +53,15 @@ def answers(description: str, name: str, example: Json, *problems: int) -> dict[
         example: an answer.
         problems: status codes of the problems.
     """
-    given: dict[int | str, Any] = {200: _answer(description, name, example, "application/json")}
-    for status in problems:
-        document = Problem(status, "what was given, what was expected, what to do").document
-        given[status] = _answer(document["title"], "Problem", document, MEDIA_TYPE)
+    given: dict[int | str, Any] = {status: problem(status) for status in problems}
+    given[200] = _answer(description, name, example, "application/json")
     return given
+
+
+def problem(status: int) -> Json:
+    """An answer that is a problem document."""
+    document = Problem(status, "what was given, what was expected, what to do").document
+    return _answer(document["title"], "Problem", document, MEDIA_TYPE)
 
 
 def _answer(description: str, name: str, example: Json, media_type: str) -> Json:

@@ -160,9 +160,13 @@ def _protocol(limits: Limits) -> type[H11Protocol]:
     """The protocol of one connection, within some limits."""
 
     class Protocol(H11Protocol):
-        """Closes connections on which no request arrives in time; refuses in problem documents."""
+        """Closes connections on which no request arrives in time, or no answer is read.
+
+        What it refuses by itself it answers with a problem document.
+        """
 
         waiting: asyncio.TimerHandle | None = None
+        unread: asyncio.TimerHandle | None = None
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
@@ -190,6 +194,15 @@ def _protocol(limits: Limits) -> type[H11Protocol]:
         def connection_lost(self, exc: Exception | None) -> None:
             super().connection_lost(exc)
             self._watch()
+
+        def pause_writing(self) -> None:
+            super().pause_writing()
+            self.unread = self.loop.call_later(limits.body_timeout, self.transport.abort)
+
+        def resume_writing(self) -> None:
+            super().resume_writing()
+            if self.unread is not None:
+                self.unread.cancel()
 
         def _watch(self) -> None:
             """Keep a timer while no request is being answered; more data do not set it back."""
