@@ -5,15 +5,13 @@ import dataclasses
 import numpy as np
 import pytest
 
-from facegauge.calibration import Calibration, band
+from facegauge.calibration import Calibration, Offsets, band
 
 CALIBRATION = Calibration(
     reference="hand-made",
     n=5,
     quantiles=(0.1,) * 41 + tuple(0.1 + 0.01 * step for step in range(1, 61)),
-    knots=(0.4, 0.6),
-    lower=(0.1, 0.2),
-    upper=(0.15, 0.05),
+    offsets=Offsets(knots=(0.4, 0.6), lower=(0.1, 0.2), upper=(0.15, 0.05)),
 )
 
 
@@ -58,13 +56,30 @@ def test_bands(score: float, word: str) -> None:
     [
         {"quantiles": (0.1,) * 100},
         {"quantiles": (0.9,) + (0.1,) * 100},
-        {"knots": (0.6, 0.4)},
-        {"knots": (), "lower": (), "upper": ()},
-        {"lower": (0.1,)},
-        {"upper": (-0.1, 0.1)},
         {"level": 1.0},
     ],
 )
 def test_a_calibration_is_checked(change: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="expected"):
         dataclasses.replace(CALIBRATION, **change)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"knots": (0.6, 0.4)},
+        {"knots": (), "lower": (), "upper": ()},
+        {"lower": (0.1,)},
+        {"upper": (-0.1, 0.1)},
+    ],
+)
+def test_offsets_are_checked(change: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        dataclasses.replace(CALIBRATION.offsets, **change)
+
+
+def test_pictures_that_are_taken_whole_may_have_their_own_interval() -> None:
+    both = dataclasses.replace(CALIBRATION, whole=Offsets((0.5,), (0.01,), (0.02,)))
+    assert both.interval(0.5) == CALIBRATION.interval(0.5, whole=True)
+    assert both.interval(0.5, whole=True) == pytest.approx((0.49, 0.52))
+    assert both.describe(0.5, whole=True)[:2] == both.interval(0.5, whole=True)

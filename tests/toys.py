@@ -16,7 +16,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from facegauge.calibration import Calibration
+from facegauge.calibration import Calibration, Offsets
 from facegauge.data.manifests import Manifest, load_manifest
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.zoo import Card, Cost, Data, Figure, Validation
@@ -26,9 +26,7 @@ TOY_CALIBRATION = Calibration(
     reference="toy labels",
     n=500,
     quantiles=tuple(place / 100 for place in range(101)),
-    knots=(0.4, 0.6),
-    lower=(0.1, 0.2),
-    upper=(0.15, 0.05),
+    offsets=Offsets(knots=(0.4, 0.6), lower=(0.1, 0.2), upper=(0.15, 0.05)),
 )
 
 

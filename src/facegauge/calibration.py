@@ -23,33 +23,23 @@ BAND_EDGES = (0.20, 0.30, 0.41, 0.57)
 
 
 @dataclass(frozen=True, slots=True)
-class Calibration:
-    """Maps a score to an interval and a percentile; stored in the scorer's card.
+class Offsets:
+    """Distances from a score to the ends of its interval, linear between knots.
 
     Attributes:
-        reference: what percentiles refer to, such as "scores of 712 photos".
-        n: number of these pictures.
-        quantiles: their scores or labels at percentiles 0, 1, ... 100; 101 ascending numbers.
-        knots: scores at which the interval is given, ascending; one or more.
-        lower: distance from the score to the interval's lower end, per knot; >= 0.
-        upper: distance from the score to the interval's upper end, per knot; >= 0.
-        level: fraction of labels that the interval is expected to contain, such as 0.9.
+        knots: scores at which the distances are given, ascending; one or more.
+        lower: distance to the lower end, per knot; >= 0.
+        upper: distance to the upper end, per knot; >= 0.
 
     Raises:
         ValueError: the lengths, the order or the range of the numbers do not fit.
     """
 
-    reference: str
-    n: int
-    quantiles: tuple[float, ...]
     knots: tuple[float, ...]
     lower: tuple[float, ...]
     upper: tuple[float, ...]
-    level: float = 0.9
 
     def __post_init__(self) -> None:
-        if len(self.quantiles) != 101 or any(a > b for a, b in pairwise(self.quantiles)):
-            raise ValueError(f"expected 101 ascending quantiles, got {len(self.quantiles)}")
         if not self.knots or any(a >= b for a, b in pairwise(self.knots)):
             raise ValueError(f"expected one or more ascending knots, got {self.knots}")
         if not len(self.lower) == len(self.upper) == len(self.knots):
@@ -59,26 +49,61 @@ class Calibration:
             )
         if any(not offset >= 0 for offset in self.lower + self.upper):
             raise ValueError("expected offsets of 0 or more")
-        if not 0 < self.level < 1:
-            raise ValueError(f"expected a level between 0 and 1, got {self.level}")
-
-    def describe(self, score: float) -> tuple[float, float, float, str]:
-        """Interval, percentile and band of a score.
-
-        Args:
-            score: 0..1.
-
-        Returns:
-            Lower and upper end of the interval (0..1), percentile (0..100), and band.
-        """
-        low, high = self.interval(score)
-        return low, high, self.percentile(score), band(score)
 
     def interval(self, score: float) -> tuple[float, float]:
         """Lower and upper end of the interval, clipped to 0..1; it contains the score."""
         lower = float(np.interp(score, self.knots, self.lower))
         upper = float(np.interp(score, self.knots, self.upper))
         return max(0.0, score - lower), min(1.0, score + upper)
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Maps a score to an interval and a percentile; stored in the scorer's card.
+
+    Attributes:
+        reference: what percentiles refer to, such as "scores of 712 photos".
+        n: number of these pictures.
+        quantiles: their scores or labels at percentiles 0, 1, ... 100; 101 ascending numbers.
+        offsets: of the interval.
+        whole: of the interval of pictures that are taken whole, as framed crops are; None: the
+            same.
+        level: fraction of labels that the interval is expected to contain, such as 0.9.
+
+    Raises:
+        ValueError: the number, the order or the range of the numbers does not fit.
+    """
+
+    reference: str
+    n: int
+    quantiles: tuple[float, ...]
+    offsets: Offsets
+    whole: Offsets | None = None
+    level: float = 0.9
+
+    def __post_init__(self) -> None:
+        if len(self.quantiles) != 101 or any(a > b for a, b in pairwise(self.quantiles)):
+            raise ValueError(f"expected 101 ascending quantiles, got {len(self.quantiles)}")
+        if not 0 < self.level < 1:
+            raise ValueError(f"expected a level between 0 and 1, got {self.level}")
+
+    def describe(self, score: float, *, whole: bool = False) -> tuple[float, float, float, str]:
+        """Interval, percentile and band of a score.
+
+        Args:
+            score: 0..1.
+            whole: whether the picture was taken whole.
+
+        Returns:
+            Lower and upper end of the interval (0..1), percentile (0..100), and band.
+        """
+        low, high = self.interval(score, whole=whole)
+        return low, high, self.percentile(score), band(score)
+
+    def interval(self, score: float, *, whole: bool = False) -> tuple[float, float]:
+        """Lower and upper end of the interval, see `Offsets.interval`."""
+        offsets = self.whole if whole and self.whole else self.offsets
+        return offsets.interval(score)
 
     def percentile(self, score: float) -> float:
         """Percentage of reference pictures at or below the score, linear between quantiles."""

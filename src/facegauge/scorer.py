@@ -22,7 +22,7 @@ from facegauge.factors import Factor, measure_face, resolve, schema_with
 from facegauge.images.costs import MAX_PIXELS
 from facegauge.images.sources import check_source, check_sources
 from facegauge.predictors import OnnxPredictor, in_batches, predict_faces
-from facegauge.results import NO_FACTORS, Face, FaceScore, HeatMap, ImageScore, Status
+from facegauge.results import NO_FACTORS, Box, Face, FaceScore, HeatMap, ImageScore, Status
 
 if TYPE_CHECKING:
     from facegauge.images.sources import Source
@@ -343,10 +343,14 @@ class Scorer:
         if not np.isfinite(scores).all():
             return ImageScore(picture.name, Status.ERROR, (), NOT_A_NUMBER, *size)
         factors = picture.factors or (NO_FACTORS,) * len(scores)
-        faces = tuple(map(self._describe, scores, picture.faces, factors))
+        frames = picture.frames or (None,) * len(scores)
+        whole = [frame == Box(0, 0, *size) for frame in frames]
+        faces = tuple(map(self._describe, scores, picture.faces, factors, whole))
         return ImageScore(picture.name, picture.status, faces, picture.message, *size)
 
-    def _describe(self, score: float, face: Face | None, factors: Mapping[str, Value]) -> FaceScore:
+    def _describe(
+        self, score: float, face: Face | None, factors: Mapping[str, Value], whole: bool
+    ) -> FaceScore:
         score = min(max(score, 0.0), 1.0)
-        low, high, percentile, band = self.card.calibration.describe(score)
+        low, high, percentile, band = self.card.calibration.describe(score, whole=whole)
         return FaceScore(score, low, high, percentile, band, face, factors)

@@ -13,12 +13,12 @@ def test_offsets_are_the_finite_sample_quantiles() -> None:
     # One neighbourhood of 19, 0.9: ceil(20 * 0.95) = 19, so the largest error on either side.
     labels = 0.5 + np.arange(-9, 10) / 100
     fitted = fit_calibration(np.full(19, 0.5), labels, labels, "hand-made")
-    assert fitted.knots == (0.5,)
-    assert (fitted.lower, fitted.upper) == ((0.09,), (0.09,))
+    assert fitted.offsets.knots == (0.5,)
+    assert (fitted.offsets.lower, fitted.offsets.upper) == ((0.09,), (0.09,))
     # 39: ceil(40 * 0.95) = 38, so the second largest.
     labels = 0.5 + np.arange(-19, 20) / 100
     fitted = fit_calibration(np.full(39, 0.5), labels, labels, "hand-made")
-    assert (fitted.lower, fitted.upper) == ((0.18,), (0.18,))
+    assert (fitted.offsets.lower, fitted.offsets.upper) == ((0.18,), (0.18,))
 
 
 def test_offsets_never_exclude_the_score_or_promise_too_much() -> None:
@@ -41,9 +41,9 @@ def test_intervals_hold_the_label_as_often_as_they_say_everywhere() -> None:
     calibration = fit_calibration(*draw(4000, 0), [0.1, 0.9], "synthetic", level=0.9)
     scores, labels = draw(20000, 1)
     part = np.digitize(scores, np.linspace(0.1, 0.9, 6)[1:-1])
-    rates = [coverage(calibration, scores[part == p], labels[part == p]) for p in range(5)]
+    rates = [coverage(calibration.offsets, scores[part == p], labels[part == p]) for p in range(5)]
     assert all(0.87 < rate < 0.94 for rate in rates), rates
-    assert calibration.upper[0] < 0.6 * calibration.upper[-1]
+    assert calibration.offsets.upper[0] < 0.6 * calibration.offsets.upper[-1]
 
 
 @pytest.mark.parametrize("n", [19, 71, 171, 1712])
@@ -53,7 +53,7 @@ def test_ends_of_the_interval_rise_without_jumps(n: int) -> None:
     steps = np.diff(ends, axis=0)
     assert steps.min() > -1e-5
     assert steps.max() < 0.01
-    assert len(calibration.knots) == {19: 1, 71: 1, 171: 5, 1712: 9}[n]
+    assert len(calibration.offsets.knots) == {19: 1, 71: 1, 171: 5, 1712: 9}[n]
 
 
 def test_few_pictures_give_wide_intervals_that_still_say_something() -> None:
@@ -64,7 +64,7 @@ def test_few_pictures_give_wide_intervals_that_still_say_something() -> None:
 
 def test_coverage_counts_the_labels_inside() -> None:
     calibration = fit_calibration([0.5] * 19, 0.5 + np.arange(-9, 10) / 100, [0.5], "by hand")
-    assert coverage(calibration, [0.5, 0.5, 0.5, 0.5], [0.4, 0.411, 0.589, 0.6]) == 0.5
+    assert coverage(calibration.offsets, [0.5, 0.5, 0.5, 0.5], [0.4, 0.411, 0.589, 0.6]) == 0.5
 
 
 def test_percentiles_come_from_the_reference_labels() -> None:

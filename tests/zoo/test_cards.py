@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from facegauge import zoo
+from facegauge.calibration import Offsets
 from facegauge.errors import ScorerError
 from toys import toy_card
 
@@ -49,6 +50,13 @@ def test_the_steps_of_an_older_card_stay_steps(toy_scorer: Path) -> None:
     calibration = zoo.load_card(toy_scorer).calibration
     for score, expected in ((0.1, (0.0, 0.25)), (0.4999, (0.3999, 0.6499)), (0.5, (0.3, 0.55))):
         assert calibration.interval(score) == pytest.approx(expected)
+
+
+def test_figures_on_photos_and_a_second_interval_come_back() -> None:
+    card = toy_card(b"")
+    calibration = dataclasses.replace(card.calibration, whole=Offsets((0.5,), (0.1,), (0.2,)))
+    card = dataclasses.replace(card, photos=card.val, calibration=calibration)
+    assert zoo.card_from_toml(zoo.card_to_toml(card)) == card
 
 
 def test_text_that_is_no_unicode_still_makes_a_card() -> None:

@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 from facegauge.cli import (
     audit,
     best,
+    calibrate,
     compare,
     data,
     degrade,
@@ -142,6 +143,7 @@ app.command(
     context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
 )(soup.average)
 app.command("export")(export.export)
+app.command("calibrate")(calibrate.calibrate)
 app.command("profile")(profile.profile)
 app.command("degrade")(degrade.degrade)
 

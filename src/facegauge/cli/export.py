@@ -21,6 +21,14 @@ def export(
             help="Labelled manifest: val for figures and intervals, train for percentiles"
         ),
     ],
+    photos: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Labelled photos at their own size, with a val split: for figures, percentiles "
+            "and the interval as photos have them",
+        ),
+    ] = None,
     name: Annotated[
         str | None, typer.Option(help="Name of the scorer  [default: the folder's name]")
     ] = None,
@@ -54,6 +62,7 @@ def export(
         output,
         name=name or output.resolve().name,
         data=load_manifest(data),
+        photos=load_manifest(photos) if photos else None,
         flip=flip,
         label_name=label_name,
         licence=licence,

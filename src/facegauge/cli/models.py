@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from facegauge.zoo import Figure
 
 DAMAGED = 1
+COLUMNS = (
+    *("name", "version", "method", ">MB", ">M param.", ">GFLOPs", ">SRCC", ">PLCC"),
+    *(">photos SRCC", ">photos PLCC", "val"),
+)
 
 
 def models(
@@ -37,7 +41,18 @@ def models(
             say(str(error))
             damaged = True
     if rows:
-        columns = ("name", "version", "method", ">MB", ">M param.", ">GFLOPs", ">SRCC", ">PLCC")
+        columns = (
+            "name",
+            "version",
+            "method",
+            ">MB",
+            ">M param.",
+            ">GFLOPs",
+            ">SRCC",
+            ">PLCC",
+            ">photos SRCC",
+            ">photos PLCC",
+        )
         print_table((*columns, "val", *(["sha256"] if verify else [])), rows)
         typer.echo("\n\n".join(descriptions))
     elif not damaged:
@@ -62,7 +77,8 @@ def _row(name: str, verify: bool) -> tuple[str, ...]:
         f"{card.cost.gflops:.3f}",
         _interval(card.val.figures["srcc"]),
         _interval(card.val.figures["plcc"]),
-        f"{card.val.n} {card.val.label}s",
+        *(_interval(card.photos.figures[key]) if card.photos else "" for key in ("srcc", "plcc")),
+        f"{card.val.n} {card.val.label}s" + (f", {card.photos.n} photos" if card.photos else ""),
         *(["verified"] if verify else []),
     )
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from facegauge.calibration import Calibration
+from facegauge.calibration import Calibration, Offsets
 from facegauge.errors import UsageError
 
 MIN_NEIGHBOURS = 60  # fewer give offsets that are the largest errors among them
@@ -20,6 +20,7 @@ def fit_calibration(
     reference_scores: npt.ArrayLike,
     reference_name: str,
     *,
+    whole: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
     level: float = 0.9,
     neighbours: int | None = None,
 ) -> Calibration:
@@ -32,20 +33,54 @@ def fit_calibration(
         labels: (N,) labels of the same pictures, 0..1.
         reference_scores: (M,) scores or labels that percentiles refer to, 0..1.
         reference_name: what these are.
+        whole: scores and labels of pictures that were taken whole, if they have an interval of
+            their own.
         level: fraction of labels that the interval should contain, 0..1.
-        neighbours: calibration pictures whose errors make the interval at a knot; a fifth of them
-            by default, but `MIN_NEIGHBOURS` or more, where there are as many.
+        neighbours: see `fit_offsets`.
 
     Returns:
-        The calibration, rounded to 6 decimals. With too few pictures for the level (fewer than 19
-        for 0.9) the offsets are 1, so that the interval excludes nothing.
+        The calibration, rounded to 6 decimals.
 
     Raises:
         UsageError: an array is empty or has values outside 0..1, or the lengths differ.
     """
+    reference = _as_unit_array("reference_scores", reference_scores)
+    sides = [None if one is None else fit_offsets(*one, level=level, neighbours=neighbours)
+             for one in ((scores, labels), whole)]  # fmt: skip
+    assert sides[0] is not None
+    return Calibration(
+        reference=reference_name,
+        n=len(reference),
+        quantiles=_rounded(np.quantile(reference, np.arange(101) / 100)),
+        offsets=sides[0],
+        whole=sides[1],
+        level=level,
+    )
+
+
+def fit_offsets(
+    scores: npt.ArrayLike,
+    labels: npt.ArrayLike,
+    *,
+    level: float = 0.9,
+    neighbours: int | None = None,
+) -> Offsets:
+    """Fit the offsets of an interval.
+
+    Args:
+        scores, labels, level: as for `fit_calibration`.
+        neighbours: calibration pictures whose errors make the interval at a knot; a fifth of them
+            by default, but `MIN_NEIGHBOURS` or more, where there are as many.
+
+    Returns:
+        The offsets, rounded to 6 decimals. With too few pictures for the level (fewer than 19 for
+        0.9) they are 1, so that the interval excludes nothing.
+
+    Raises:
+        UsageError: as `fit_calibration`.
+    """
     predicted = _as_unit_array("scores", scores)
     target = _as_unit_array("labels", labels)
-    reference = _as_unit_array("reference_scores", reference_scores)
     if len(predicted) != len(target):
         raise UsageError(
             f"expected one label per score, got {len(target)} labels and {len(predicted)} scores"
@@ -54,29 +89,19 @@ def fit_calibration(
     order = np.argsort(predicted, kind="stable")
     predicted, errors = predicted[order], (target - predicted)[order]
     starts = _starts(len(predicted), count)
-    knots = np.array([np.median(predicted[start : start + count]) for start in starts])
+    windows = [slice(start, start + count) for start in starts]
+    middles = np.round([np.median(predicted[window]) for window in windows], 6)
     offsets = np.array(
-        [
-            [_offset(side * errors[start : start + count], level) for side in (-1, 1)]
-            for start in starts
-        ]
+        [[_offset(side * errors[window], level) for side in (-1, 1)] for window in windows]
     )
-    knots, first = np.unique(np.round(knots, 6), return_index=True)
+    knots, first = np.unique(middles, return_index=True)
     low, high = _rising(knots, *offsets[first].T)
-    return Calibration(
-        reference=reference_name,
-        n=len(reference),
-        quantiles=_rounded(np.quantile(reference, np.arange(101) / 100)),
-        knots=_rounded(knots),
-        lower=_rounded(low),
-        upper=_rounded(high),
-        level=level,
-    )
+    return Offsets(_rounded(knots), _rounded(low), _rounded(high))
 
 
-def coverage(calibration: Calibration, scores: npt.ArrayLike, labels: npt.ArrayLike) -> float:
+def coverage(offsets: Offsets, scores: npt.ArrayLike, labels: npt.ArrayLike) -> float:
     """The share, 0..1, of labels (N,) that lie in the intervals of their scores (N,)."""
-    ends = np.array([calibration.interval(score) for score in np.asarray(scores).tolist()])
+    ends = np.array([offsets.interval(score) for score in np.asarray(scores).tolist()])
     target = np.asarray(labels, np.float64)
     return float(np.mean((ends[:, 0] <= target) & (target <= ends[:, 1])))
 

@@ -7,7 +7,6 @@ import logging
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +17,15 @@ from facegauge import zoo
 from facegauge.data.manifests import Manifest
 from facegauge.errors import UsageError
 from facegauge.evaluation.calibration import fit_calibration
+from facegauge.evaluation.card import card_figures, judged_on, on_photos
 from facegauge.evaluation.evaluate import predict_with
-from facegauge.evaluation.metrics import Evaluation, Interval, evaluate
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.nn.build import build
 from facegauge.nn.checkpoints import Run
 from facegauge.nn.predictor import TorchPredictor
 from facegauge.nn.profile import profile_network
 from facegauge.training.onnx_export import Shipped, check_onnx, read_shipped, write_onnx
-from facegauge.zoo import Card, Cost, Data, Figure, Validation, card_to_toml
+from facegauge.zoo import Card, Cost, Data, Validation, card_to_toml
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +40,7 @@ def export_run(
     *,
     name: str,
     data: Manifest,
+    photos: Manifest | None = None,
     flip: bool = False,
     label_name: str = "",
     licence: str = "",
@@ -59,6 +59,10 @@ def export_run(
     whole; percentiles refer to the labels of its train split.
 
     Args:
+        photos: labelled photos at their own size, with a val split. The card then also has figures
+            on their val split, read as `auto` reads them; their scores are what percentiles refer
+            to, and the interval is fitted to them; pictures that are taken whole keep an interval
+            of their own, fitted to `data`.
         flip: average over the mirrored picture, inside the model; doubles the cost. No effect on
             an ensemble that does so already.
         label_name: what the labels are called in the card; by default what the run says of them.
@@ -89,9 +93,7 @@ def export_run(
     with _whole_or_nothing(folder) as partial:  # made now: it may be refused
         model = partial / zoo.MODEL
         scores = _write_rounded(shipped, run.spec, model, val, described)
-        judged = evaluate(scores, labels)
-        if np.isnan([judged.srcc.value, judged.plcc.value]).any():
-            raise UsageError(f"the figures on val are not defined: {'; '.join(judged.notes)}")
+        judged = judged_on(scores, labels, "val")
         cost = profile_network(shipped, run.spec, runs=0)
         size = f"{run.spec.width}x{run.spec.height}"
         card = Card(
@@ -104,9 +106,12 @@ def export_run(
             same_as=tuple(same_as),
             cost=Cost(round(cost.parameters / 1e6, 6), round(cost.gflops, 4), size),
             data=_data(run),
-            val=Validation(len(val), label_name, _figures(judged)),
+            val=Validation(len(val), label_name, card_figures(judged)),
             calibration=fit_calibration(scores, labels, scale, f"{label_name}s of the train split"),
         )
+        if photos is not None:
+            stored = TorchPredictor("exported", read_shipped(shipped, model), run.spec)
+            card = on_photos(card, stored, photos, whole=(scores, labels))
         (partial / zoo.CARD).write_text(card_to_toml(card), encoding="utf-8")
     return card
 
@@ -166,17 +171,6 @@ def _whole_or_nothing(folder: Path) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
-
-
-def _figures(judged: Evaluation) -> dict[str, Figure]:
-    """The intervals of an evaluation that are numbers, to six decimals."""
-    out = {}
-    for field in fields(judged):
-        value = getattr(judged, field.name)
-        if isinstance(value, Interval) and np.isfinite([value.value, value.low, value.high]).all():
-            ends = (round(end, 6) for end in (value.value, value.low, value.high))
-            out[field.name] = Figure(*ends)
-    return out
 
 
 def _data(run: Run) -> Data:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from facegauge.calibration import Calibration
+from facegauge.calibration import Calibration, Offsets
 from facegauge.errors import ScorerError
 
 Numbers = tuple[float, ...]
@@ -85,6 +85,8 @@ class Card:
         data: training data, command and commit.
         val: agreement with labels.
         calibration: maps a score to an interval and a percentile.
+        photos: agreement with labels of photos at their own size, as `auto` reads them; None where
+            it was not measured.
         version: of the scorer, such as "1.0"; empty if it has none.
         same_as: sha256 of other model files of this scorer whose scores agree within 0.001, so
             that a table begun with one of them can be resumed.
@@ -99,6 +101,7 @@ class Card:
     data: Data
     val: Validation
     calibration: Calibration
+    photos: Validation | None = None
     version: str = ""
     same_as: tuple[str, ...] = ()
 
@@ -131,6 +134,7 @@ def card_from_toml(text: str, file: str = "card.toml") -> Card:
         data=Data(data.text("trained_on"), data.text("command"), data.text("commit")),
         val=_validation(card.table("val")),
         calibration=_calibration(card.table("calibration")),
+        photos=_validation(card.table("photos")) if "photos" in card.values else None,
         version=card.text("version", ""),
         same_as=same_as,
     )
@@ -153,23 +157,25 @@ def _validation(val: _Table) -> Validation:
 
 def _calibration(calibration: _Table) -> Calibration:
     reference, interval = calibration.table("reference"), calibration.table("interval")
-    lower, upper = interval.numbers("lower"), interval.numbers("upper")
+    whole = calibration.table("whole") if "whole" in calibration.values else None
     try:
-        if "edges" in interval.values:  # a card of facegauge 0.2 or earlier: steps
-            knots, lower, upper = _as_knots(interval.numbers("edges"), lower, upper)
-        else:
-            knots = interval.numbers("knots")
         return Calibration(
             reference=reference.text("name"),
             n=reference.count("n"),
             quantiles=calibration.numbers("quantiles"),
-            knots=knots,
-            lower=lower,
-            upper=upper,
+            offsets=_offsets(interval),
+            whole=_offsets(whole) if whole else None,
             level=interval.number("level"),
         )
     except ValueError as error:
         raise ScorerError(f"{calibration.file}: at {calibration.prefix[:-1]}: {error}") from error
+
+
+def _offsets(interval: _Table) -> Offsets:
+    sides = interval.numbers("lower"), interval.numbers("upper")
+    if "edges" in interval.values:  # a card of facegauge 0.2 or earlier: steps
+        return Offsets(*_as_knots(interval.numbers("edges"), *sides))
+    return Offsets(interval.numbers("knots"), *sides)
 
 
 def _as_knots(edges: Numbers, *offsets: Numbers) -> tuple[Numbers, ...]:
@@ -245,25 +251,31 @@ def card_to_toml(card: Card) -> str:
     tables: dict[str, dict[str, Any]] = {
         "cost": {key: getattr(card.cost, key) for key in ("parameters_m", "gflops", "input")},
         "data": {key: getattr(card.data, key) for key in ("trained_on", "command", "commit")},
-        "val": {
-            "n": card.val.n,
-            "label": card.val.label,
-            **{
-                name: {"value": figure.value, "low": figure.low, "high": figure.high}
-                for name, figure in card.val.figures.items()
-            },
-        },
+        "val": _figures(card.val),
+        **({"photos": _figures(card.photos)} if card.photos else {}),
         "calibration": {
             "reference": {"name": calibration.reference, "n": calibration.n},
             "quantiles": calibration.quantiles,
-            "interval": {
-                key: getattr(calibration, key) for key in ("level", "knots", "lower", "upper")
-            },
+            "interval": {"level": calibration.level, **_knots(calibration.offsets)},
+            **({"whole": _knots(calibration.whole)} if calibration.whole else {}),
         },
     }
     top = {key: value for key, value in top.items() if value or key not in OPTIONAL}
     parts = [_lines(top), *(f"[{name}]\n{_lines(table)}" for name, table in tables.items())]
     return "\n".join(parts)
+
+
+def _knots(offsets: Offsets) -> dict[str, Any]:
+    return {key: getattr(offsets, key) for key in ("knots", "lower", "upper")}
+
+
+def _figures(measured: Validation) -> dict[str, Any]:
+    """The table of a validation."""
+    figures = {
+        name: {"value": figure.value, "low": figure.low, "high": figure.high}
+        for name, figure in measured.figures.items()
+    }
+    return {"n": measured.n, "label": measured.label, **figures}
 
 
 def _lines(table: Mapping[str, Any]) -> str:

@@ -1,0 +1,84 @@
+"""Calibration to photos: what changes on a card, and what is refused."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from facegauge import Scorer, zoo
+from facegauge.cli.app import app
+from facegauge.data.manifests import load_manifest
+from facegauge.errors import UsageError
+from facegauge.evaluation.card import calibrate_scorer
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+NAMES = ("", "_blur", "_dark", "_jpeg", "_noise", "_small")
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Six photos of one face, five of them in val."""
+    lines = ["image,score,split"]
+    for place, name in enumerate(NAMES):
+        shutil.copy(EXAMPLES / f"astronaut{name}.jpg", tmp_path)
+        lines.append(f"astronaut{name}.jpg,0.{9 - place},{'val' if place else 'train'}")
+    (tmp_path / "photos.csv").write_text("\n".join(lines) + "\n")
+    return tmp_path / "photos.csv"
+
+
+def test_a_copy_is_calibrated_to_photos(toy_scorer: Path, photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    card = calibrate_scorer(str(toy_scorer), out, load_manifest(photos))
+    assert zoo.load_card(out) == card
+    assert (out / zoo.MODEL).read_bytes() == (toy_scorer / zoo.MODEL).read_bytes()
+    assert card.photos is not None and card.photos.n == 5
+    assert (card.calibration.reference, card.calibration.n) == ("scores of 6 photos", 6)
+    assert card.val == zoo.load_card(toy_scorer).val
+    (before,), (after,) = (
+        Scorer(folder).score(EXAMPLES / "astronaut.jpg").faces for folder in (toy_scorer, out)
+    )
+    assert after.score == before.score
+    assert (after.low, after.high) == (0.0, 1.0)  # five photos exclude nothing
+    scores = [Scorer(out).score(file).score for file in load_manifest(photos).paths]
+    rank = np.searchsorted(sorted(scores), after.score)
+    assert after.percentile == pytest.approx(100 * rank / 5, abs=0.01)
+
+
+def test_crops_keep_an_interval_of_their_own(
+    toy_scorer: Path, photos: Path, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(3)
+    from PIL import Image
+
+    lines = ["image,score,split"]
+    for number in range(60):
+        level = int(rng.integers(60, 200))
+        Image.new("RGB", (24, 32), (level,) * 3).save(tmp_path / f"{number}.png")
+        lines.append(f"{number}.png,{level / 255 + rng.uniform(-0.05, 0.05):.4f},val")
+    (tmp_path / "crops.csv").write_text("\n".join(lines) + "\n")
+    crops = load_manifest(tmp_path / "crops.csv")
+    card = calibrate_scorer(str(toy_scorer), tmp_path / "out", load_manifest(photos), crops=crops)
+    low, high = card.calibration.interval(0.5, whole=True)
+    assert 0.44 < low < 0.5 < high < 0.56
+    whole = Scorer(tmp_path / "out", faces="whole").score(tmp_path / "0.png").faces[0]
+    assert (whole.low, whole.high) == card.calibration.interval(whole.score, whole=True)
+    photo = Scorer(tmp_path / "out").score(EXAMPLES / "astronaut.jpg").faces[0]
+    assert (photo.low, photo.high) == card.calibration.interval(photo.score) == (0, 1)
+
+
+def test_the_command_and_its_refusals(toy_scorer: Path, photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    words = ["calibrate", str(toy_scorer), "--photos", str(photos), "-o", str(out)]
+    told = CliRunner().invoke(app, words)
+    assert told.exit_code == 0 and "on 5 photos of val" in told.output
+    with pytest.raises(UsageError, match="is in use"):
+        calibrate_scorer(str(toy_scorer), out, load_manifest(photos))
+    train = photos.with_name("train.csv")
+    train.write_text(photos.read_text().replace("val", "train"))
+    with pytest.raises(UsageError, match="expected val rows with a face, got none"):
+        calibrate_scorer(str(toy_scorer), tmp_path / "other", load_manifest(train))
+    assert not (tmp_path / "other").exists()
