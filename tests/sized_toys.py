@@ -21,7 +21,7 @@ def sized_network(seed: int = 0, depths: str = "all", head: str = "linear") -> S
         torch.nn.init.normal_(layer, 0.0, 0.05)
     torch.nn.init.constant_([*network.head.parameters()][-1], 0.5)
     torch.nn.init.normal_(network.width.weight, std=0.05)
-    torch.nn.init.normal_(network.correction[2].weight, std=0.02)
+    network.coefficients.copy_(torch.tensor([0.02, 0.9, 0.05, 0.04, 0.01, 0.1]))
     network.mean.normal_(std=0.1)
     network.deviation.uniform_(0.5, 2)
     return network.eval()

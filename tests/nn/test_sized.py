@@ -22,6 +22,7 @@ from facegauge.nn.heads import LinearHead  # noqa: E402
 from facegauge.nn.predictor import uses_size  # noqa: E402
 from facegauge.nn.regressor import Regressor  # noqa: E402
 from facegauge.nn.sized import SizedRegressor  # noqa: E402
+from facegauge.results import Box, Face  # noqa: E402
 from facegauge.scorer import Scorer  # noqa: E402
 from facegauge.training.export import export_run  # noqa: E402
 from facegauge.training.onnx_export import (  # noqa: E402
@@ -58,15 +59,13 @@ def test_a_regressor_that_becomes_one_keeps_its_scores(head: str) -> None:
     assert sized.config == {**plain.config, "kind": "sized_regressor"}
 
 
-def test_a_size_moves_the_score_and_an_unknown_one_is_estimated() -> None:
+def test_a_size_moves_the_score_and_without_one_it_stays() -> None:
     network = sized_network()
     with torch.inference_mode():
-        embedding = network.embed(images())
-        estimate = network.estimate_size(embedding)
         untold = network(images())
+        assert torch.equal(untold, Regressor.forward(network, images()))
         assert torch.equal(network(images(), column(UNKNOWN, UNKNOWN, UNKNOWN)), untold)
-        assert torch.allclose(network(images(), estimate[:, None]), untold, atol=1e-6)
-        some = network(images(), column(2.0, UNKNOWN, -2.0))
+        some = network(images(), column(0.5, UNKNOWN, -2.0))
     moved = (some - untold).abs()
     assert moved[1] == 0 and moved[0] > 0.01 and moved[2] > 0.01
 
@@ -75,15 +74,16 @@ def test_the_correction_by_hand() -> None:
     network = sized_network()
     with torch.inference_mode():
         embedding = network.embed(images(1)).double().numpy()[0]
-        found = network(images(1), column(1.5)).item()
+        found = [network(images(1), column(size)).item() for size in (-9.0, 9.0, 20.0)]
     weights = {name: value.double().numpy() for name, value in network.state_dict().items()}
     plain = embedding @ weights["head.weight"][0] + weights["head.bias"][0]
     standard = (embedding - weights["mean"]) / weights["deviation"]
     estimate = standard @ weights["width.weight"][0] + weights["width.bias"][0]
-    inputs = [0.75, estimate / 2, (1.5 - estimate) / 2, 2 * (plain - 0.4)]
-    hidden = np.tanh(weights["correction.0.weight"] @ inputs + weights["correction.0.bias"])
-    moved = weights["correction.2.weight"][0] @ hidden + weights["correction.2.bias"][0]
-    assert found == pytest.approx(plain + 4 * moved, abs=1e-5)
+    most = estimate + 0.75  # what is claimed beyond is not believed
+    assert -9 < most < 9
+    for score, size in zip(found, (-9.0, most, most), strict=True):
+        columns = [1, plain, size, plain * size, size**2, plain**2]
+        assert score == pytest.approx(weights["coefficients"] @ columns, abs=1e-5)
 
 
 def test_heat_maps_mean_the_score() -> None:
@@ -116,13 +116,9 @@ def test_it_has_a_linear_head() -> None:
     with torch.inference_mode():
         before, embedding = network(images()), network.embed(images())
         assert torch.equal(network.score_embedding(embedding), before)
-        plain = Regressor.score_embedding(network, embedding)
     network.shift_head(weight, 0.1)
     with torch.inference_mode():
-        shifted = plain + embedding @ weight + 0.1
-        assert torch.allclose(Regressor.score_embedding(network, embedding), shifted, atol=1e-5)
-        expected = network.correct(shifted, network.estimate_size(embedding), None)
-        assert torch.allclose(network(images()), expected, atol=1e-5)
+        assert torch.allclose(network(images()), before + embedding @ weight + 0.1, atol=1e-5)
 
 
 def test_behind_a_curve_it_is_not_told_sizes() -> None:
@@ -166,25 +162,38 @@ def folders(tmp_path_factory: pytest.TempPathFactory, toy_data: Path) -> tuple[P
     return run, folder / "scorer"
 
 
-def test_a_scorer_tells_the_same_face_at_another_size(
+def middle(pixels: np.ndarray) -> list[Face]:
+    """One face in the middle of every picture, half as wide."""
+    height, width = pixels.shape[:2]
+    box = Box(width / 4, height / 4, 3 * width / 4, 3 * height / 4)
+    return [Face(box, 0.9, ((0.0, 0.0),) * 5)]
+
+
+def test_a_scorer_tells_the_size_of_faces_that_are_cut_out(
     folders: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    scorer, network = Scorer(folders[1], faces="whole"), load_run(folders[1]).network
+    scorer = Scorer(folders[1], faces="all", detector=middle)
+    whole, network = Scorer(folders[1], faces="whole"), load_run(folders[1]).network
     found = []
     for width in (64, 128, 256):  # even colours: the network's views have the same pixels
         file = tmp_path / f"{width}.png"
         Image.new("RGB", (width, width * 5 // 4), (150, 110, 90)).save(file)
         score = scorer.score(file).score
-        crop, guide = scorer.prepare(file).crops[0][0]
-        assert guide[10] == pytest.approx(np.log2(width / 64)) and (crop == crop[0, 0]).all()
+        prepared = scorer.prepare(file)
+        crop, guide = prepared.crops[0][0]
+        assert guide[10] == pytest.approx(np.log2(prepared.frames[0].width / 64))
+        assert (crop == crop[0, 0]).all()
         image = torch.from_numpy(to_tensor(crop, scorer.spec)[None])
         with torch.inference_mode():
             expected = network(image, torch.from_numpy(guide[None, 10:])).item()
+            untold = network(image).item()
         assert score == pytest.approx(expected, abs=1e-4)
         heat = scorer.heat_map(file)
         assert float(heat.values.mean()) == pytest.approx(score, abs=1e-5)
+        assert whole.score(file).score == pytest.approx(untold, abs=1e-4)
+        assert np.isnan(whole.prepare(file).crops[0][0][1][10])
         found.append(score)
-    assert min(abs(a - b) for a, b in ((found[0], found[1]), (found[1], found[2]))) > 3e-3
+    assert abs(found[0] - found[1]) > 3e-3
 
 
 def test_run_and_scorer_folder_agree(folders: tuple[Path, Path], toy_data: Path) -> None:

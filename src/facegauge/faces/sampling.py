@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from facegauge.arrays import FloatArray, Pixels
 from facegauge.faces.framing import crop_frames
-from facegauge.faces.guide import guide_vector
+from facegauge.faces.guide import guide_vector, is_whole
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.results import Box, Point
 
@@ -55,7 +55,12 @@ def to_tensor(sampled: Pixels, spec: PreprocessSpec) -> FloatArray:
 
 
 def face_crops(
-    pixels: Pixels, frame: Box, points: Sequence[Point], spec: PreprocessSpec
+    pixels: Pixels,
+    frame: Box,
+    points: Sequence[Point],
+    spec: PreprocessSpec,
+    *,
+    whole: bool | None = None,
 ) -> tuple[Crop, ...]:
     """Sample the crops of one face.
 
@@ -64,12 +69,14 @@ def face_crops(
         frame: of the face, in the picture's pixels.
         points: five landmarks of the face in the picture's pixels, or none.
         spec: framing, input size and number of crops.
+        whole: see `guide_vector`; None: whether the frame is the whole picture.
 
     Returns:
         A sampled crop and its guide for each of the face's `crop_frames`.
     """
+    whole = is_whole(frame, pixels) if whole is None else whole
     return tuple(
-        (sample(pixels, crop, spec), guide_vector(points, crop, spec))
+        (sample(pixels, crop, spec), guide_vector(points, crop, spec, whole=whole))
         for crop in crop_frames(frame, spec)
     )
 

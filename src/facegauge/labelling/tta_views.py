@@ -8,7 +8,7 @@ import numpy as np
 
 from facegauge.arrays import Pixels
 from facegauge.faces.framing import jittered
-from facegauge.faces.guide import mirror_guide
+from facegauge.faces.guide import is_whole, mirror_guide
 from facegauge.faces.located import Located
 from facegauge.faces.sampling import Crop, face_crops
 from facegauge.faces.spec import PreprocessSpec
@@ -42,7 +42,7 @@ def tta_views(located: Located, spec: PreprocessSpec, count: int) -> tuple[View,
     views = [first]
     for number in range(1, count):
         moved = jittered(frame, rng, shift=SHIFT, zoom=0, integer_shift_prob=1)
-        view = face_crops(pixels, moved, points, spec)
+        view = face_crops(pixels, moved, points, spec, whole=is_whole(frame, pixels))
         views.append(view if number % 2 == 0 else tuple(map(_mirrored, view)))
     return tuple(views)
 

@@ -1,9 +1,9 @@
-"""A regressor that is told the size of the face, and does not believe what it cannot see.
+"""A regressor whose score is corrected by the size of the face, as far as its pixels bear it out.
 
 Labels of photos follow what the original resolves. At the network's input a face of 400 pixels and
 one of 1,000 look nearly alike, so the size of the face is a second input. An enlarged photo claims
-a size that its pixels do not show: the network estimates the size from the pixels too, and learns
-from enlarged photos when to discount the claim. Our choice.
+a size that its pixels do not show: the network estimates the size from the pixels too, and a claim
+counts up to a margin above the estimate. Our choice.
 """
 
 from __future__ import annotations
@@ -15,16 +15,14 @@ from torch import Tensor, nn
 
 from facegauge.nn.regressor import Regressor
 
-UNITS = 16
-GAIN = 4.0  # of the correction, which must be learned as fast as the trained layers move
-TYPICAL_SCORE, SCORE_GAIN, SIZE_GAIN = 0.4, 2.0, 0.5  # bring the inputs near -1..1
+MARGIN = 0.75  # octaves above the estimate up to which a size is believed
+NO_CORRECTION = (0.0, 1.0, 0.0, 0.0, 0.0, 0.0)  # of the `terms`
 
 
 class SizedRegressor(Regressor):
-    """A `Regressor` whose score is corrected by the size of the face.
+    """A `Regressor` with a correction that is quadratic in its score and the size of the face.
 
-    The correction depends on the score too, so `shift_head` adds what it says to the score before
-    the correction.
+    Without a size, as for framed crops whose original is unknown, the score is the regressor's.
 
     Args:
         backbone, depths, bias, head: as for `Regressor`.
@@ -32,13 +30,14 @@ class SizedRegressor(Regressor):
     Attributes:
         uses_size: true: the network takes sizes (N, 1) in octaves, see `faces.guide`.
         width: linear head that estimates the size from the standardised embedding.
-        correction: small network from the size, its estimate, their difference and the score.
+        coefficients: (6,) of the `terms`; at first those that change nothing.
         mean: (embedding_size,), standardises embeddings for `width`, with `deviation`.
         deviation: (embedding_size,), above 0.
     """
 
     mean: Tensor
     deviation: Tensor
+    coefficients: Tensor
 
     def __init__(
         self, backbone: str, depths: str = "last", bias: float = 0.36, head: str = "linear"
@@ -48,12 +47,10 @@ class SizedRegressor(Regressor):
         self.uses_size = True
         self.register_buffer("mean", torch.zeros(self.embedding_size))
         self.register_buffer("deviation", torch.ones(self.embedding_size))
+        self.register_buffer("coefficients", torch.tensor(NO_CORRECTION))
         self.width = nn.Linear(self.embedding_size, 1)
-        last = nn.Linear(UNITS, 1)
-        for layer in (self.width, last):
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
-        self.correction = nn.Sequential(nn.Linear(4, UNITS), nn.Tanh(), last)
+        nn.init.zeros_(self.width.weight)
+        nn.init.zeros_(self.width.bias)
 
     @classmethod
     def from_regressor(cls, network: Regressor) -> SizedRegressor:
@@ -72,30 +69,18 @@ class SizedRegressor(Regressor):
         """Map scores (N,), estimates (N,) and sizes (N, 1) to corrected scores (N,).
 
         Args:
-            size: None or nan where it is not known; the estimate takes its place.
+            size: None or nan where it is not known: such a score stays.
         """
-        told = estimate if size is None else size[:, 0]
-        told = torch.where(torch.isnan(told), estimate, told)
-        seen = SCORE_GAIN * (score - TYPICAL_SCORE)
-        inputs = [SIZE_GAIN * told, SIZE_GAIN * estimate, SIZE_GAIN * (told - estimate), seen]
-        correction: Tensor = self.correction(torch.stack(inputs, 1)).squeeze(1)
-        return score + GAIN * correction
-
-    def score_embedding(self, embedding: Tensor, size: Tensor | None = None) -> Tensor:
-        """Map embeddings (N, C) and sizes (N, 1) to scores (N,)."""
-        plain = super().score_embedding(embedding)
-        return self.correct(plain, self.estimate_size(embedding), size)
+        if size is None:
+            return score
+        told = size[:, 0]
+        corrected = terms(score, estimate, told) @ self.coefficients
+        return torch.where(torch.isnan(told), score, corrected)
 
     def forward(self, x: Tensor, size: Tensor | None = None) -> Tensor:
         """Map normalised pictures (N, 3, H, W) and sizes (N, 1) to scores (N,)."""
-        return self.score_embedding(self.embed(x), size)
-
-    def explain(self, x: Tensor) -> Tensor:
-        """Map normalised pictures to heat maps (N, h, w), whose means are the scores.
-
-        The scores are those of faces whose size is not known.
-        """
-        return self.outputs(x)["heat_map"]
+        embedding = self.embed(x)
+        return self.correct(self.score_embedding(embedding), self.estimate_size(embedding), size)
 
     def outputs(self, x: Tensor, size: Tensor | None = None) -> dict[str, Tensor]:
         """Scores (N,) and heat maps (N, h, w), whose means are the scores.
@@ -107,3 +92,14 @@ class SizedRegressor(Regressor):
         plain = heat.mean((1, 2))
         score = self.correct(plain, self.estimate_size(self._pool(maps)), size)
         return {"score": score, "heat_map": heat + (score - plain)[:, None, None]}
+
+
+def terms(score: Tensor, estimate: Tensor, size: Tensor) -> Tensor:
+    """The terms of the correction, (N, 6), from scores, estimates and sizes (N,).
+
+    They are 1, score, size, score x size and the squares of size and score, where the size is at
+    most `MARGIN` above its estimate.
+    """
+    believed = torch.minimum(size, estimate + MARGIN)
+    columns = [torch.ones_like(score), score, believed, score * believed, believed**2, score**2]
+    return torch.stack(columns, 1)

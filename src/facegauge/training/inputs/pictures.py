@@ -16,7 +16,7 @@ from facegauge.data.manifests import Manifest
 from facegauge.errors import UsageError
 from facegauge.faces.detection import Detector
 from facegauge.faces.extraction import FaceExtractor
-from facegauge.faces.guide import octaves
+from facegauge.faces.guide import is_whole, octaves
 from facegauge.faces.located import Located
 from facegauge.faces.policy import ExtractionPolicy
 from facegauge.faces.sampling import sample
@@ -87,7 +87,10 @@ def sampled(framed: Sequence[Framed], spec: PreprocessSpec) -> Pixels:
 
 def sizes(framed: Sequence[Framed], spec: PreprocessSpec) -> FloatArray:
     """What networks are told of each face's size: (N, 1) octaves, see `faces.guide`."""
-    return np.array([[octaves(one.frame, spec)] for one in framed], np.float32)
+    known = [
+        np.nan if is_whole(one.frame, one.pixels) else octaves(one.frame, spec) for one in framed
+    ]
+    return np.array(known, np.float32)[:, None]
 
 
 def _cut(located: Located, points: bool) -> tuple[Located, Framed | None]:

@@ -10,7 +10,6 @@ import torch
 from torch.utils.data import Dataset
 
 from facegauge.arrays import Pixels
-from facegauge.faces.guide import octaves
 from facegauge.faces.sampling import sample
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.training.inputs.views import Batch, Framed, jittered, walk
@@ -35,7 +34,6 @@ class View:
         regime: `PHOTOS` or `CROPS`.
         labelled: whether the score is a label.
         width: of the face's frame in its original, in pixels; nan where it is not known.
-        size: what the network is told, in octaves, see `faces.guide`.
     """
 
     pixels: Pixels
@@ -43,14 +41,12 @@ class View:
     regime: int
     labelled: bool
     width: float
-    size: float
 
 
 class PhotoBatches(Dataset[Batch]):
     """Maps a step to a batch.
 
-    A batch holds `views` (B, H, W, 3) uint8; `score`, `regime`, `is_label` and `width` (B,); and
-    `size` (B, 1).
+    A batch holds `views` (B, H, W, 3) uint8, and `score`, `regime`, `is_label` and `width` (B,).
 
     Args:
         pictures: by the names of `BatchConfig`; those of photos have frames, crops are whole.
@@ -94,11 +90,9 @@ class PhotoBatches(Dataset[Batch]):
         for row in walk(len(self.pool), count, turn, self.seed + len(self.pictures)):
             pool = self.pool
             score, width = float(pool.scores[row]), float(pool.widths[row])
-            size = float(pool.sizes[row])
-            views.append(View(pool.views[row], score, PHOTOS, False, width, size))
-        pixels, sizes = [], []
+            views.append(View(pool.views[row], score, PHOTOS, False, width))
+        pixels = []
         for view in views:
-            sizes.append([np.nan if rng.random() < changes.untold else view.size])
             shown = tinted(view.pixels, rng) if rng.random() < changes.tint else view.pixels
             pixels.append(shown[:, ::-1] if rng.random() < 0.5 else shown)
         return {
@@ -107,11 +101,10 @@ class PhotoBatches(Dataset[Batch]):
             "regime": torch.tensor([view.regime for view in views]),
             "is_label": torch.tensor([view.labelled for view in views]),
             "width": torch.tensor([view.width for view in views]),
-            "size": torch.tensor(sizes),
         }
 
     def _photo(self, one: Framed, rng: np.random.Generator) -> View:
-        changes, pixels, claim = self.config.changes, one.pixels, 0.0
+        changes, pixels = self.config.changes, one.pixels
         frame = jittered(one.frame, self.config.views, rng)
         if rng.random() < changes.enlarge:
             factor = np.exp(rng.uniform(np.log(LEAST_FACTOR), np.log(changes.max_enlarge)))
@@ -121,18 +114,15 @@ class PhotoBatches(Dataset[Batch]):
                 pixels, frame = resized(pixels, frame, factor, how)
                 if rng.random() < 0.3:
                     pixels = compressed(pixels, int(rng.integers(85, 97)))
-        elif rng.random() < changes.claim:  # sampled points of an enlargement are these same pixels
-            claim = float(rng.uniform(0, np.log2(changes.max_enlarge)))
         elif rng.random() < changes.photo_jpeg and pixels.size < COMPRESSED:
             pixels = compressed(pixels, int(rng.integers(80, 97)))
         view = sample(pixels, frame, self.spec)
-        size = claim + octaves(frame, self.spec)
-        return View(view, one.score or 0.0, PHOTOS, False, one.frame.width, size)
+        return View(view, one.score or 0.0, PHOTOS, False, one.frame.width)
 
     def _crop(self, one: Framed, rng: np.random.Generator) -> View:
         pixels = one.pixels
         if rng.random() < self.config.changes.crop_jpeg:
             pixels = compressed(pixels, int(rng.integers(60, 96)))
         frame = jittered(one.frame, self.config.views, rng)
-        view, size = sample(pixels, frame, self.spec), octaves(frame, self.spec)
-        return View(view, one.score or 0.0, CROPS, False, float("nan"), size)
+        view = sample(pixels, frame, self.spec)
+        return View(view, one.score or 0.0, CROPS, False, float("nan"))

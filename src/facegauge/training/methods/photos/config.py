@@ -65,8 +65,6 @@ class ChangesConfig:
     tint: Share = setting("Grey, sepia or another tint")
     enlarge: Share = setting("A photo is enlarged before it is sampled")
     max_enlarge: Factor = setting("Largest factor by which a photo is enlarged", default=4.0)
-    claim: Share = setting("A photo claims to be enlarged, while its pixels stay")
-    untold: Share = setting("The network is not told the size of the face")
     photo_jpeg: Share = setting("A photo is compressed as JPEG of quality 80 to 96 first")
     crop_jpeg: Share = setting("A crop is compressed as JPEG of quality 60 to 95 first")
 

@@ -37,7 +37,7 @@ class PhotoObjective(nn.Module):
         embedding = network.embed(images)
         with torch.autocast(images.device.type, enabled=False):  # bfloat16 has steps of 0.002
             embedding = embedding.float()
-            scores = network.score_embedding(embedding, batch["size"].float())
+            scores = network.score_embedding(embedding)
             octaves = network.estimate_size(embedding)
         target, labelled = batch["score"].float(), batch["is_label"]
         config, weight = self.config, torch.where(labelled, 1.0, self.config.pseudo_weight)

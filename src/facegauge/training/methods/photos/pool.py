@@ -13,7 +13,6 @@ import numpy as np
 from facegauge.arrays import Pixels, Scores
 from facegauge.data.degradations import degrade
 from facegauge.errors import UsageError
-from facegauge.faces.guide import octaves
 from facegauge.faces.sampling import sample
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.training.devices import this_process
@@ -32,7 +31,7 @@ LEAST_SCORE = 0.03
 LARGE_SHARE = 0.6  # of degraded copies are of large faces
 CHUNK = 64  # views between two calls of the teacher
 
-Row = tuple[Pixels, float, float, float]  # of a pool: view, score, width, size
+Row = tuple[Pixels, float, float]  # of a pool: view, score, width
 
 logger = logging.getLogger(__name__)
 
@@ -45,13 +44,11 @@ class Pool:
         views: (N, H, W, 3) uint8.
         scores: (N,) of the teacher.
         widths: (N,) of the face's frame in its original, in pixels; nan where it is not known.
-        sizes: (N,) of the face's frame as it is, in octaves, see `faces.guide`.
     """
 
     views: Pixels
     scores: Scores
     widths: Scores
-    sizes: Scores
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -119,7 +116,7 @@ class PoolMaker:
             scores = self.teacher(faces).tolist()
             for one, (pixels, frame), said in zip(chosen, faces, scores, strict=True):
                 view, score = sample(pixels, frame, self.spec), min(said, one.score or 0.0)
-                rows.append((view, score, frame.width, octaves(frame, self.spec)))
+                rows.append((view, score, frame.width))
             logger.info("pool: %d of %d shrunken views", len(rows), self.config.shrunken)
         return rows
 
@@ -151,7 +148,7 @@ class PoolMaker:
             for copy, ratio, severity in zip(copies[1:], ratios.tolist(), severities, strict=True):
                 score = max(LEAST_SCORE, (one.score or 0.0) * ratio - STEP * severity)
                 view = sample(copy, frame, self.spec)
-                rows.append((view, score, np.nan, octaves(frame, self.spec)))
+                rows.append((view, score, np.nan))
             if (number + 1) % CHUNK == 0:
                 logger.info("pool: %d of %d degraded pairs", number + 1, self.config.degraded)
         return rows
@@ -160,8 +157,8 @@ class PoolMaker:
         views = np.empty(self._shape, np.uint8)
         for place, row in enumerate(rows):
             views[place] = row[0]
-        scores, widths, sizes = np.array([row[1:] for row in rows], np.float64).reshape(-1, 3).T
-        return {"views": views, "scores": scores, "widths": widths, "sizes": sizes}
+        scores, widths = np.array([row[1:] for row in rows], np.float64).reshape(-1, 2).T
+        return {"views": views, "scores": scores, "widths": widths}
 
 
 def _any(pictures: Sequence[Framed], rng: np.random.Generator) -> Framed:

@@ -9,9 +9,11 @@ choice. In order:
 2. it scores unlabelled photos and portraits, and a pool of views: large faces at known widths;
    degraded copies get the share of the clean score that the start gives them;
 3. a teacher of the caller's scores unlabelled crops;
-4. the network learns all of these; see `nn.sized` for what it is told. Enlarged and tinted views
-   keep their labels, so that neither an enlargement nor a loss of colour moves a score; it also
-   learns to estimate the width of the face in its original.
+4. the network learns all of these from pixels alone. Enlarged and tinted views keep their labels,
+   so that neither an enlargement nor a loss of colour moves a score; it also learns to estimate
+   the width of the face in its original;
+5. a correction of its score by the size of the face is fitted to the labelled photos, see
+   `nn.sized`.
 """
 
 from __future__ import annotations
@@ -29,12 +31,15 @@ from facegauge.data.leakage import refuse_leaks, without_leaks
 from facegauge.data.manifests import Manifest
 from facegauge.errors import UsageError
 from facegauge.faces.spec import PreprocessSpec
+from facegauge.nn.normalise import Normalise
 from facegauge.nn.regressor import Regressor
-from facegauge.nn.sized import SizedRegressor
+from facegauge.nn.sized import SizedRegressor, terms
 from facegauge.predictors import Predictor
 from facegauge.training.context import TrainingContext, begin_run, describe, load_pretrained
+from facegauge.training.devices import this_process
 from facegauge.training.held_out import split_held_out
 from facegauge.training.init_from import check_sources
+from facegauge.training.inputs.pictures import sampled, sizes
 from facegauge.training.inputs.views import Framed
 from facegauge.training.methods.photos.batches import PhotoBatches
 from facegauge.training.methods.photos.config import PhotosConfig
@@ -46,6 +51,7 @@ from facegauge.training.validation import make_source_validation
 
 SYSTEM = "photos"
 FEWEST = 20  # labelled photos that a teacher can be fitted to
+BATCH = 16  # views at a time
 SOME = 500  # photos whose features standardise those that sizes are estimated from
 
 logger = logging.getLogger(__name__)
@@ -135,7 +141,7 @@ def run(
     validate = make_source_validation(held_out, spec)
     network = told_size(network, sized, labelled[:SOME], spec)
     replace(context, validate=validate).fit(
-        "",
+        "uncorrected",
         network,
         PhotoObjective(spec, config.objective),
         partial(PhotoBatches, pictures, pool, spec, config),
@@ -143,6 +149,8 @@ def run(
         system=SYSTEM,
     )
     network.eval()
+    fit_correction(network, labelled, spec)
+    context.save("", SYSTEM, network)
     figures = dict(validate(network))
     logger.info("%s", ", ".join(f"{name} {value:.4f}" for name, value in figures.items()))
     return figures
@@ -192,6 +200,25 @@ def told_size(
     sized.mean.copy_(torch.from_numpy(features.mean(0)))
     sized.deviation.copy_(torch.from_numpy(features.std(0) + 0.02 * features.std()))
     return sized
+
+
+@torch.inference_mode()
+def fit_correction(network: SizedRegressor, photos: Sequence[Framed], spec: PreprocessSpec) -> None:
+    """Step 5: least squares of the labels on the terms of the correction."""
+    device = this_process().device
+    normalise, rows = Normalise(spec).to(device), []
+    for start in range(0, len(photos), BATCH):
+        views = sampled(photos[start : start + BATCH], spec)
+        images = normalise(torch.from_numpy(views).to(device))
+        embedding = network.embed(images.contiguous(memory_format=torch.channels_last))
+        size = torch.from_numpy(sizes(photos[start : start + BATCH], spec)).to(device)
+        estimate, score = network.estimate_size(embedding), network.score_embedding(embedding)
+        rows.append(terms(score, estimate, size[:, 0]).double().cpu().numpy())
+    columns = np.concatenate(rows)
+    known = np.isfinite(columns).all(1)
+    labels = np.array([one.score for one in photos], np.float64)
+    found = np.linalg.lstsq(columns[known], labels[known], rcond=None)[0]
+    network.coefficients.copy_(torch.from_numpy(found))
 
 
 def _face(one: Framed) -> Face:
