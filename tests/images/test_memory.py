@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from textwrap import dedent
 
 import numpy as np
 import pytest
@@ -50,6 +53,52 @@ def test_a_failure_gives_its_share_back() -> None:
         raise ValueError("boom")
     with budget.lease() as lease:
         lease.resize(100)
+
+
+def test_a_share_that_shrinks_is_never_out_of_its_holders_hands(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    budget = MemoryBudget(100)
+    least = []
+    give_back = budget._give_back
+    monkeypatch.setattr(
+        budget, "_give_back", lambda size: (give_back(size), least.append(budget._used))
+    )
+    with budget.lease() as lease:
+        for size in (100, 60, 60, 20):
+            lease.resize(size)
+    assert least == [60, 60, 20, 0]
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="needs /proc")
+def test_while_memory_is_tight_the_detector_keeps_none() -> None:
+    command = [sys.executable, "-c", dedent(KEPT)]
+    kept = [
+        float(subprocess.run([*command, str(held)], capture_output=True, check=True).stdout)
+        for held in (memory.TIGHT, memory.TIGHT + 1)
+    ]
+    assert kept[0] - kept[1] > 50_000_000
+
+
+KEPT = """
+    import re, sys
+    from pathlib import Path
+    import numpy as np
+    from facegauge.faces.detection import CenterFace
+    from facegauge.images.memory import shared_budget
+
+    def in_memory():
+        status = Path("/proc/self/status").read_text()
+        return int(re.search(r"VmRSS:\\s+(\\d+) kB", status)[1]) * 1024
+
+    detect = CenterFace()
+    with shared_budget().lease() as lease:
+        lease.resize(int(sys.argv[1]))
+        detect(np.zeros((64, 64, 3), np.uint8))
+        before = in_memory()
+        detect(np.zeros((2000, 2000, 3), np.uint8))
+        print(in_memory() - before)
+"""
 
 
 def test_large_pictures_are_held_one_at_a_time(

@@ -15,7 +15,7 @@ from facegauge.arrays import Pixels
 from facegauge.errors import ScorerError, UsageError
 from facegauge.faces.search import FACE_INPUT, Candidate, finest_size, merge_passes, search
 from facegauge.faces.turning import with_turned
-from facegauge.images.memory import network_budget
+from facegauge.images.memory import give_back_freed, network_budget, shared_budget
 from facegauge.onnx_runtime import import_onnxruntime
 from facegauge.package_files import package_path
 from facegauge.results import Box, Face
@@ -150,7 +150,11 @@ class CenterFace:
         with network_budget().lease() as lease:
             lease.resize(BYTES_PER_INPUT * inputs)
             batch, scale = network_input(pixels, size)
-            maps = session.run(None, {session.get_inputs()[0].name: batch})
+            options = None
+            if shared_budget().is_tight:
+                give_back_freed()
+                options = _shrinking()
+            maps = session.run(None, {session.get_inputs()[0].name: batch}, options)
         heatmap, sizes, offsets, landmarks = (output[0] for output in maps)
         boxes, confidences, points = decode(heatmap, sizes, offsets, landmarks, minimum)
         found: list[Candidate] = []
@@ -205,11 +209,11 @@ def _shrunk(pixels: Pixels, size: tuple[int, int]) -> Image.Image:
         max(1, int(n / m / REDUCING_GAP)) for n, m in zip((width, height), size, strict=True)
     )
     if across > 1 or down > 1:
-        strips = []
-        for top in range(0, height, STRIP * down):
-            strip = np.ascontiguousarray(pixels[top : top + STRIP * down])
-            strips.append(np.asarray(Image.fromarray(strip).reduce((across, down))))
-        pixels = np.concatenate(strips)
+        reduced = np.empty((-(-height // down), -(-width // across), 3), np.uint8)
+        for top in range(0, len(reduced), STRIP):
+            strip = np.ascontiguousarray(pixels[top * down : (top + STRIP) * down])
+            reduced[top : top + STRIP] = Image.fromarray(strip).reduce((across, down))
+        pixels = reduced
     box = 0, 0, width / across, height / down
     image = Image.fromarray(np.ascontiguousarray(pixels))
     return image.resize(size, Image.Resampling.BILINEAR, box)
@@ -278,6 +282,13 @@ def _iou(box: Array, others: Array) -> Array:
     areas = (others[:, 2:] - others[:, :2]).prod(1)
     iou: Array = intersection / ((box[2:] - box[:2]).prod() + areas - intersection)
     return iou
+
+
+def _shrinking() -> onnxruntime.RunOptions:
+    """Lets a session give back the memory of its passes, which it else keeps for the next ones."""
+    options = import_onnxruntime().RunOptions()
+    options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+    return options
 
 
 @lru_cache(maxsize=8)
