@@ -105,7 +105,7 @@ class FakeSession:
     def get_inputs(self) -> list[object]:
         return [type("Input", (), {"name": "x"})]
 
-    def run(self, _: None, feed: dict[str, np.ndarray]) -> list[np.ndarray]:
+    def run(self, _: None, feed: dict[str, np.ndarray], options: object = None) -> list[np.ndarray]:
         height, width = feed["x"].shape[2:]
         self.sizes.append(max(height, width))
         maps = blank_maps(height // 4, width // 4)

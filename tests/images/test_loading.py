@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import socket
@@ -453,3 +454,20 @@ def test_avif_in_a_frame_that_heic_has_too_needs_no_extra(monkeypatch: pytest.Mo
     data = encoded(smooth(), "AVIF", quality=95)
     assert open_picture(data[:8] + b"mif1" + data[12:]).shape == np.asarray(smooth()).shape
     images._allow_heic.cache_clear()
+
+
+def test_a_damaged_picture_is_let_go_at_once(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (300, 300, 3), np.uint8)
+    for suffix in ("png", "jpg", "gif", "bmp", "tif", "webp"):
+        buffer = io.BytesIO()
+        Image.fromarray(noise).save(buffer, {"jpg": "jpeg", "tif": "tiff"}.get(suffix, suffix))
+        cut = io.BytesIO(buffer.getvalue()[: len(buffer.getvalue()) // 2])
+        gc.collect()
+        gc.disable()
+        try:
+            with pytest.raises(PictureError):
+                open_picture(cut)
+            held = [one for one in gc.get_objects() if isinstance(one, Image.Image)]
+        finally:
+            gc.enable()
+        assert not any(one.size == (300, 300) for one in held), suffix

@@ -15,8 +15,13 @@ from facegauge.arrays import Pixels
 from facegauge.errors import ScorerError, UsageError
 from facegauge.faces.search import FACE_INPUT, Candidate, finest_size, merge_passes, search
 from facegauge.faces.turning import with_turned
-from facegauge.images.memory import give_back_freed, network_budget, shared_budget
-from facegauge.onnx_runtime import import_onnxruntime
+from facegauge.images.memory import (
+    give_back_freed,
+    network_budget,
+    shared_budget,
+    when_tight,
+)
+from facegauge.onnx_runtime import import_onnxruntime, shrink, shrinking
 from facegauge.package_files import package_path
 from facegauge.results import Box, Face
 
@@ -150,10 +155,10 @@ class CenterFace:
         with network_budget().lease() as lease:
             lease.resize(BYTES_PER_INPUT * inputs)
             batch, scale = network_input(pixels, size)
-            options = None
-            if shared_budget().is_tight:
+            is_tight = shared_budget().is_tight
+            if is_tight:
                 give_back_freed()
-                options = _shrinking()
+            options = shrinking() if is_tight else None
             maps = session.run(None, {session.get_inputs()[0].name: batch}, options)
         heatmap, sizes, offsets, landmarks = (output[0] for output in maps)
         boxes, confidences, points = decode(heatmap, sizes, offsets, landmarks, minimum)
@@ -284,13 +289,6 @@ def _iou(box: Array, others: Array) -> Array:
     return iou
 
 
-def _shrinking() -> onnxruntime.RunOptions:
-    """Lets a session give back the memory of its passes, which it else keeps for the next ones."""
-    options = import_onnxruntime().RunOptions()
-    options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
-    return options
-
-
 @lru_cache(maxsize=8)
 def _open_session(process: int, threads: int) -> onnxruntime.InferenceSession:
     """A session per process (a forked process must not use its parent's) and thread count."""
@@ -310,9 +308,13 @@ def _open_session(process: int, threads: int) -> onnxruntime.InferenceSession:
     options.log_severity_level = 3
     options.enable_mem_pattern = False  # pictures differ in shape
     try:
-        return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(
+            str(model), options, providers=["CPUExecutionProvider"]
+        )
     except Exception as error:  # onnxruntime has no common base class of its errors
         raise ScorerError(
             f"the face detector's model {model} is damaged ({error}); reinstall facegauge "
             "(pip install --force-reinstall facegauge)"
         ) from error
+    when_tight(lambda: shrink(session, SIZE_MULTIPLE))
+    return session

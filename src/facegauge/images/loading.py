@@ -116,8 +116,12 @@ def read_picture(
     except MemoryError as error:
         raise PictureError("not enough memory to open the picture") from error
     except Exception as error:  # decoders raise anything: SyntaxError, struct.error, zlib.error...
-        reason = " ".join(str(error).split())[:160] or type(error).__name__
-        raise PictureError(f"the picture is damaged or truncated: {reason}") from error
+        raise PictureError(_damage(error)) from error
+
+
+def _damage(error: Exception) -> str:
+    reason = " ".join(str(error).split())[:160] or type(error).__name__
+    return f"the picture is damaged or truncated: {reason}"
 
 
 def _read(file: BinaryIO, max_pixels: int, admit: Callable[[int], None]) -> Opened:
@@ -153,7 +157,7 @@ def _read_png(file: BinaryIO, max_pixels: int, admit: Callable[[int], None]) -> 
     chunks = png_chunks(file)
     metadata = sum(chunk.end - chunk.start for chunk in chunks if chunk.name not in PNG_PIXELS)
     attempts = PNG_METADATA if metadata > MAX_METADATA else (None, *PNG_METADATA)
-    first: Exception | None = None
+    damage = ""  # in words: the error itself would hold on to the frames with the pixels
     for kept in attempts:
         data = None if kept is None else png_pixels(file, chunks, kept)
         file.seek(0)
@@ -165,9 +169,8 @@ def _read_png(file: BinaryIO, max_pixels: int, admit: Callable[[int], None]) -> 
         except (PictureError, MemoryError):
             raise
         except Exception as error:  # too much text, a profile too large, a wrong checksum, ...
-            first = first or error
-    assert first is not None
-    raise first
+            damage = damage or _damage(error)
+    raise PictureError(damage)
 
 
 def _read_jpeg(data: bytes, max_pixels: int, admit: Callable[[int], None]) -> Opened:

@@ -11,7 +11,7 @@ from functools import lru_cache
 BUDGET = 485_000_000
 """Bytes of the pictures that are open; no picture may take more by default."""
 
-TIGHT = 300_000_000
+TIGHT = 340_000_000
 """Bytes of open pictures from which on nothing freed is kept, which takes time.
 
 With less, there is room for what the face detector and the C library keep for later.
@@ -81,7 +81,19 @@ class Lease:
             self._budget._take(size)
             self._held = size
             if self._budget.is_tight:
-                give_back_freed()
+                give_back_kept()
+
+
+def when_tight(give_back: Callable[[], object]) -> None:
+    """Have a function called, in this process, when a picture makes memory tight."""
+    _keepers.append(give_back)
+
+
+def give_back_kept() -> None:
+    """Return to the system what is kept for later."""
+    for give_back in list(_keepers):
+        give_back()
+    give_back_freed()
 
 
 def give_back_freed() -> None:
@@ -106,11 +118,13 @@ def _malloc_trim() -> Callable[[int], int] | None:
 
 
 _budget, _network_budget = MemoryBudget(), MemoryBudget(NETWORK_BUDGET)
+_keepers: list[Callable[[], object]] = []
 
 
 def _renew() -> None:
     """A forked child has none of its parent's threads, so nothing is in flight in it."""
     global _budget, _network_budget
+    _keepers.clear()
     _budget, _network_budget = MemoryBudget(), MemoryBudget(NETWORK_BUDGET)
 
 

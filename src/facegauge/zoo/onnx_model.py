@@ -12,7 +12,8 @@ import numpy.typing as npt
 from facegauge.errors import ScorerError, UsageError
 from facegauge.faces.landmarks import LANDMARK_SIZE
 from facegauge.faces.spec import PreprocessSpec
-from facegauge.onnx_runtime import import_onnxruntime
+from facegauge.images.memory import when_tight
+from facegauge.onnx_runtime import import_onnxruntime, shrink
 from facegauge.zoo.onnx_file import check_model
 
 if TYPE_CHECKING:
@@ -183,4 +184,5 @@ class Model:
                 f"{self.folder}: expected a model with the input '{INPUT}', optionally "
                 f"'{LANDMARKS}' or '{SIZE}', and the output '{OUTPUT}', got {inputs} and {outputs}"
             )
+        when_tight(lambda: shrink(session))
         return session
