@@ -2,7 +2,7 @@
 
 Pictures with one face each are turned by 90, 180 and 270 degrees, as arrays, without resampling.
 Reported for each turn, against the picture as it is: pictures with a face, faces at the same place,
-faces whose turn was told, faces with a note that the score is less certain, differences of the
+faces whose turn was told, faces whose turn was not and that have no note of it, differences of the
 scores, and the cost of the search. Pictures without a face as they are, and those whose face is
 tilted by more than 30 degrees, are left out and counted.
 
@@ -28,7 +28,7 @@ from facegauge.images.discovery import find_pictures
 from facegauge.images.loading import open_picture
 from facegauge.results import Box, FaceScore, ImageScore
 
-NOTE = "less certain"
+UNSURE = {"tilted", "profile"}  # notes of faces whose turn may be untold
 SAME_PLACE = 0.5  # minimum intersection over union with the upright picture's face box
 
 
@@ -127,7 +127,7 @@ def add(turn: Turn, quarters: int, pixels: np.ndarray, upright: ImageScore, scor
     turn.placed += overlap(face.face.box, expected) >= SAME_PLACE
     right = pose(face.face.points).quarter_turns == quarters
     turn.told += right
-    turn.silent += not right and NOTE not in result.message
+    turn.silent += not right and not UNSURE.intersection(face.notes)
     turn.change.append(face.score - before.score)
 
 

@@ -192,6 +192,30 @@ def test_turned_pictures_have_their_page(
     assert "Left out: 1 of 2" in page.read_text()
 
 
+def test_notes_have_their_page(
+    script: Callable[[str], ModuleType], toy_scorer: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "portraits"
+    folder.mkdir()
+    shutil.copy(ASTRONAUT, folder / "a.jpg")
+    Image.open(ASTRONAUT).convert("L").save(folder / "b.jpg")
+    Image.new("RGB", (200, 200)).save(folder / "c.png")
+    (folder / "labels.csv").write_text("image,score,split\na.jpg,0.4,val\nb.jpg,0.1,val\n")
+    script("notes").main(
+        [*("--labelled", f"photos={folder / 'labels.csv'}", "--portraits", str(folder)),
+         *("--scorer", str(toy_scorer), "--results", str(tmp_path), "--n-changed", "1")]
+    )  # fmt: skip
+    page = tmp_path / "notes.md"
+    shares = {row[0]: row[1:] for row in rows(page, "Faces with a note")}
+    assert shares["`grey`"] == shares["any note"] == ["1 (50.0%)"] * 2
+    assert shares["`tiny`"] == ["0 (0.0%)"] * 2
+    grey, every = rows(page, "Errors")
+    assert grey[:3] == ["photos of val", "grey", "1"] and every[2:] == grey[2:]
+    changed = rows(page, "Portraits that were changed, 1")
+    assert [row[3] for row in changed[:-1]] == ["1 (100.0%)"] * (len(changed) - 1)
+    assert float(rows(page, "Cost")[0][1]) > 0
+
+
 def test_wider_crops_have_their_page(
     script: Callable[[str], ModuleType], toy_scorer: Path, tmp_path: Path
 ) -> None:

@@ -9,7 +9,7 @@ import pickle
 import numpy as np
 import pytest
 
-from facegauge.results import COLUMNS, Box, Face, FaceScore, ImageScore, Status
+from facegauge.results import COLUMNS, FIRST_COLUMNS, Box, Face, FaceScore, ImageScore, Status
 from facegauge.schema import Column, Schema, Value
 
 BOX = Box(1, 2, 11, 22)
@@ -110,6 +110,14 @@ def test_to_dict_is_plain_json() -> None:
 
 def measured(**factors: Value) -> FaceScore:
     return FaceScore(0.5, 0.4, 0.6, 50.0, "fair", None, factors)
+
+
+def test_notes_are_words_in_a_row_and_a_list_in_json() -> None:
+    noted = FaceScore(0.5, 0.4, 0.6, 50.0, "fair", notes=("tiny", "cut_off"))
+    result = ImageScore("a.jpg", Status.OK, (noted, scored(0.5)))
+    assert [row["notes"] for row in result.rows()] == ["tiny cut_off", None]
+    assert [one["notes"] for one in result.to_dict()["faces"]] == [["tiny", "cut_off"], []]
+    assert [tuple(row) for row in result.rows(FIRST_COLUMNS)] == [FIRST_COLUMNS.names] * 2
 
 
 def test_factors_cannot_be_changed_and_can_be_pickled_and_hashed() -> None:

@@ -83,6 +83,8 @@ class FaceScore:
         band: the word for the score: bad, poor, fair, good or excellent.
         face: where the face is; None when the whole picture was scored.
         factors: what the scorer's factors measured, by column name; cannot be changed.
+        notes: how the face is unlike those that scorers learn from, words of `faces.notes.NOTES`;
+            empty for ordinary faces.
 
     Raises:
         ValueError: `score` is not in its interval.
@@ -95,6 +97,7 @@ class FaceScore:
     band: str
     face: Face | None = None
     factors: Mapping[str, Value] = NO_FACTORS
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.factors, FrozenValues):
@@ -141,9 +144,9 @@ class ImageScore:
 
         Returns:
             The picture's path, status, message and size, and a list `faces` with the columns
-            `COLUMNS` of each face except those of the picture, and an object `factors` with what
-            the scorer's factors measured, empty without any. (The rows of a table have the
-            factors' columns beside the others.)
+            `COLUMNS` of each face except those of the picture, `notes` as a list, and an object
+            `factors` with what the scorer's factors measured, empty without any. (The rows of a
+            table have the factors' columns beside the others.)
         """
         of_picture = ("path", "status", "message")
         return {
@@ -154,7 +157,7 @@ class ImageScore:
             "height": self.height,
             "faces": [
                 {key: value for key, value in self._row(*one).items() if key not in of_picture}
-                | {"factors": dict(one[1].factors)}
+                | {"notes": list(one[1].notes), "factors": dict(one[1].factors)}
                 for one in enumerate(self.faces)
             ],
         }
@@ -197,10 +200,11 @@ class ImageScore:
             "bottom": box.bottom if box else None,
             "confidence": scored.face.confidence if scored.face else None,
             "message": self.message,
+            "notes": " ".join(scored.notes) or None,
         }
 
 
-COLUMNS = Schema(
+FIRST_COLUMNS = Schema(
     [
         Column("path", "str", "The picture as it was given; `<image 0>` and so on in memory."),
         Column(
@@ -231,7 +235,20 @@ COLUMNS = Schema(
         Column("message", "str", "One line for people; empty when there is nothing to report."),
     ]
 )
-"""The columns of every score table; factors add theirs after them."""
+"""The columns of every score table, also of those that earlier versions wrote."""
+
+LATER_COLUMNS = (
+    Column(
+        "notes",
+        "str",
+        "How the face is unlike those that scorers learn from, so that its score is less certain: "
+        "words with spaces between them, such as `tiny grey`; empty for ordinary faces.",
+    ),
+)
+"""The columns that tables of versions before 0.3.0 do not have."""
+
+COLUMNS = FIRST_COLUMNS + LATER_COLUMNS
+"""The columns of score tables; factors add theirs after them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

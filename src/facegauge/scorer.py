@@ -343,14 +343,20 @@ class Scorer:
         if not np.isfinite(scores).all():
             return ImageScore(picture.name, Status.ERROR, (), NOT_A_NUMBER, *size)
         factors = picture.factors or (NO_FACTORS,) * len(scores)
+        notes = picture.notes or ((),) * len(scores)
         frames = picture.frames or (None,) * len(scores)
         whole = [frame == Box(0, 0, *size) for frame in frames]
-        faces = tuple(map(self._describe, scores, picture.faces, factors, whole))
+        faces = tuple(map(self._describe, scores, picture.faces, factors, whole, notes))
         return ImageScore(picture.name, picture.status, faces, picture.message, *size)
 
     def _describe(
-        self, score: float, face: Face | None, factors: Mapping[str, Value], whole: bool
+        self,
+        score: float,
+        face: Face | None,
+        factors: Mapping[str, Value],
+        whole: bool,
+        notes: tuple[str, ...],
     ) -> FaceScore:
         score = min(max(score, 0.0), 1.0)
         low, high, percentile, band = self.card.calibration.describe(score, whole=whole)
-        return FaceScore(score, low, high, percentile, band, face, factors)
+        return FaceScore(score, low, high, percentile, band, face, factors, notes)

@@ -262,8 +262,8 @@ def test_a_terminal_gets_rows_as_they_come_without_tricks(
     assert "[red]x[/red]\\x1b[2J\\n.png" in result.stdout
     assert "\x1b" not in result.stdout
     header, first, second = result.stdout.splitlines()
-    assert header.split() == ["score", "low-high", "percentile", "band", "face", "picture"]
-    assert re.fullmatch(r"0\.314 +0\.21-0\.46 +31 +fair +0 +.*png", first)
+    assert header.split() == ["score", "low-high", "percentile", "band", "face", "notes", "picture"]
+    assert re.fullmatch(r"0\.314 +0\.21-0\.46 +31 +fair +0 +grey flat  .*png", first)
     assert re.fullmatch(r" +unreadable +.*gone\.png  \(no such file.*\)", second)
 
 

@@ -13,6 +13,7 @@ from facegauge.faces.detection import CenterFace
 from facegauge.faces.extraction import FaceExtractor
 from facegauge.faces.framing import frame_around
 from facegauge.faces.located import Located
+from facegauge.faces.notes import notes_of
 from facegauge.faces.policy import ExtractionPolicy
 from facegauge.faces.pose import UPRIGHT, pose
 from facegauge.faces.sampling import sample
@@ -52,8 +53,9 @@ def test_a_turned_picture_gives_the_crops_of_the_upright_one(
 ) -> None:
     pixels = PORTRAIT[: size[1], : size[0]]
     upright, turned = locate(pixels), locate(clockwise(pixels, turns))
-    assert turned.message == "the face is turned by a quarter or half, and scored upright"
-    assert (upright.message, upright.turns, turned.turns) == ("", (0,), (turns,))
+    assert (upright.turns, turned.turns) == ((0,), (turns,))
+    noted = (notes_of(one, TOY_SPEC) for one in (upright, turned))
+    assert [("turned" in notes) for (notes,) in noted] == [False, True]
     for crop, expected in zip(turned.crops(TOY_SPEC)[0], upright.crops(TOY_SPEC)[0], strict=True):
         assert np.array_equal(crop[0], expected[0])
         np.testing.assert_allclose(crop[1], expected[1], atol=1e-4)
@@ -87,7 +89,6 @@ def test_a_turned_face_beside_an_upright_one(turns: int) -> None:
     pixels[:, :512], pixels[:, 528:] = PORTRAIT, clockwise(PORTRAIT, turns)
     found = locate(pixels)
     assert sorted(found.turns) == [0, turns]
-    assert found.message == "1 of 2 faces is turned by a quarter or half, and scored upright"
     alone = locate(PORTRAIT)
     (upright,) = [face for face, turn in zip(found.faces, found.turns, strict=True) if not turn]
     assert upright is not None and alone.faces[0] is not None

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from facegauge.errors import MissingExtra, UsageError
-from facegauge.results import COLUMNS, Box, Face, FaceScore, ImageScore, Status
+from facegauge.results import COLUMNS, FIRST_COLUMNS, Box, Face, FaceScore, ImageScore, Status
 from facegauge.schema import Column, Schema
 from facegauge.tables import parquet as parquet_files
 from facegauge.tables import scores as tables
@@ -143,6 +143,64 @@ def test_columns_of_factors_come_back_with_type_and_doc(tmp_path: Path, suffix: 
 
 
 @pytest.mark.parametrize("suffix", ALL)
+def test_notes_come_back_as_words_and_nothing_where_there_are_none(
+    tmp_path: Path, suffix: str
+) -> None:
+    file = tmp_path / f"t{suffix}"
+    faces = [FaceScore(0.1, 0, 0.2, 3, "bad", notes=n) for n in (("tiny", "grey"), ())]
+    with open_table(file) as table:
+        table.write(ImageScore("a.png", Status.OK, tuple(faces)))
+        table.write(result("b.jpg", 0))
+    assert [row["notes"] for row in read_rows(file)] == ["tiny grey", None, None]
+
+
+@pytest.mark.parametrize("closed", [True, False])
+@pytest.mark.parametrize("suffix", ALL)
+def test_a_table_that_was_begun_without_notes_keeps_its_columns(
+    tmp_path: Path, suffix: str, closed: bool
+) -> None:
+    file, factor = tmp_path / f"t{suffix}", [Column("count", "int", "A toy.")]
+    measured = FaceScore(0.1, 0, 0.2, 3, "bad", factors={"count": 3}, notes=("grey",))
+    before = open_table(file, schema=FIRST_COLUMNS + factor)
+    with contextlib.suppress(KeyboardInterrupt), before:
+        before.write(ImageScore("a.png", Status.OK, (measured,)))
+        if not closed:
+            raise KeyboardInterrupt
+    with open_table(file, schema=COLUMNS + factor, resume=True) as table:
+        assert table.is_done("a.png")
+        table.write(ImageScore("b.png", Status.OK, (measured,)))
+    assert read_schema(file) == FIRST_COLUMNS + factor
+    assert [(row["path"], row["count"]) for row in read_rows(file)] == [("a.png", 3), ("b.png", 3)]
+    with pytest.raises(UsageError, match="with other columns: count"):
+        open_table(file, resume=True)
+    with open_table(file, schema=COLUMNS + factor, overwrite=True) as table:
+        table.write(ImageScore("b.png", Status.OK, (measured,)))
+    assert read_schema(file) == COLUMNS + factor
+
+
+def test_notes_that_a_table_left_behind_do_not_choose_the_columns_of_a_new_one(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "t.csv"
+    with open_table(file, schema=FIRST_COLUMNS) as table:
+        table.write(result("a.jpg"))
+    file.unlink()
+    with open_table(file, resume=True) as table:
+        table.write(result("a.jpg"))
+    assert read_schema(file) == COLUMNS
+
+
+@pytest.mark.parametrize("suffix", ALL)
+def test_a_column_of_others_that_is_named_notes_stays_as_it_is(tmp_path: Path, suffix: str) -> None:
+    file = tmp_path / f"t{suffix}"
+    with open_table(file, schema=FIRST_COLUMNS) as table:
+        table.write(result("a.jpg"))
+    rows = [row | {"notes": 7} for row in read_rows(file)]
+    write_table(file, Schema([*FIRST_COLUMNS, Column("notes", "int", "")]), rows)
+    assert list(read_rows(file)) == rows
+
+
+@pytest.mark.parametrize("suffix", ALL)
 def test_columns_of_other_tools_are_kept(tmp_path: Path, suffix: str) -> None:
     file = tmp_path / f"t{suffix}"
     with open_table(file) as table:
@@ -175,7 +233,7 @@ def test_csv_is_plain_for_other_tools(tmp_path: Path) -> None:
     with open_table(tmp_path / "t.csv") as table:
         table.write(ImageScore("a.jpg", Status.OK, (FaceScore(1 / 3, 0, 1, 2 / 3, "fair"),)))
     assert (tmp_path / "t.csv").read_text() == (
-        ",".join(COLUMNS.names) + "\n" + "a.jpg,0,ok,0.333333,0,1,0.666667,fair,,,,,,\n"
+        ",".join(COLUMNS.names) + "\n" + "a.jpg,0,ok,0.333333,0,1,0.666667,fair,,,,,,,\n"
     )
 
 

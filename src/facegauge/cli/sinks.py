@@ -89,8 +89,8 @@ class _Piped(_Stream):
 class _Shown(_Stream):
     """Rows on the terminal, as they come; the picture, which has no fixed width, stands last."""
 
-    HEADER = ("score", "low-high", "percentile", "band", "face")
-    LINE = "{:>5}  {:>9}  {:>10}  {:<10}  {:>4}"
+    HEADER = ("score", "low-high", "percentile", "band", "face", "notes")
+    LINE = "{:>5}  {:>9}  {:>10}  {:<10}  {:>4}  {:<7}"
 
     def __enter__(self) -> Self:
         from facegauge.results import COLUMNS
@@ -116,10 +116,11 @@ class _Shown(_Stream):
                 f"{numbers.percentile:.0f}",
                 numbers.band,
                 str(face),
+                " ".join(numbers.notes),
                 *(_shown(numbers.factors.get(name)) for name in self._factors),
             )
         if not result.faces:
-            self._row(result, "", "", "", result.status.value, "", *("" for _ in self._factors))
+            self._row(result, "", "", "", result.status.value, "", "", *("" for _ in self._factors))
 
     def _row(self, result: ImageScore, *cells: str) -> None:
         note = f"  ({printable(result.message)})" if result.message else ""

@@ -14,7 +14,7 @@ from facegauge.data.list_files import IMAGE, PATH, SUFFIXES, Columns, read_colum
 from facegauge.data.manifests import Manifest
 from facegauge.errors import UsageError
 from facegauge.evaluation.pairing import Pairs, by_name, by_path
-from facegauge.results import COLUMNS
+from facegauge.results import FIRST_COLUMNS
 from facegauge.tables.scores import same_file
 
 FACES = ("0", "best")
@@ -127,7 +127,7 @@ def read_scores(path: str | os.PathLike[str], options: TableOptions = OURS) -> T
     if not path.is_file():
         raise UsageError(f"there is no table at {path}")
     columns = read_columns(path)
-    ours = all(name in columns for name in COLUMNS.names)
+    ours = all(name in columns for name in FIRST_COLUMNS.names)
     # a table of ours that lacks the column of an option has its own
     named = [options.path_column, options.score_column]
     path_column, score_column = (None if ours and name not in columns else name for name in named)

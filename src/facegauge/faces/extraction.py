@@ -16,8 +16,9 @@ from facegauge.faces.detection import CenterFace, Detector, SaysSmallestFace
 from facegauge.faces.framing import frame_around, is_framed
 from facegauge.faces.located import Located, Prepared
 from facegauge.faces.lookahead import default_threads, map_ahead
+from facegauge.faces.notes import notes_of
 from facegauge.faces.policy import ExtractionPolicy
-from facegauge.faces.pose import in_words, pose
+from facegauge.faces.pose import pose
 from facegauge.faces.search import FACE_INPUT
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.faces.turning import turned_box, turned_face
@@ -94,7 +95,7 @@ class FaceExtractor:
             return located.failed(Status.ERROR, in_one_line(error))
 
     def prepare(self, located: Located) -> Prepared:
-        """The crops of a located picture, without its pixels."""
+        """The crops of a located picture and the notes of its faces, without its pixels."""
         return Prepared(
             located.name,
             located.status,
@@ -107,6 +108,7 @@ class FaceExtractor:
             spec=self.spec if located.frames else None,
             landmarks=self.policy.landmarks or self.policy.faces != "whole",
             turns=located.turns,
+            notes=notes_of(located, self.spec),
         )
 
     def extract(self, source: Source, cut: Callable[[Located], T], name: str | None = None) -> T:
@@ -182,18 +184,16 @@ class FaceExtractor:
             return located.failed(Status.TOO_SMALL, message)
         if policy.faces == "largest":
             faces = faces[:1]
-        poses = [pose(face.points) for face in faces]
-        turns = [one.quarter_turns for one in poses]
+        turns = [pose(face.points).quarter_turns for face in faces]
         size = located.width, located.height
         turned = [size[::-1] if turn % 2 else size for turn in turns]
         upright = [turned_face(*pair, size) for pair in zip(faces, turns, strict=True)]
         frames = [frame_around(face, self.spec) for face in upright]
         if policy.faces != "all" and is_framed(frames[0], *turned[0], self.spec):
-            faces, poses, turns, frames = faces[:1], poses[:1], turns[:1], [Box(0, 0, *turned[0])]
+            faces, turns, frames = faces[:1], turns[:1], [Box(0, 0, *turned[0])]
         back = zip(frames, turns, turned, strict=False)
         return replace(
             located,
-            message="; ".join(filter(None, [located.message, in_words(poses)])),
             faces=tuple(faces),
             frames=tuple(turned_box(frame, -turn, around) for frame, turn, around in back),
             points=tuple(face.points for face in faces),

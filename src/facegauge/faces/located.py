@@ -92,6 +92,7 @@ class Prepared:
         factors: what was measured on each face, by column name.
         spec: what the crops were framed and sampled by; None without crops.
         landmarks: whether the faces' five points were searched.
+        notes: of each face, see `faces.notes`.
     """
 
     name: str
@@ -106,6 +107,7 @@ class Prepared:
     spec: PreprocessSpec | None = None
     landmarks: bool = False
     turns: tuple[int, ...] = ()
+    notes: tuple[tuple[str, ...], ...] = ()
 
     @property
     def count(self) -> int:

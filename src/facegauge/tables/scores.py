@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from facegauge.errors import UsageError
-from facegauge.results import COLUMNS, ImageScore
+from facegauge.results import COLUMNS, FIRST_COLUMNS, LATER_COLUMNS, ImageScore
 from facegauge.schema import Schema
 from facegauge.tables.files import check_excel, suffix_of, table_rows, table_schema
 from facegauge.tables.formats import Row
@@ -49,7 +50,8 @@ def open_table(
         settings: what the scores depend on, as JSON types, such as `Scorer.settings`.
         schema: the columns, `COLUMNS` and those of factors, such as `Scorer.schema`.
         same_as: sha256 of scorers whose tables this run may resume as if they were its own.
-        resume: continue what is there, if anything; see `ScoreTable.is_done`.
+        resume: continue what is there, if anything; see `ScoreTable.is_done`. A table of an earlier
+            version keeps its columns.
         overwrite: replace what is there, if anything.
         excel: for spreadsheets, see `tables.cells`: CSV only.
 
@@ -63,9 +65,9 @@ def open_table(
     suffix = suffix_of(path)
     check_excel(path, excel)
     settings = {**(settings or {}), **({"excel": True} if excel else {})}
-    journal = Journal(
+    journal_of = partial(
+        Journal,
         path,
-        schema,
         key="path",
         part="face",
         state="status",
@@ -75,6 +77,9 @@ def open_table(
         restart=RESTART,
         excel=excel,
     )
+    journal = journal_of(schema=schema)
+    if resume and journal.exists:
+        journal = journal_of(schema=_as_begun(path, schema))
     try:
         if not journal.exists or overwrite:
             journal.begin(settings)
@@ -87,11 +92,20 @@ def open_table(
     return ScoreTable(journal)
 
 
+def _as_begun(path: Path, schema: Schema) -> Schema:
+    """A schema without the columns that came after the version that a table was begun with."""
+    try:
+        begun = read_notes(path).schema or FIRST_COLUMNS
+    except UsageError:  # the journal says so
+        return schema
+    return Schema(one for one in schema if one.name in begun or one not in LATER_COLUMNS)
+
+
 def read_schema(path: str | os.PathLike[str]) -> Schema:
     """The columns of a finished table, those of factors and of other tools among them.
 
-    Types and docs of columns beside `COLUMNS` come from the table's notes; without notes the type
-    is that of the Parquet file, or the narrowest that all values have.
+    Types and docs of columns beside `FIRST_COLUMNS` come from the table's notes; without notes the
+    type is that of the Parquet file, or the narrowest that all values have.
 
     Raises:
         UsageError: unknown suffix, unreadable, or no score table.
@@ -103,11 +117,10 @@ def read_schema(path: str | os.PathLike[str]) -> Schema:
         notes = read_notes(path)
     except UsageError:  # a table that was moved without its notes is a table nevertheless
         notes = Notes({})
-    stored = notes.schema or COLUMNS
     try:
-        if suffix == ".jsonl" and path.stat().st_size == notes.whole:
-            return stored  # as it was written: no need to read all its rows for their keys
-        return table_schema(path, COLUMNS, stored)
+        if suffix == ".jsonl" and notes.schema and path.stat().st_size == notes.whole:
+            return notes.schema  # as it was written: no need to read all its rows for their keys
+        return table_schema(path, FIRST_COLUMNS, notes.schema or COLUMNS)
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror or error}") from error
     except (ValueError, KeyError, TypeError) as error:
