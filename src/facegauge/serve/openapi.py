@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from facegauge.faces.notes import NOTES
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.factors import FACTORS
 from facegauge.results import COLUMNS, Box, Face, FaceScore, ImageScore, Status
@@ -109,6 +110,16 @@ def _picture() -> Json:
     }
 
 
+def _notes() -> Json:
+    meanings = "; ".join(f"`{note}`: {meaning}" for note, meaning in NOTES.items())
+    return {
+        "type": "array",
+        "items": {"type": "string", "enum": list(NOTES)},
+        "description": "How the face is unlike those that scorers learn from, so that its score is "
+        f"less certain. {meanings}.",
+    }
+
+
 def _factors() -> Json:
     columns = [column for make in FACTORS.values() for column in make(PreprocessSpec()).columns]
     return {
@@ -140,7 +151,7 @@ SCHEMAS: Json = {
     "Face": _object(
         "The score of one face.",
         {name: _column(name) for name in COLUMNS.names if name not in OF_PICTURE}
-        | {"factors": _factors()},
+        | {"notes": _notes(), "factors": _factors()},
     ),
     "HeatMap": _object(
         "Where in the frame of a face its score comes from.",
