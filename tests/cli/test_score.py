@@ -263,7 +263,7 @@ def test_a_terminal_gets_rows_as_they_come_without_tricks(
     assert "\x1b" not in result.stdout
     header, first, second = result.stdout.splitlines()
     assert header.split() == ["score", "low-high", "percentile", "band", "face", "notes", "picture"]
-    assert re.fullmatch(r"0\.314 +0\.21-0\.46 +31 +fair +0 +grey flat  .*png", first)
+    assert re.fullmatch(r"0\.314 +0\.21-0\.46 +31 +fair +0 +tiny grey flat  .*png", first)
     assert re.fullmatch(r" +unreadable +.*gone\.png  \(no such file.*\)", second)
 
 
@@ -507,8 +507,8 @@ def test_factors_in_a_pipe_and_on_a_terminal(
     monkeypatch.setattr(sinks, "_Piped", sinks._Shown)
     result = score(picture, missing, "--factor", "resolution")
     header, first_line, second_line = result.stdout.splitlines()
-    assert header.split()[5:] == [*names, "picture"]
-    assert re.fullmatch(rf"0\.200 .* 0 +0\.3429  {picture}", first_line)
+    assert header.split()[5:] == [*names, "notes", "picture"]
+    assert re.fullmatch(rf"0\.200 .* 0 +0\.3429  tiny grey flat  {picture}", first_line)
     assert first_line.index("0.3429") + len("0.3429") == header.index("upscale") + len("upscale")
     assert re.fullmatch(r" +unreadable +gone\.png  \(no such file.*\)", second_line)
 

@@ -324,6 +324,7 @@ def test_numbers_are_those_of_the_command_line(tmp_path: Path) -> None:
     for row, entry in zip(rows, found, strict=True):
         (face,) = entry["faces"]
         flat = {**face, **face["factors"], "path": entry["path"], "status": entry["status"]}
+        flat["notes"] = " ".join(face["notes"]) or None  # words in a cell, a list in JSON
         for name, value in row.items():
             if name in flat:
                 mine = flat[name]

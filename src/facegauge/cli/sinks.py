@@ -89,8 +89,8 @@ class _Piped(_Stream):
 class _Shown(_Stream):
     """Rows on the terminal, as they come; the picture, which has no fixed width, stands last."""
 
-    HEADER = ("score", "low-high", "percentile", "band", "face", "notes")
-    LINE = "{:>5}  {:>9}  {:>10}  {:<10}  {:>4}  {:<7}"
+    HEADER = ("score", "low-high", "percentile", "band", "face")
+    LINE = "{:>5}  {:>9}  {:>10}  {:<10}  {:>4}"
 
     def __enter__(self) -> Self:
         from facegauge.results import COLUMNS
@@ -98,7 +98,7 @@ class _Shown(_Stream):
         self._begun = False
         self._factors = [name for name in self._schema.names if name not in COLUMNS]
         widths = (max(len(name), FACTOR_WIDTH) for name in self._factors)
-        self._line = "  ".join([self.LINE, *(f"{{:>{width}}}" for width in widths), "{}"])
+        self._line = "  ".join([self.LINE, *(f"{{:>{width}}}" for width in widths), "{:<7}", "{}"])
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -106,7 +106,7 @@ class _Shown(_Stream):
 
     def write(self, result: ImageScore) -> None:
         if not self._begun:
-            print(self._line.format(*self.HEADER, *self._factors, "picture"))
+            print(self._line.format(*self.HEADER, *self._factors, "notes", "picture"))
             self._begun = True
         for face, numbers in enumerate(result.faces):
             self._row(
@@ -116,11 +116,11 @@ class _Shown(_Stream):
                 f"{numbers.percentile:.0f}",
                 numbers.band,
                 str(face),
-                " ".join(numbers.notes),
                 *(_shown(numbers.factors.get(name)) for name in self._factors),
+                " ".join(numbers.notes),
             )
         if not result.faces:
-            self._row(result, "", "", "", result.status.value, "", "", *("" for _ in self._factors))
+            self._row(result, "", "", "", result.status.value, "", *("" for _ in self._factors), "")
 
     def _row(self, result: ImageScore, *cells: str) -> None:
         note = f"  ({printable(result.message)})" if result.message else ""
