@@ -102,3 +102,42 @@ def test_to_tensor_by_hand() -> None:
     tensor = to_tensor(np.array([[[255, 255, 0], [0, 0, 255]]], np.uint8), spec)
     assert tensor.dtype == np.float32 and tensor.shape == (3, 1, 2) and tensor.flags["C_CONTIGUOUS"]
     np.testing.assert_allclose(tensor[:, 0], [[1, 0], [1, -1], [-4, 0]], atol=1e-6)
+
+
+@pytest.mark.parametrize("antialias", [False, True])
+@pytest.mark.parametrize(
+    ("size", "frame"),
+    [
+        ((120, 90), Box(3.3, 2.1, 87.8, 110.9)),  # enlarged
+        ((500, 700), Box(1.5, 4.25, 690.0, 490.0)),  # shrunk, of which few columns are used
+        ((120, 90), Box(-30.5, 60.0, 50.0, 180.5)),  # beyond the border
+    ],
+)
+def test_sums_are_taken_in_one_order_to_the_last_bit(
+    size: tuple[int, int], frame: Box, antialias: bool
+) -> None:
+    """Float32 sums over the rows' taps, then over the columns'; scores of tables depend on it."""
+    pixels = RNG.integers(0, 256, (*size, 3), dtype=np.uint8)
+    spec = PreprocessSpec(width=40, height=150, antialias=antialias)  # more than a block of rows
+    strip = one_axis(pixels, frame.top, frame.bottom, spec.height, antialias)
+    whole = one_axis(strip.swapaxes(0, 1), frame.left, frame.right, spec.width, antialias)
+    expected = np.clip(np.rint(whole.swapaxes(0, 1)), 0, 255).astype(np.uint8)
+    np.testing.assert_array_equal(sample(pixels, frame, spec), expected)
+    turned = np.rot90(np.ascontiguousarray(np.rot90(pixels)), -1)  # the same, not contiguous
+    np.testing.assert_array_equal(sample(turned, frame, spec), expected)
+
+
+def one_axis(values: np.ndarray, start: float, stop: float, n: int, antialias: bool) -> np.ndarray:
+    scale = (stop - start) / n
+    wide = max(1.0, scale) if antialias else 1.0
+    reach = math.ceil(2 * wide)
+    centers = start + (np.arange(n) + 0.5) * scale - 0.5
+    made = []
+    for center in centers:
+        places = np.floor(center) + np.arange(1 - reach, reach + 1)
+        weights = np.array([keys(abs(center - place) / wide) for place in places])
+        total = np.zeros(values.shape[1:], np.float32)
+        for place, weight in zip(places, (weights / weights.sum()).astype(np.float32), strict=True):
+            total += values[int(np.clip(place, 0, len(values) - 1))].astype(np.float32) * weight
+        made.append(total)
+    return np.stack(made)
