@@ -251,7 +251,7 @@ def test_order_is_kept_and_every_input_has_its_row(toy_scorer: Path, tmp_path: P
 def test_neither_batch_size_nor_threads_nor_neighbours_change_a_score(
     toy_scorer: Path, options: dict[str, int]
 ) -> None:
-    # six faces on the even pictures, none on the odd ones: batches cut pictures apart
+    # six faces on the even pictures, none on the odd ones
     faces = [Face(Box(left, 20, left + 30, 60), 0.9) for left in range(0, 180, 30)]
 
     def detector(pixels: np.ndarray) -> list[Face]:
@@ -309,7 +309,7 @@ def test_sources_are_read_lazily_and_few_are_held(toy_scorer: Path) -> None:
     results = scorer.score_iter(endless())
     for given_out in range(1, 30):
         next(results)
-        assert taken <= given_out + 4 + 2 * 2 + 1
+        assert taken <= given_out + 2 * 2 + 1
     results.close()  # type: ignore[attr-defined]
     assert not [t for t in threading.enumerate() if t.name.startswith("facegauge")]
 
@@ -333,6 +333,22 @@ def test_pictures_are_released_while_the_run_goes_on(toy_scorer: Path) -> None:
     results = list(scorer.score_iter(Image.fromarray(picture(seed)) for seed in range(20)))
     assert len(results) == len(alive) == 20
     assert sum(reference() is not None for reference in alive) <= 1
+
+
+def test_a_picture_goes_from_file_to_score_in_one_thread(toy_scorer: Path) -> None:
+    scorer = Scorer(toy_scorer, detector=finds(*[MID] * 5), threads=2, batch_size=2)
+    seen: list[tuple[str, int]] = []
+    network = scorer._predictor.predict
+
+    def predict(images: np.ndarray, guide: np.ndarray | None = None) -> np.ndarray:
+        seen.append((threading.current_thread().name, len(images)))
+        return network(images, guide)
+
+    scorer._predictor.predict = predict  # type: ignore[method-assign]
+    results = list(scorer.score_iter(picture(seed) for seed in range(4)))
+    assert [len(result.faces) for result in results] == [5] * 4
+    assert all(name.startswith("facegauge") for name, _ in seen)
+    assert sorted(count for _, count in seen) == [1] * 4 + [2] * 8  # no batch has two pictures
 
 
 def test_the_two_stages_give_what_score_gives(toy_scorer: Path, tmp_path: Path) -> None:
@@ -583,9 +599,10 @@ def test_the_package_is_imported_lazily_and_completely() -> None:
 
 def test_other_options_share_the_network(toy_scorer: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scorer = Scorer(toy_scorer, detector=finds(SMALL, MID), factors=["resolution"])
+    pixels = picture(1, 400, 300)
+    scorer.score(pixels)
     monkeypatch.setattr(Model, "_open", lambda self: pytest.fail("the network was opened again"))
     other = scorer.with_options(faces="largest", min_face=5, factors=[])
-    pixels = picture(1, 400, 300)
     assert (other.faces, other.min_face, other.factors) == ("largest", 5, ())
     assert len(other.score(pixels).faces) == 1 and len(scorer.score(pixels).faces) == 2
     assert scorer.score(pixels).faces[0].factors and not other.score(pixels).faces[0].factors

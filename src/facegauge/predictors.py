@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from copy import copy
 from importlib import import_module
 from itertools import islice
 from pathlib import Path
@@ -92,6 +93,12 @@ class OnnxPredictor:
         self.uses_size = self.model.uses_size
         self.name, self.fingerprint = self.card.name, self.card.sha256
         self.version = self.card.version
+
+    def with_threads(self, threads: int) -> OnnxPredictor:
+        """The same network with another number of threads; opened when it is first used."""
+        other = copy(self)
+        other.model = Model(self.folder, threads)
+        return other
 
     def predict(self, images: FloatArray, guide: FloatArray | None = None) -> Scores:
         """Scores of normalised crops, see `Predictor.predict`."""

@@ -1,4 +1,4 @@
-"""Pictures in, scores out: prepared by threads, scored in batches, as they come."""
+"""Pictures in, scores out: each thread takes a picture from its file to its scores."""
 
 from __future__ import annotations
 
@@ -14,20 +14,22 @@ import numpy as np
 from facegauge import zoo
 from facegauge.errors import NOT_A_NUMBER, PictureError, UsageError
 from facegauge.faces.detection import MIN_FACE, Detector
-from facegauge.faces.extraction import FaceExtractor
+from facegauge.faces.extraction import FaceExtractor, map_named
 from facegauge.faces.located import Located, Prepared
 from facegauge.faces.lookahead import default_threads
 from facegauge.faces.policy import ExtractionPolicy
 from facegauge.factors import Factor, measure_face, resolve, schema_with
 from facegauge.images.costs import MAX_PIXELS
 from facegauge.images.sources import check_source, check_sources
-from facegauge.predictors import OnnxPredictor, in_batches, predict_faces
+from facegauge.predictors import OnnxPredictor, Predictor, predict_faces
 from facegauge.results import NO_FACTORS, Box, Face, FaceScore, HeatMap, ImageScore, Status
 
 if TYPE_CHECKING:
     from facegauge.images.sources import Source
     from facegauge.schema import Value
     from facegauge.tables.scores import ScoreTable
+
+BATCH_SIZE = 2  # measured on CPUs: 1 to 4 are as fast as 16, or faster, and take less memory
 
 
 class Scorer:
@@ -49,8 +51,10 @@ class Scorer:
         faces: which faces get a score, see `faces.extraction.ExtractionPolicy`: `auto`, `all`,
             `largest` or `whole`. A scorer that uses landmarks searches for them with `whole` too.
         detector: finds the faces in (H, W, 3) uint8 RGB pixels; CenterFace by default.
-        threads: for reading pictures and for the network; by default one for each CPU, at most 4.
-        batch_size: faces the network sees at a time; more is faster and takes more memory.
+        threads: for pictures side by side, and in `score` for the network; by default one for each
+            CPU, at most 4.
+        batch_size: faces of a picture that the network sees at a time. More takes more memory and
+            on CPUs is hardly faster, or slower.
         min_face: faces whose box's shorter side has fewer pixels are left out.
         max_pixels: pictures with more pixels are not opened.
         detect_size: long side of the largest input of the face search, in pixels: less finds only
@@ -77,7 +81,7 @@ class Scorer:
         faces: str = "auto",
         detector: Detector | None = None,
         threads: int | None = None,
-        batch_size: int = 16,
+        batch_size: int = BATCH_SIZE,
         min_face: float = MIN_FACE,
         max_pixels: int = MAX_PIXELS,
         detect_size: int | None = None,
@@ -87,7 +91,8 @@ class Scorer:
         for name, value in {"threads": self.threads, "batch_size": batch_size}.items():
             if value < 1:
                 raise UsageError(f"expected {name} to be 1 or more, got {value}")
-        self._predictor = OnnxPredictor(name_or_folder, self.threads)
+        self._predictor = OnnxPredictor(name_or_folder, threads=1)
+        self._alone = self._predictor.with_threads(self.threads)  # while no other picture is scored
         self.folder, self.card = self._predictor.folder, self._predictor.card
         self.spec = self._predictor.spec
         self.max_pixels, self.detect_size, self.batch_size = max_pixels, detect_size, batch_size
@@ -134,7 +139,7 @@ class Scorer:
             UsageError: something that is not one picture, such as a list.
             ScorerError: the scorer or the detector itself is damaged.
         """
-        return self._score([self.prepare(source)])[0]
+        return self._score([self.prepare(source)], self._alone)[0]
 
     def score_iter(self, sources: Iterable[Source]) -> Generator[ImageScore, None, None]:
         """One result a source, in the same order, while they come in.
@@ -152,7 +157,7 @@ class Scorer:
             ScorerError: the scorer or the detector itself is damaged.
         """
         check_sources(sources)
-        return self._score_iter(sources)
+        return map_named(self._score_one, sources, self.threads)
 
     def prepare(self, source: Source) -> Prepared:
         """The first stage: open a picture, find its faces and cut out what the network reads.
@@ -188,7 +193,7 @@ class Scorer:
         pictures = list(pictures)
         for picture in pictures:
             self._check_prepared(picture)
-        return self._score(pictures)
+        return self._score(pictures, self._alone)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -296,10 +301,9 @@ class Scorer:
         self._extractor = FaceExtractor(self.spec, policy, self._own_detector, self.threads)
         self.detector = self._extractor.detector
 
-    def _score_iter(self, sources: Iterable[Source]) -> Generator[ImageScore, None, None]:
-        prepared = self._extractor.map(sources, self._cut, self.threads)
-        for batch in in_batches(prepared, lambda picture: picture.count, self.batch_size):
-            yield from self._score(batch)
+    def _score_one(self, source: Source, name: str) -> ImageScore:
+        """From a picture to its scores, in one thread."""
+        return self._score([self._extractor.extract(source, self._cut, name)], self._predictor)[0]
 
     def _cut(self, located: Located) -> Prepared:
         """Sample and measure the faces; runs in the threads that read pictures."""
@@ -332,10 +336,10 @@ class Scorer:
                 "prepare it with this scorer"
             )
 
-    def _score(self, pictures: Sequence[Prepared]) -> list[ImageScore]:
+    def _score(self, pictures: Sequence[Prepared], predictor: Predictor) -> list[ImageScore]:
         """Run the network on all faces of some prepared pictures."""
         faces = [face for picture in pictures for face in picture.crops]
-        scores = iter(predict_faces(self._predictor, faces, self.batch_size).tolist())
+        scores = iter(predict_faces(predictor, faces, self.batch_size).tolist())
         return [self._result(p, list(islice(scores, len(p.crops)))) for p in pictures]
 
     def _result(self, picture: Prepared, scores: Sequence[float]) -> ImageScore:

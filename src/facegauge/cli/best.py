@@ -61,7 +61,7 @@ def best(
     scorer: ScorerName = "mobile",
     min_face: MinFace = 24,
     detect_size: DetectSize = None,
-    batch_size: BatchSize = 16,
+    batch_size: BatchSize = 2,
     threads: Threads = None,
     max_pixels: MaxPixels = None,
     exclude: Exclude = None,

@@ -77,7 +77,8 @@ DetectSize = Annotated[
     ),
 ]
 BatchSize = Annotated[
-    int, typer.Option(min=1, help="Faces per batch of the network; does not change scores")
+    int,
+    typer.Option(min=1, help="Faces of a picture per batch of the network; does not change scores"),
 ]
 Threads = Annotated[
     int | None,
@@ -157,7 +158,7 @@ def score(
         bool, typer.Option("--overwrite", help="Replace the table if it exists")
     ] = False,
     excel: Excel = False,
-    batch_size: BatchSize = 16,
+    batch_size: BatchSize = 2,
     threads: Threads = None,
     max_pixels: MaxPixels = None,
     exclude: Exclude = None,

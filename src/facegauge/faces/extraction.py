@@ -149,11 +149,11 @@ class FaceExtractor:
             cut: see `extract`; called in a worker thread.
             threads: worker threads; by default one for each CPU, at most 4.
         """
-
-        def extract(placed: tuple[int, Source]) -> T:
-            return self.extract(placed[1], cut, named(placed[1], placed[0])[0])
-
-        return map_ahead(extract, enumerate(sources), threads or default_threads())
+        return map_named(
+            lambda source, name: self.extract(source, cut, name),
+            sources,
+            default_threads() if threads is None else threads,
+        )
 
     def _framed(self, located: Located, pixels: Pixels) -> Located:
         """Search an open picture, and frame the faces that the policy takes."""
@@ -212,6 +212,17 @@ class FaceExtractor:
             + (limit if size is not None and smallest > minimum else "")
             + ")"
         )
+
+
+def map_named(
+    function: Callable[[Source, str], T], sources: Iterable[Source], threads: int
+) -> Generator[T, None, None]:
+    """Call a function with each source and its name, in threads, as `FaceExtractor.map` does."""
+
+    def call(placed: tuple[int, Source]) -> T:
+        return function(placed[1], named(placed[1], placed[0])[0])
+
+    return map_ahead(call, enumerate(sources), threads)
 
 
 def _area(face: Face) -> float:
