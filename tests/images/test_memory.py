@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from textwrap import dedent
@@ -133,3 +134,20 @@ def test_large_pictures_are_held_one_at_a_time(
     monkeypatch.setattr(memory, "_budget", MemoryBudget())
     assert list(extractor.map(paths, cut, threads=4)) == paths
     assert most > 1
+
+
+def test_what_gives_memory_back_is_not_kept_alive() -> None:
+    class Keeper:
+        pass
+
+    called: list[Keeper] = []
+    keeper = Keeper()
+    gone = weakref.ref(keeper)
+    memory.when_tight(keeper, called.append)
+    memory.give_back_kept()
+    assert called == [keeper]
+    called.clear()
+    del keeper
+    assert gone() is None
+    memory.give_back_kept()
+    assert not called

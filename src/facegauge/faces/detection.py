@@ -316,5 +316,5 @@ def _open_session(process: int, threads: int) -> onnxruntime.InferenceSession:
             f"the face detector's model {model} is damaged ({error}); reinstall facegauge "
             "(pip install --force-reinstall facegauge)"
         ) from error
-    when_tight(lambda: shrink(session, SIZE_MULTIPLE))
+    when_tight(session, lambda one: shrink(one, SIZE_MULTIPLE))
     return session

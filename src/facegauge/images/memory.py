@@ -7,6 +7,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
+
+T = TypeVar("T")
 
 BUDGET = 485_000_000
 """Bytes of the pictures that are open; no picture may take more by default."""
@@ -84,15 +88,21 @@ class Lease:
                 give_back_kept()
 
 
-def when_tight(give_back: Callable[[], object]) -> None:
-    """Have a function called, in this process, when a picture makes memory tight."""
-    _keepers.append(give_back)
+def when_tight(keeper: T, give_back: Callable[[T], object]) -> None:
+    """Have a function called with its keeper, in this process, when memory becomes tight.
+
+    Args:
+        keeper: is not kept alive by this. A forked child must not be the one that ends it: a
+            network's threads, for which its end waits, do not survive a fork.
+        give_back: must not hold the keeper itself.
+    """
+    _keepers[keeper] = give_back
 
 
 def give_back_kept() -> None:
     """Return to the system what is kept for later."""
-    for give_back in list(_keepers):
-        give_back()
+    for keeper, give_back in list(_keepers.items()):
+        give_back(keeper)
     give_back_freed()
 
 
@@ -118,7 +128,7 @@ def _malloc_trim() -> Callable[[int], int] | None:
 
 
 _budget, _network_budget = MemoryBudget(), MemoryBudget(NETWORK_BUDGET)
-_keepers: list[Callable[[], object]] = []
+_keepers: WeakKeyDictionary[Any, Callable[[Any], object]] = WeakKeyDictionary()
 
 
 def _renew() -> None:

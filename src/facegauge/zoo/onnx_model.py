@@ -184,5 +184,5 @@ class Model:
                 f"{self.folder}: expected a model with the input '{INPUT}', optionally "
                 f"'{LANDMARKS}' or '{SIZE}', and the output '{OUTPUT}', got {inputs} and {outputs}"
             )
-        when_tight(lambda: shrink(session))
+        when_tight(session, shrink)
         return session
