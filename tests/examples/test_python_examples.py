@@ -113,4 +113,4 @@ def test_a_score_that_is_gamed_leaves_the_distance_behind(tmp_path: Path) -> Non
             printed.splitlines()[1:]}  # fmt: skip
     assert rows["distance"][0] > rows["damaged"][0]
     gamed, damaged = rows["score alone"], rows["damaged"]
-    assert gamed[0] <= damaged[0] and gamed[1] > damaged[1] + 0.2
+    assert gamed[0] <= damaged[0] + 0.5 and gamed[1] > damaged[1] + 0.2  # no restoration
