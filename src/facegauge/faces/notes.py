@@ -18,7 +18,7 @@ from facegauge.faces.spec import PreprocessSpec
 from facegauge.results import Box
 
 TINY = 40  # px; 5 of the photos have a smaller face
-CUT_OFF = 0.25  # of the frame's area; errors of the photos are half as large again above it
+CUT_OFF = 0.25  # of the frame's area; errors of `mobile` are a third larger above it
 GREY = 0.035  # spread of colour across a line, over that along it; 0.040 and more there
 BLURRED = 0.12  # detail over contrast; 0.197 and more there, blurred by 4 % of the face 0.03 to 0.1
 EVEN = 0.5  # share of neighbours that are equal; at most 0.33 there
