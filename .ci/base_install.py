@@ -27,6 +27,7 @@ from facegauge.errors import UsageError
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 NEED_TORCH = ("facegauge.nn.", "facegauge.metric.", "facegauge.training.", "facegauge.__main__")
+SERVICE = "facegauge.serve."  # needs the extra of that name
 REFUSED = 2
 
 
@@ -64,12 +65,12 @@ def run(*words: object, code: int = 0) -> str:
 
 
 def import_all() -> None:
-    """Every module but those that are made of torch, and the hook that PyInstaller runs."""
+    """Every module but those made of torch, the service, and the hook that PyInstaller runs."""
     others = ("facegauge.__main__", "facegauge._pyinstaller.hook-facegauge")
     for module in pkgutil.walk_packages(
         facegauge.__path__, "facegauge.", onerror=lambda name: None
     ):
-        if not module.name.startswith(NEED_TORCH) and module.name not in others:
+        if not module.name.startswith((*NEED_TORCH, SERVICE)) and module.name not in others:
             import_module(module.name)
     missing = [name for name in NEED_TORCH if name in sys.modules]
     assert not missing, f"a module of the base install imports {missing}"
