@@ -6,8 +6,6 @@ import os
 from contextlib import suppress
 from typing import Any
 
-import numpy as np
-
 TELEMETRY_OFF = "ORT_DISABLE_TELEMETRY"
 
 
@@ -37,6 +35,8 @@ def shrink(session: Any, side: int = 1) -> None:
         session: an `onnxruntime.InferenceSession` with float32 inputs.
         side: of the smallest input, where the network does not fix it.
     """
+    import numpy as np
+
     inputs = {}
     for value in session.get_inputs():
         first, *others = value.shape

@@ -58,7 +58,9 @@ def test_the_last_line_is_on_the_whole(score: Any, grey: Write) -> None:
         grey(f"in/{number}.png", level)
     # the mean is 0.4 and the standard deviation 0.2; t for two degrees of freedom is about 4.2
     said = score(grey("in/0.png", 51).parent).stderr
-    assert re.search(r"; mean score 0\.400 \(0\.000 to 0\.8\d\d\); 1 poor, 1 fair, 1 excellent$", said)
+    assert re.search(
+        r"; mean score 0\.400 \(0\.000 to 0\.8\d\d\); 1 poor, 1 fair, 1 excellent$", said
+    )
 
 
 def test_a_pipe_gets_csv_and_stderr_the_summary(score: Any, grey: Write) -> None:

@@ -25,6 +25,7 @@ EXTRAS = {
         *("torch", "torchvision", "timm", "accelerate", "fvcore", "safetensors", "onnx"),
         *("pydantic", "tomli_w"),
     ),
+    "metric": ("torch", "torchvision", "timm", "safetensors", "torchmetrics", "onnx"),
     "parquet": ("pyarrow",),
     "heic": ("pillow_heif",),
     "serve": ("fastapi", "uvicorn", "python_multipart", "prometheus_client"),
