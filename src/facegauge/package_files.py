@@ -14,6 +14,9 @@ from threading import get_ident
 from facegauge.errors import FacegaugeError
 
 PACKAGE = "facegauge"
+Folder = tempfile.TemporaryDirectory[str]
+
+_folders: dict[int, Folder] = {}  # of each process
 
 
 def package_files(name: str) -> Traversable:
@@ -47,16 +50,22 @@ def _extracted(process: int, name: str) -> Path:
     return target
 
 
-@cache
-def _temporary(process: int) -> tempfile.TemporaryDirectory[str]:
-    """A folder of this process: a forked one must not use, or delete, its parent's."""
+def _temporary(process: int) -> Folder:
+    """A folder of this process: a forked one must not use, or delete, its parent's.
+
+    Of two threads that make one at once, both get the first; the other is deleted unused.
+    """
     try:
-        return tempfile.TemporaryDirectory(prefix="facegauge-", ignore_cleanup_errors=True)
+        return _folders.get(process) or _folders.setdefault(process, _new_folder())
     except OSError as error:
         raise FacegaugeError(
             "facegauge runs from an archive and finds no temporary folder to copy its files to: "
             f"{error.strerror or error}; install facegauge with pip"
         ) from error
+
+
+def _new_folder() -> Folder:
+    return tempfile.TemporaryDirectory(prefix="facegauge-", ignore_cleanup_errors=True)
 
 
 def _copy(found: Traversable, target: Path) -> None:

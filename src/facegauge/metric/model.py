@@ -100,8 +100,9 @@ class QualityModel(nn.Module):
             sample(torch.rot90(levels[[*members]], turn, (2, 3)), crop, self.spec, self.rounding)
             for (turn, crop), members in alike.items()
         ]
+        picture = Box(0, 0, levels.shape[3], levels.shape[2])
         vectors = [
-            guide_vector(place.points, crop, self.spec)
+            guide_vector(place.points, crop, self.spec, whole=place.frame == picture)
             for (_, crop), members in alike.items()
             for place in members.values()
         ]

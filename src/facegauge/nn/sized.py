@@ -73,9 +73,10 @@ class SizedRegressor(Regressor):
         """
         if size is None:
             return score
-        told = size[:, 0]
-        corrected = terms(score, estimate, told) @ self.coefficients
-        return torch.where(torch.isnan(told), score, corrected)
+        told, unknown = size[:, 0], torch.isnan(size[:, 0])
+        known = torch.where(unknown, estimate, told)  # nan would spoil the gradients of all
+        corrected = terms(score, estimate, known) @ self.coefficients
+        return torch.where(unknown, score, corrected)
 
     def forward(self, x: Tensor, size: Tensor | None = None) -> Tensor:
         """Map normalised pictures (N, 3, H, W) and sizes (N, 1) to scores (N,)."""

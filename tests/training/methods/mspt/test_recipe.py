@@ -216,9 +216,11 @@ def test_the_command_hands_everything_on(
              "--resume"]  # fmt: skip
     result = CliRunner().invoke(app, ["train", "mspt", *map(str, words)])
     assert result.exit_code == 0, result.output
-    (((settings, data, faces, large, out), options),) = calls
+    (((settings, data, faces, large), options),) = calls
     assert settings.replay is False and options["resume"] is True
-    assert len(data) == 24 and out == tmp_path / "run" and options["teacher"].name == "toy"
+    assert (
+        len(data) == 24 and options["out"] == tmp_path / "run" and options["teacher"].name == "toy"
+    )
     assert [path.name for path in faces[0].paths] == ["1.png"] and len(large[0]) == 8
     assert options["allow_leakage"] is False
     CliRunner().invoke(app, ["train", "mspt", *map(str, words), "--allow-leakage"])
