@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import csv
 import os
+import re
+import resource
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -29,7 +32,7 @@ def score(folder: Path, table: Path, *options: str) -> tuple[Counter[str], int, 
     errors = table.with_suffix(".txt")
     with errors.open("wb") as stderr:
         child = subprocess.Popen([*command, *options, "-o", str(table)], stderr=stderr)
-        _, code, usage = os.wait4(child.pid, 0)
+        peak, code, usage = waited(child.pid)
     child.returncode = os.waitstatus_to_exitcode(code)
     said = errors.read_text(errors="replace")
     assert child.returncode == 3, said[-500:]
@@ -38,9 +41,24 @@ def score(folder: Path, table: Path, *options: str) -> tuple[Counter[str], int, 
         rows = list(csv.DictReader(file))
     paths = [row["path"] for row in rows]
     assert len(set(paths)) == len(paths)
-    unit = 1 if sys.platform == "darwin" else 1024
     seconds = usage.ru_utime + usage.ru_stime
-    return Counter(row["status"] for row in rows), usage.ru_maxrss * unit, seconds, set(paths)
+    return Counter(row["status"] for row in rows), peak, seconds, set(paths)
+
+
+def waited(process: int) -> tuple[int, int, resource.struct_rusage]:
+    """Wait for a child: its peak memory in bytes, its exit status and its usage.
+
+    On Linux `ru_maxrss` also counts what this process had when it started the child.
+    """
+    status, peak, ended = Path(f"/proc/{process}/status"), 0, 0
+    while not ended:
+        if status.exists():
+            found = re.search(r"VmHWM:\s+(\d+)", status.read_text())
+            peak = max(peak, 1024 * int(found[1])) if found else peak
+        ended, code, usage = os.wait4(process, os.WNOHANG)
+        time.sleep(0 if ended else 0.02)
+    unit = 1 if sys.platform == "darwin" else 1024
+    return peak or usage.ru_maxrss * unit, code, usage
 
 
 def test_damaged_files_and_odd_things(tmp_path: Path) -> None:
