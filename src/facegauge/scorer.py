@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from facegauge.schema import Value
     from facegauge.tables.scores import ScoreTable
 
-BATCH_SIZE = 2  # measured on CPUs: 1 to 4 are as fast as 16, or faster, and take less memory
+BATCH_SIZE = 2  # on CPUs 16 took more memory, and for `mobile` more time; see docs/experiments
 
 
 class Scorer:
@@ -53,8 +53,8 @@ class Scorer:
         detector: finds the faces in (H, W, 3) uint8 RGB pixels; CenterFace by default.
         threads: for pictures side by side, and in `score` for the network; by default one for each
             CPU, at most 4.
-        batch_size: faces of a picture that the network sees at a time. More takes more memory and
-            on CPUs is hardly faster, or slower.
+        batch_size: faces of a picture that the network sees at a time. More takes more memory; on
+            CPUs it is slower for some scorers and faster for others.
         min_face: faces whose box's shorter side has fewer pixels are left out.
         max_pixels: pictures with more pixels are not opened.
         detect_size: long side of the largest input of the face search, in pixels: less finds only
