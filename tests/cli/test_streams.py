@@ -80,6 +80,11 @@ def test_closed_streams_are_no_error(
     assert len(lines) == 2 and lines[1].startswith(f"{picture},0,ok,")
 
 
+def heeds_interrupts() -> None:
+    """A shell's background jobs ignore SIGINT, and so would all that they start."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @posix
 def test_ctrl_c_at_any_moment_is_one_line_and_130(
     toy_scorer: Path, grey: Any, tmp_path: Path
@@ -91,7 +96,11 @@ def test_ctrl_c_at_any_moment_is_one_line_and_130(
     rng, stopped = random.Random(0), 0
     for _ in range(12):
         with subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=heeds_interrupts,  # noqa: PLW1509  (no threads here)
         ) as process:
             time.sleep(rng.uniform(0.12, 1.2))
             process.send_signal(signal.SIGINT)
