@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from browser import Browser, browsing, executable
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.zoo import card_to_toml
 from toys import TOY_SPEC, picture, toy_card, toy_model, write_manifest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # the networks here are too small for more threads
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium; see `browser.py`. Of one module: its event loop must not meet another's."""
+    pytest.importorskip("playwright")
+    if executable() is None:
+        pytest.skip("needs the Debian package chromium")
+    with browsing() as running:
+        yield running
 
 
 @pytest.fixture
