@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import io
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from facegauge.cli.progress import Bars, Lines, display_for_stderr
+from facegauge.cli import progress
+from facegauge.cli.progress import Bars, Lines, display_for_stderr, with_progress
 from facegauge.data.leakage import check_leakage
 from facegauge.data.manifests import load_manifest
+from facegauge.evaluation.compare import compare
+from facegauge.evaluation.evaluate import predict
 from facegauge.progress import Step, in_words, shown_by, track
+from facegauge.scorer import Scorer
 
 
 @dataclass
@@ -128,3 +134,50 @@ def test_leaks_are_searched_with_a_display(toy_data: Path) -> None:
     with shown_by(spy):
         check_leakage(load_manifest(toy_data))
     assert spy.steps() == {"comparing pictures": (90, "pictures", 0)}
+
+
+def test_a_list_is_scored_and_a_folder_compared_with_a_display(
+    toy_data: Path, toy_scorer: Path, grey: Callable[..., Path], tmp_path: Path
+) -> None:
+    grey("pictures/a.png", 51), grey("pictures/b.png", 91)
+    spy, folder = Spy(), tmp_path / "pictures"
+    with shown_by(spy):
+        predict(toy_scorer, load_manifest(toy_data))
+        assert spy.steps() == {"scoring": (90, "pictures", 0)}
+        compare(folder, folder, reference=folder, scorer=Scorer(toy_scorer, faces="whole"))
+    assert spy.steps()["scoring"] == (2, "pictures", 0)
+    assert spy.steps()["measuring PSNR and SSIM"] == (2, "pictures", 0)
+
+
+def test_bars_are_for_terminals_only(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert list(with_progress([1, 2, 3], [])) == [1, 2, 3]
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    seen = []
+    for item in with_progress(range(30), "x" * 30):
+        time.sleep(0.005)
+        seen.append(item)
+    assert seen == list(range(30))
+    captured = capsys.readouterr()
+    assert "30/30" in captured.err
+    assert "pictures/s" in captured.err
+    assert captured.out == ""
+
+
+def test_elsewhere_a_long_scoring_says_how_far_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The total is counted while results come, and named from then on."""
+    counting: list[Callable[[], None]] = []
+    monkeypatch.setattr(progress, "EVERY", 0.0)
+    monkeypatch.setattr(progress.Thread, "start", lambda thread: counting.append(thread.run))
+    shown = with_progress("abc", "abc", "labelling")
+    assert [next(shown), next(shown)] == ["a", "b"]
+    counting[0]()
+    assert list(shown) == ["c"]
+    first, *_, last = capsys.readouterr().err.splitlines()
+    assert first.startswith("facegauge: labelling: 1 pictures, ") and "left" not in first
+    assert last.startswith("facegauge: labelling: 3 of 3 pictures, ") and last.endswith("0 s left")

@@ -37,8 +37,13 @@ class MissingExtra(FacegaugeError):
     """
 
     def __init__(self, what: str, extra: str) -> None:
-        super().__init__(f"{what} needs the [{extra}] extra: pip install 'facegauge[{extra}]'")
+        super().__init__(f"{what} needs {extra_to_install(extra)}")
         self.extra = extra
+
+
+def extra_to_install(extra: str) -> str:
+    """An extra of facegauge and the command that installs it, for messages."""
+    return f"the extra [{extra}]: pip install 'facegauge[{extra}]'"
 
 
 def in_one_line(error: Exception) -> str:

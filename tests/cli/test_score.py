@@ -217,9 +217,11 @@ def test_ctrl_c_is_one_line_and_keeps_the_rows(
 
     monkeypatch.setattr(scorer.Scorer, "score_iter", interrupted)
     given = [grey("a.png", 51), grey("b.png", 51)]
+    monkeypatch.setattr(sys, "argv", ["facegauge", "score", "my faces", "-o", "t.csv"])
     result = score(*given, "-o", table)
     assert result.exit_code == 130
-    assert re.fullmatch(r"facegauge: stopped: .*t\.csv.*--resume\n", result.stderr)
+    expected = "stopped: continue with: facegauge score 'my faces' -o t.csv --resume"
+    assert result.stderr == f"facegauge: {expected}\n"
     assert paths(table) == [str(given[0])]
     result = score(*given)
     assert (result.exit_code, result.stderr) == (130, "facegauge: stopped\n")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import sys
-import time
 
 import pytest
 
@@ -48,21 +47,3 @@ def test_a_stream_of_few_characters_gets_escapes(monkeypatch: pytest.MonkeyPatch
 def test_printable() -> None:
     assert terminal.printable("a\x1b[0m\n\t\r\x7f") == "a\\x1b[0m\\n\\t\\r\\x7f"
     assert terminal.printable("\u202e caf\udce9 ä 鏡") == "\\u202e caf\\udce9 ä 鏡"
-
-
-def test_progress_is_for_terminals_only(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert list(terminal.with_progress([1, 2, 3], [])) == [1, 2, 3]
-    assert capsys.readouterr().err == ""
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    monkeypatch.setenv("TERM", "xterm")
-    seen = []
-    for item in terminal.with_progress(range(30), "x" * 30):
-        time.sleep(0.005)
-        seen.append(item)
-    assert seen == list(range(30))
-    captured = capsys.readouterr()
-    assert "30/30" in captured.err
-    assert "pictures/s" in captured.err
-    assert captured.out == ""

@@ -37,7 +37,7 @@ def test_tasks_have_results_or_exceptions(pool: WorkerPool) -> None:
     assert one.result() == 42
     with pytest.raises(UsageError, match="no such face"):
         two.result()
-    with pytest.raises(RuntimeError, match=r"MissingExtra: this needs the \[that\] extra"):
+    with pytest.raises(RuntimeError, match=r"MissingExtra: this needs the extra \[that\]"):
         three.result()  # whose class cannot be opened at this end
     with pytest.raises(Exception, match="pickle"):
         four.result()

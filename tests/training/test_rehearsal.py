@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 torch = pytest.importorskip("torch")
 
 from facegauge.cli import app  # noqa: E402
-from facegauge.cli.carry_out import resuming  # noqa: E402
+from facegauge.cli.terminal import resuming  # noqa: E402
 from facegauge.data.manifests import load_manifest  # noqa: E402
 from facegauge.errors import UsageError  # noqa: E402
 from facegauge.training import fit_state  # noqa: E402
@@ -78,7 +78,7 @@ def test_ctrl_c_prints_the_command_that_goes_on(
         code, _, err = typed(toy_data, tmp_path / "run")
     assert code == 130
     assert err.endswith("stopped: continue with: facegauge train ensemble -o 'my run' --resume\n")
-    assert resuming(["finetune", "--resume"]) == "facegauge finetune --resume"
+    assert resuming(["label", "--resume", "--overwrite"]) == "facegauge label --resume"
 
 
 def test_a_run_folder_has_one_writer(toy_data: Path, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from facegauge.cli.progress import with_progress
 from facegauge.cli.table_options import (
     Face,
     Join,
@@ -20,7 +21,7 @@ from facegauge.cli.table_options import (
     print_left_out,
     write_json,
 )
-from facegauge.cli.terminal import print_table, printable, with_noun, with_progress
+from facegauge.cli.terminal import print_table, printable, with_noun
 
 if TYPE_CHECKING:
     from facegauge.evaluation.audit import Audit

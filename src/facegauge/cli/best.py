@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from facegauge.cli.progress import with_progress
 from facegauge.cli.score import (
     SOME_FAILED,
     BatchSize,
@@ -26,7 +27,7 @@ from facegauge.cli.score import (
     Threads,
     open_scorer,
 )
-from facegauge.cli.terminal import Pictures, print_table, read_paths, say, with_progress
+from facegauge.cli.terminal import Pictures, print_table, read_paths, say
 from facegauge.errors import UsageError
 
 if TYPE_CHECKING:

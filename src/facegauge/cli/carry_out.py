@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-import shlex
 import shutil
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,7 +13,7 @@ from typing import Any
 
 import typer
 
-from facegauge.cli.terminal import print_table
+from facegauge.cli.terminal import print_table, resumable
 from facegauge.progress import in_words
 
 
@@ -33,12 +31,8 @@ def carry_out(
     if dry_run:
         rehearse(run, output, allow_leakage=allow_leakage)
         return None
-    try:
+    with resumable(output.is_dir):
         return run(out=output, resume=resume, allow_leakage=allow_leakage)
-    except KeyboardInterrupt:
-        if not output.is_dir():
-            raise
-        raise KeyboardInterrupt(f"continue with: {resuming(sys.argv[1:])}") from None
 
 
 def rehearse(run: Callable[..., Any], output: Path, *, allow_leakage: bool) -> None:
@@ -74,9 +68,3 @@ def only_warnings() -> Iterator[None]:
         yield
     finally:
         logger.setLevel(level)
-
-
-def resuming(words: Sequence[str]) -> str:
-    """The command that continues the one with these words."""
-    more = [] if "--resume" in words else ["--resume"]
-    return shlex.join(["facegauge", *words, *more])

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from facegauge.cli.progress import with_progress
 from facegauge.cli.score import SOME_FAILED, Excel
-from facegauge.cli.terminal import print_table, printable, say, with_progress
+from facegauge.cli.terminal import print_table, printable, say
 
 if TYPE_CHECKING:
     from facegauge.data.datasets import DataSet, DatasetOptions
@@ -88,7 +89,7 @@ def check(
         from facegauge.data.datasets.check import check_pictures
 
         checked = check_pictures(
-            dataset, lambda checks: with_progress(checks, dataset.manifest.paths)
+            dataset, lambda checks: with_progress(checks, dataset.manifest.paths, "opening")
         )
     _print_report(dataset, checked)
     if _is_incomplete(dataset) or (checked and (checked.unreadable or checked.identical)):

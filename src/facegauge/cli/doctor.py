@@ -11,6 +11,7 @@ from importlib.util import find_spec
 import typer
 
 from facegauge.cli.terminal import print_table
+from facegauge.errors import extra_to_install
 from facegauge.onnx_runtime import import_onnxruntime
 
 BROKEN = 1
@@ -119,7 +120,7 @@ def _optional() -> Iterator[tuple[str, str, str]]:
     for extra, modules in EXTRAS.items():
         missing = [module for module in modules if find_spec(module) is None]
         if missing:
-            command = f"pip install 'facegauge[{extra}]' (missing: {', '.join(missing)})"
-            yield "-", f"extra [{extra}]", command
+            command = extra_to_install(extra).partition(": ")[2]
+            yield "-", f"extra [{extra}]", f"{command} (missing: {', '.join(missing)})"
         else:
             yield "ok", f"extra [{extra}]", "installed"

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
+from facegauge.cli.progress import with_progress
 from facegauge.cli.score import SOME_FAILED, DetectSize, Excel, Exclude
-from facegauge.cli.terminal import say, with_noun, with_progress
+from facegauge.cli.terminal import resumable, say, with_noun
 
 EPILOG = (
     "Exit codes: 0 every picture of this run has a label; 3 some have another status than ok "
@@ -80,7 +81,7 @@ def label(
         held_out = load_manifest(labels)
         held_out.labels()
         held_out = held_out if split == "all" else held_out.where(split=split or "val")
-    try:
+    with resumable(lambda: True):
         counts = label_into(
             output,
             open_predictor(teacher),
@@ -93,10 +94,8 @@ def label(
             resume=resume,
             overwrite=overwrite,
             excel=excel,
-            progress=with_progress,
+            progress=lambda labels, left: with_progress(labels, left, "labelling"),
         )
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt("the labels so far are kept; continue with --resume") from None
     labelled, faceless = counts[Status.OK], counts[Status.NO_FACE] + counts[Status.TOO_SMALL]
     failed = counts.total() - labelled - faceless
     left = count_failed(output) if resume else 0

@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from threading import Thread
+from typing import TYPE_CHECKING, TypeVar
 
-from facegauge.cli.terminal import bar_columns, say
+from facegauge.cli.terminal import say
 from facegauge.progress import Display, Step, in_words
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.progress import Progress, TaskID
+    from rich.progress import Progress, ProgressColumn, TaskID
+
+T = TypeVar("T")
 
 EVERY = 60.0  # seconds between lines
 REDRAW = 0.1  # seconds between drawings of the bars, at least
@@ -40,7 +43,8 @@ class Lines:
     ) -> None:
         self.write, self.clock = write, clock
 
-    def begin(self, what: str, total: int, unit: str, done: int) -> Step:
+    def begin(self, what: str, total: int | None, unit: str, done: int) -> _Line:
+        """As `Display.begin`; the total may become known later."""
         return _Line(self.write, self.clock, what, total, unit, done)
 
 
@@ -49,7 +53,7 @@ class _Line:
     write: Callable[[str], None]
     clock: Callable[[], float]
     what: str
-    total: int
+    total: int | None
     unit: str
     first: int
     done: int = field(init=False)
@@ -66,10 +70,12 @@ class _Line:
         if now - self.shown < EVERY:
             return
         self.shown, speed = now, (self.done - self.first) / max(now - self.started, 1e-9)
-        parts = [f"{self.what}: {self.done} of {self.total} {self.unit}"]
+        of = "" if self.total is None else f" of {self.total}"
+        parts = [f"{self.what}: {self.done}{of} {self.unit}"]
         if speed > 0:
-            left = in_words((self.total - self.done) / speed)
-            parts += [f"{shown_rate(speed)} {self.unit}/s", f"{left} left"]
+            parts.append(f"{shown_rate(speed)} {self.unit}/s")
+            if self.total is not None:
+                parts.append(f"{in_words((self.total - self.done) / speed)} left")
         self.write(", ".join(parts))
 
     def end(self) -> None:
@@ -145,3 +151,52 @@ class _Bar:
 def shown_rate(speed: float) -> str:
     """A rate with two digits or more: 0.083, 1.2, 340."""
     return f"{speed:.0f}" if speed >= 10 else f"{speed:.2g}"
+
+
+def bar_columns() -> list[ProgressColumn]:
+    """A bar, how many are done, the field `rate` and the time left."""
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+
+    rate = TextColumn("{task.fields[rate]}")
+    return [BarColumn(), MofNCompleteColumn(), rate, TimeRemainingColumn()]
+
+
+def with_progress(
+    results: Iterable[T], expected: Iterable[object], what: str = "scoring"
+) -> Iterator[T]:
+    """Iterate over results; show a bar on a terminal, and a line a minute elsewhere.
+
+    Args:
+        results: yielded unchanged.
+        expected: has as many items as the results; counted in a background thread.
+        what: a few words for the lines.
+    """
+    if not sys.stderr.isatty():
+        yield from _with_lines(results, expected, what)
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(*bar_columns(), console=Console(stderr=True)) as progress:
+        bar = progress.add_task("", total=None, rate="")
+
+        def count() -> None:
+            progress.update(bar, total=sum(1 for _ in expected))
+
+        Thread(target=count, daemon=True).start()
+        for result in results:
+            done, seconds = progress.tasks[0].completed + 1, progress.tasks[0].elapsed or 1e-9
+            progress.update(bar, completed=done, rate=f"{done / seconds:.1f} pictures/s")
+            yield result
+
+
+def _with_lines(results: Iterable[T], expected: Iterable[object], what: str) -> Iterator[T]:
+    step = Lines().begin(what, None, "pictures", 0)
+
+    def count() -> None:
+        step.total = sum(1 for _ in expected)
+
+    Thread(target=count, daemon=True).start()
+    for result in results:
+        yield result
+        step.advance(1)

@@ -11,14 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from facegauge.cli.progress import with_progress
 from facegauge.cli.sinks import open_sink
-from facegauge.cli.terminal import (
-    Pictures,
-    read_paths,
-    say,
-    with_noun,
-    with_progress,
-)
+from facegauge.cli.terminal import Pictures, read_paths, resumable, say, with_noun
 from facegauge.errors import UsageError
 
 if TYPE_CHECKING:
@@ -191,7 +186,7 @@ def score(
         def remaining(paths: Iterator[str]) -> Iterator[str]:
             return (path for path in paths if not sink.is_done(path))
 
-        try:
+        with resumable(lambda: bool(output and not sort)):
             if sort:  # no row is written before the end, so that there is nothing to resume
                 scored = engine.score_iter(remaining(pictures.paths()))
             else:
@@ -200,9 +195,6 @@ def score(
             for result in _sorted(results, sort):
                 sink.write(result)
                 tally.add(result)
-        except KeyboardInterrupt:
-            hint = f"the rows so far are kept; resume with -o {output} --resume"
-            raise KeyboardInterrupt(*([hint] if output and not sort else [])) from None
         left = sink.failed
     say(tally.summary(left, resumed=resume) + tally.whole())
     pictures.say_left_out()

@@ -1,23 +1,21 @@
-"""Shared by the verbs: paths of the command line, messages, tables and progress bars."""
+"""Shared by the verbs: paths of the command line, messages, tables, how to go on."""
 
 from __future__ import annotations
 
 import logging
+import shlex
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
-from threading import Thread
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal
 
 from facegauge.cli.streams import paths_in
 from facegauge.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.progress import ProgressColumn
-
-T = TypeVar("T")
 
 LEAST_WIDTH = 24  # columns of a terminal into which the last column of a table may be broken
 
@@ -165,35 +163,18 @@ class Pictures:
             say(line)
 
 
-def bar_columns() -> list[ProgressColumn]:
-    """A bar, how many are done, the field `rate` and the time left."""
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+@contextmanager
+def resumable(begun: Callable[[], bool]) -> Iterator[None]:
+    """Ctrl-C in the block prints the command that goes on, if there is something to go on with."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not begun():
+            raise
+        raise KeyboardInterrupt(f"continue with: {resuming(sys.argv[1:])}") from None
 
-    rate = TextColumn("{task.fields[rate]}")
-    return [BarColumn(), MofNCompleteColumn(), rate, TimeRemainingColumn()]
 
-
-def with_progress(results: Iterable[T], expected: Iterable[object]) -> Iterator[T]:
-    """Iterate over results and show a progress bar if stderr is a terminal.
-
-    Args:
-        results: yielded unchanged.
-        expected: has as many items as the results; counted in a background thread.
-    """
-    if not sys.stderr.isatty():
-        yield from results
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(*bar_columns(), console=Console(stderr=True)) as progress:
-        bar = progress.add_task("", total=None, rate="")
-
-        def count() -> None:
-            progress.update(bar, total=sum(1 for _ in expected))
-
-        Thread(target=count, daemon=True).start()
-        for result in results:
-            done, seconds = progress.tasks[0].completed + 1, progress.tasks[0].elapsed or 1e-9
-            progress.update(bar, completed=done, rate=f"{done / seconds:.1f} pictures/s")
-            yield result
+def resuming(words: Sequence[str]) -> str:
+    """The command that continues the one with these words."""
+    kept = [word for word in words if word not in ("--resume", "--overwrite")]
+    return shlex.join(["facegauge", *kept, "--resume"])

@@ -21,6 +21,7 @@ from facegauge.evaluation.table_scores import OURS, TableOptions
 from facegauge.evaluation.versions import open_version, pair_keys, pair_versions, unpaired
 from facegauge.images.discovery import find_pictures
 from facegauge.images.loading import open_picture
+from facegauge.progress import track
 from facegauge.results import ImageScore
 from facegauge.scorer import Scorer
 
@@ -231,7 +232,7 @@ def _fidelity(
     values = {key: np.full((2, len(names)), np.nan) for key in measures}
     missing = {names[row]: "no reference" for row in pairs.right_alone}
     missing |= {names[row]: "several references have its name" for row in pairs.right_doubled}
-    for left, row in pairs.rows:
+    for left, row in track(pairs.rows, "measuring PSNR and SSIM", total=len(pairs.rows)):
         try:
             truth = open_picture(truths[left])
             versions = [open_picture(path) for path in files[row]]

@@ -40,6 +40,7 @@ from facegauge.faces.detection import Detector
 from facegauge.faces.extraction import FaceExtractor
 from facegauge.faces.policy import ExtractionPolicy
 from facegauge.predictors import Predictor, in_batches, open_predictor, predict_faces
+from facegauge.progress import track
 from facegauge.tables.cells import path_to_cell
 from facegauge.tables.formats import DECIMALS
 
@@ -311,7 +312,8 @@ def predict_with(
     extractor = FaceExtractor(predictor.spec, policy, detector)
     columns = {name: np.full(len(manifest), np.nan) for name in networks}
     unscored: dict[int, str] = {}
-    prepared = enumerate(extractor.map(manifest.paths, extractor.prepare))
+    pictures = extractor.map(manifest.paths, extractor.prepare)
+    prepared = enumerate(track(pictures, "scoring", total=len(manifest)))
     for batch in in_batches(prepared, lambda pair: pair[1].count, batch_size):
         unscored.update({row: one.message for row, one in batch if not one.crops})
         rows = [row for row, one in batch if one.crops]

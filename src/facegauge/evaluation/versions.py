@@ -15,6 +15,7 @@ from facegauge.errors import UsageError
 from facegauge.evaluation.pairing import Pairs, best_pairs, name
 from facegauge.evaluation.table_scores import TableOptions, is_table, read_scores
 from facegauge.images.discovery import find_pictures
+from facegauge.progress import track
 from facegauge.results import ImageScore
 from facegauge.scorer import Scorer
 
@@ -56,7 +57,8 @@ def open_version(
         if not paths:
             raise UsageError(f"no pictures in {source} or its subfolders")
         keys = [os.path.relpath(path, source) for path in paths]
-        return _of_results((scorer or default_scorer()).score_iter(paths), keys, options.face)
+        scored = (scorer or default_scorer()).score_iter(paths)
+        return _of_results(track(scored, "scoring", total=len(paths)), keys, options.face)
     if not is_table(source):
         raise UsageError(f"expected a folder with pictures or a table of scores, got {source}")
     table = read_scores(source, options)

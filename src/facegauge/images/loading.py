@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from facegauge.arrays import Pixels
-from facegauge.errors import PictureError
+from facegauge.errors import PictureError, extra_to_install
 from facegauge.images import jpeg
 from facegauge.images.bounded import MAX_HEADER, BoundedFile
 from facegauge.images.costs import MAX_PIXELS, check_size, cost_of, cost_of_jpeg
@@ -257,9 +257,7 @@ def _allow_heic() -> None:
     try:
         from pillow_heif import register_heif_opener
     except ImportError:
-        raise PictureError(
-            "HEIC pictures need the [heic] extra: pip install 'facegauge[heic]'"
-        ) from None
+        raise PictureError(f"HEIC pictures need {extra_to_install('heic')}") from None
     register_heif_opener()
 
 

@@ -1,1 +1,1 @@
-"""Making scorers: everything here needs the [train] extra."""
+"""Making scorers: everything here needs the extra [train]."""

@@ -21,6 +21,7 @@ from facegauge.data.manifests import Manifest
 from facegauge.errors import UsageError
 from facegauge.evaluation.intervals import RESAMPLES, Interval, bootstrap
 from facegauge.faces.spec import PreprocessSpec
+from facegauge.progress import track
 from facegauge.training.inputs.pictures import load_framed, sampled
 from facegauge.training.methods.dsl_fiqa.dual_set_batches import KINDS
 
@@ -161,7 +162,8 @@ def embed(
     normalise = Normalise(spec).to(device)
     rows = []
     with torch.inference_mode():
-        for start in range(0, len(views), batch_size):
+        starts, total = range(0, len(views), batch_size), len(views)
+        for start in track(starts, "embedding", total=total, unit="views", each=batch_size):
             seen = normalise(torch.from_numpy(views[start : start + batch_size]).to(device))
             cells, embedding = network(seen)
             rows.append({"cells": cells, "mean": cells.mean(1), "embedding": embedding}[part])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -15,6 +14,7 @@ from facegauge.data.degradations import degrade
 from facegauge.errors import UsageError
 from facegauge.faces.sampling import sample
 from facegauge.faces.spec import PreprocessSpec
+from facegauge.progress import track
 from facegauge.training.devices import this_process
 from facegauge.training.inputs.views import Framed, jittered
 from facegauge.training.methods.photos.config import PoolConfig
@@ -30,10 +30,9 @@ STEP = 0.004  # by which a degraded copy scores lower, at least, per unit of sev
 LEAST_SCORE = 0.03
 LARGE_SHARE = 0.6  # of degraded copies are of large faces
 CHUNK = 64  # views between two calls of the teacher
+SHRINKS, DEGRADES = "shrinking large faces", "degrading faces"
 
 Row = tuple[Pixels, float, float]  # of a pool: view, score, width
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,15 +108,15 @@ class PoolMaker:
     def _shrunken(self, large: Sequence[Framed], rng: np.random.Generator) -> list[Row]:
         """Large faces at widths that are even on a logarithmic scale; none above its label."""
         rows: list[Row] = []
-        while len(rows) < self.config.shrunken:
-            count = min(CHUNK, self.config.shrunken - len(rows))
+        total = self.config.shrunken
+        for start in track(range(0, total, CHUNK), SHRINKS, total=total, unit="views", each=CHUNK):
+            count = min(CHUNK, total - start)
             chosen = [_any(large, rng) for _ in range(count)]
             faces = [self._shrink(one, rng) for one in chosen]
             scores = self.teacher(faces).tolist()
             for one, (pixels, frame), said in zip(chosen, faces, scores, strict=True):
                 view, score = sample(pixels, frame, self.spec), min(said, one.score or 0.0)
                 rows.append((view, score, frame.width))
-            logger.info("pool: %d of %d shrunken views", len(rows), self.config.shrunken)
         return rows
 
     def _shrink(self, one: Framed, rng: np.random.Generator) -> Face:
@@ -134,7 +133,8 @@ class PoolMaker:
     ) -> list[Row]:
         """Two copies each: the clean picture's score, times the start's ratio of copy to clean."""
         rows: list[Row] = []
-        for number in range(self.config.degraded):
+        total = self.config.degraded
+        for _ in track(range(total), DEGRADES, total=total, unit="pairs"):
             one = _any(large if rng.random() < LARGE_SHARE else pictures, rng)
             pixels, frame = one.pixels, one.frame
             if frame.width > self.config.max_frame:
@@ -149,8 +149,6 @@ class PoolMaker:
                 score = max(LEAST_SCORE, (one.score or 0.0) * ratio - STEP * severity)
                 view = sample(copy, frame, self.spec)
                 rows.append((view, score, np.nan))
-            if (number + 1) % CHUNK == 0:
-                logger.info("pool: %d of %d degraded pairs", number + 1, self.config.degraded)
         return rows
 
     def _columns(self, rows: list[Row]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from facegauge.faces.sampling import sample
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.nn.normalise import Normalise
 from facegauge.nn.regressor import Regressor
+from facegauge.progress import track
 from facegauge.results import Box
 from facegauge.training.devices import computes_bfloat16, this_process
 
@@ -93,7 +94,8 @@ class SizedTeacher:
         device = this_process().device
         normalise = Normalise(spec).to(device)
         rows = []
-        for start in range(0, len(faces), BATCH):
+        starts, total = range(0, len(faces), BATCH), len(faces)
+        for start in track(starts, "computing features", total=total, unit="faces", each=BATCH):
             some = faces[start : start + BATCH]
             views = np.stack([sample(pixels, frame, spec) for pixels, frame in some])
             images = normalise(torch.from_numpy(views).to(device))
