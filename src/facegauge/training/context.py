@@ -272,11 +272,14 @@ def begin_run(
     )
 
 
-def load_pretrained(name_or_folder: str, backbone: str, member: str = "") -> Regressor:
+def load_pretrained(
+    name_or_folder: str, backbone: str | None = None, member: str = ""
+) -> Regressor:
     """A network that was trained before; of an ensemble, its member with that backbone.
 
     Args:
         name_or_folder: a shipped scorer's name, a scorer folder with weights or a run folder.
+        backbone: None takes any.
         member: which of several members with that backbone; otherwise the first.
 
     Raises:
@@ -288,10 +291,12 @@ def load_pretrained(name_or_folder: str, backbone: str, member: str = "") -> Reg
         networks.insert(0, run.members[member])
     there = [network for network in networks if isinstance(network, Regressor)]
     for network in there:
-        if network.backbone == backbone:
+        if backbone in (None, network.backbone):
             return network
     held = " and ".join(network.backbone for network in there) or f"a {run.system} network"
-    raise UsageError(f"cannot start from {name_or_folder}: it holds {held}, not {backbone}")
+    raise UsageError(
+        f"cannot start from {name_or_folder}: it holds {held}, not {backbone or 'a regressor'}"
+    )
 
 
 def describe(manifests: Iterable[Manifest]) -> list[dict[str, Any]]:

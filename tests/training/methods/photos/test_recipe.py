@@ -28,8 +28,10 @@ from facegauge.nn.checkpoints import load_run, save_run
 from facegauge.nn.regressor import Regressor
 from facegauge.nn.sized import SizedRegressor
 from facegauge.predictors import open_predictor, predict_faces
+from facegauge.results import Box
 from facegauge.training import fit as fitting
 from facegauge.training.config import apply_overrides, load_preset
+from facegauge.training.inputs.views import Framed
 from facegauge.training.methods.photos import recipe
 from facegauge.training.methods.photos.config import PhotosConfig
 from facegauge.training.methods.photos.recipe import told_size
@@ -198,23 +200,32 @@ def test_labelled_lists_alone_and_a_sized_start_suffice(toy: Toy, tmp_path: Path
     assert not torch.equal(start.width.weight, end.width.weight)
 
 
-def test_a_start_keeps_its_scores_when_it_is_told_sizes(toy: Toy) -> None:
+def test_a_start_keeps_its_scores_when_it_is_told_sizes(
+    toy: Toy, monkeypatch: pytest.MonkeyPatch
+) -> None:
     network = load_run(toy.start).network
     assert isinstance(network, Regressor)
     framed = recipe.load_pretrained(str(toy.start), "mobilenet_v3_small")
 
-    class Features:
-        def features(self, spec: PreprocessSpec, faces: object) -> np.ndarray:
-            return np.array([[1.0] * network.embedding_size, [3.0] * network.embedding_size])
-
-    sized = told_size(framed, Features(), [], SPEC).eval()  # type: ignore[arg-type]
+    seen = np.array([[1.0] * network.embedding_size, [3.0] * network.embedding_size])
+    monkeypatch.setattr(recipe, "features", lambda *_: seen)
+    sized = told_size(framed, [], SPEC).eval()
     assert (sized.mean == 2).all() and sized.deviation.tolist() == pytest.approx(
         [1.02] * network.embedding_size
     )
     image = torch.randn(2, 3, 40, 32)
     with torch.inference_mode():
         assert torch.allclose(sized(image, torch.ones(2, 1)), network.eval()(image), atol=1e-6)
-    assert told_size(sized, Features(), [], SPEC) is sized  # type: ignore[arg-type]
+    assert told_size(sized, [], SPEC) is sized
+
+
+def test_labels_of_photos_move_towards_what_others_say(toy: Toy, tmp_path: Path) -> None:
+    photos = [Framed(np.zeros((2, 2, 3), np.uint8), Box(0, 0, 2, 2), y) for y in (0.2, 0.6)]
+    moved = recipe.smoothed(photos, np.array([0.4, 0.4]), 0.25)
+    assert [one.score for one in moved] == pytest.approx([0.25, 0.55])
+    config = toy.settings(f'teacher.networks=["{toy.start}"]', "teacher.smooth=0.5")
+    config = apply_overrides(config, ["fit.steps=1", "pool.shrunken=0", "pool.degraded=0"])
+    recipe.run(config, toy.data, toy.photos, tmp_path / "run", teacher=TEACHER)
 
 
 def copied(photos: Manifest, folder: Path) -> Manifest:

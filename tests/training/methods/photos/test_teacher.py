@@ -13,6 +13,7 @@ from facegauge.faces.sampling import sample, to_tensor
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.results import Box
 from facegauge.training.methods.photos.teacher import Face, SizedTeacher
+from facegauge.training.methods.photos.teacher import features as embedded
 
 SPEC = PreprocessSpec(width=12, height=15)
 SPECS = (SPEC, replace(SPEC, width=16, height=20))
@@ -60,7 +61,7 @@ def columns(x: np.ndarray, some: list[Face], like: np.ndarray) -> np.ndarray:
 def test_scores_are_the_mean_of_ridge_regressions_at_each_input() -> None:
     train, others = faces(40, 0), faces(9, 1)
     labels = labels_of(train)
-    teacher = SizedTeacher(Means(), SPECS, train, labels, PENALTY)  # type: ignore[arg-type]
+    teacher = SizedTeacher([Means()], SPECS, train, labels, PENALTY)  # type: ignore[arg-type]
     expected = []
     for spec in SPECS:
         x = features(train, spec)
@@ -76,19 +77,50 @@ def test_scores_are_the_mean_of_ridge_regressions_at_each_input() -> None:
 def test_the_size_of_the_face_is_believed_and_scores_stay_within_0_and_1() -> None:
     train = faces(40, 0)
     sizes = np.array([0.5 + 0.2 * np.log(frame.width / 100) for _, frame in train])
-    teacher = SizedTeacher(Means(), SPECS, train, sizes, PENALTY)  # type: ignore[arg-type]
+    teacher = SizedTeacher([Means()], SPECS, train, sizes, PENALTY)  # type: ignore[arg-type]
     pixels = np.full((250, 200, 3), 120, np.uint8)
     frames = [Box(0, 0, width, width * 1.25) for width in (50, 90, 160)]
     assert (np.diff(teacher([(pixels, frame) for frame in frames])) > 0.05).all()
     labels = 0.5 + 9 * (labels_of(train) - labels_of(train).mean())
-    extreme = SizedTeacher(Means(), SPECS, train, labels, PENALTY)  # type: ignore[arg-type]
+    extreme = SizedTeacher([Means()], SPECS, train, labels, PENALTY)  # type: ignore[arg-type]
     found = extreme(faces(60, 3))
     assert found.min() == 0 and found.max() == 1
 
 
 def test_it_tells_what_the_network_itself_says() -> None:
     train, others = faces(20, 0), faces(20, 2)  # more than a batch
-    teacher = SizedTeacher(Means(), SPECS, train, labels_of(train), PENALTY)  # type: ignore[arg-type]
+    teacher = SizedTeacher([Means()], SPECS, train, labels_of(train), PENALTY)  # type: ignore[arg-type]
     expected = 0.5 + 0.1 * features(others, SPEC)[:, 0]
     assert teacher.start(others, SPEC) == pytest.approx(expected, abs=1e-4)
-    assert teacher.features(SPEC, others) == pytest.approx(features(others, SPEC), abs=1e-4)
+    found = embedded(Means(), SPEC, others)  # type: ignore[arg-type]
+    assert found == pytest.approx(features(others, SPEC), abs=1e-4)
+
+
+class Squares(Means):
+    def embed(self, x: Tensor) -> Tensor:
+        return super().embed(x).square()
+
+
+def test_several_networks_count_alike() -> None:
+    train, others = faces(30, 0), faces(9, 1)
+    both, *alone = (
+        SizedTeacher(networks, SPECS, train, labels_of(train), PENALTY)  # type: ignore[arg-type]
+        for networks in ([Means(), Squares()], [Means()], [Squares()])
+    )
+    assert both(others) == pytest.approx(np.mean([one(others) for one in alone], 0), abs=1e-9)
+    assert both.start(others, SPEC) == pytest.approx(alone[0].start(others, SPEC))
+
+
+def test_what_is_said_of_a_photo_whose_label_was_left_out() -> None:
+    """Each face again, with a teacher that has all but its label."""
+    train = faces(12, 0)
+    labels = labels_of(train)
+    found = SizedTeacher([Means()], [SPEC], train, labels, PENALTY).left_out  # type: ignore[arg-type]
+    x = features(train, SPEC)
+    design = columns(x, train, x)  # standardised by all faces, which have no labels
+    for row, one in enumerate(found):
+        rest = np.arange(len(train)) != row
+        some = design[rest]
+        normal = some.T @ some + PENALTY * np.eye(design.shape[1])
+        weights = np.linalg.solve(normal, some.T @ (labels[rest] - labels.mean()))
+        assert one == pytest.approx(design[row] @ weights + labels.mean(), abs=1e-5)

@@ -25,12 +25,19 @@ Factor = Annotated[float, Field(ge=1, le=8)]
 
 @table
 class TeacherConfig:
-    """Ridge regression on the start's frozen features and the size of the face."""
+    """Ridge regression on frozen features and the size of the face."""
 
+    networks: tuple[Earlier, ...] = setting(
+        "Scorers whose features are used, the mean of all; the start alone, if empty", default=()
+    )
     widths: tuple[Positive, ...] = setting(
         "Widths of the inputs at which features are computed; the scores are averaged"
     )
     penalty: AboveZero = setting("Penalty on the weights of standardised features", default=0.3)
+    smooth: Share = setting(
+        "How far the label of a photo moves towards what the teacher says that did not learn it",
+        default=0.0,
+    )
 
 
 @table

@@ -4,8 +4,8 @@ Labels of CelebA's crops follow what the originals resolve: a scorer that learne
 scores photos too high. One that learns from the few labelled photos alone forgets the crops, so
 both are learned together, as MSPT (arXiv 2508.07590) replays earlier pictures. All else is our
 choice. In order:
-1. a teacher is fitted to the labelled photos: ridge regression on the start's frozen features and
-   on the size of the face, which it is told;
+1. a teacher is fitted to the labelled photos: ridge regression on the frozen features of the start,
+   or of other scorers, and on the size of the face, which it is told;
 2. it scores unlabelled photos and portraits, and a pool of views: large faces at known widths;
    degraded copies get the share of the clean score that the start gives them;
 3. a teacher of the caller's scores unlabelled crops;
@@ -27,6 +27,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from facegauge.arrays import Scores
 from facegauge.data.leakage import refuse_leaks, without_leaks
 from facegauge.data.manifests import Manifest
 from facegauge.errors import UsageError
@@ -45,7 +46,7 @@ from facegauge.training.methods.photos.batches import PhotoBatches
 from facegauge.training.methods.photos.config import PhotosConfig
 from facegauge.training.methods.photos.objective import PhotoObjective
 from facegauge.training.methods.photos.pool import PoolMaker
-from facegauge.training.methods.photos.teacher import Face, SizedTeacher
+from facegauge.training.methods.photos.teacher import Face, SizedTeacher, features
 from facegauge.training.settings import PseudoLabelConfig
 from facegauge.training.validation import make_source_validation
 
@@ -115,13 +116,14 @@ def run(
     context = context.recorded(data=[*context.record["data"], *describe(lists)])
 
     network = load_pretrained(config.start, config.backbone)
+    known = [load_pretrained(one) for one in config.teacher.networks] or [network]
     labelled = context.load(parts["train"], "auto")
     if len(labelled) < FEWEST:
         raise UsageError(
             f"{photos.source}: expected {FEWEST} or more photos of train with a face, "
             f"got {len(labelled)}"
         )
-    sized = fit_teacher(network, labelled, config, spec)
+    sized = fit_teacher(known, labelled, config, spec)
     more, large = (
         [framed for one in side for framed in scored_by(sized, context.load(one, "auto"))]
         for side in (unlabelled_photos, sharp)
@@ -129,7 +131,7 @@ def run(
     maker = PoolMaker(sized, spec, config.pool, config.views)
     pool = maker.make(out / "pool.npz", [*labelled, *more, *large])
     pictures = {
-        "photos": labelled,
+        "photos": smoothed(labelled, sized.left_out, config.teacher.smooth),
         "unlabelled_photos": more,
         "crops": context.maker.pictures,
         "unlabelled": label_crops(context, teacher, unlabelled),
@@ -139,7 +141,7 @@ def run(
         "crops": context.load(context.val, "whole"),
     }
     validate = make_source_validation(held_out, spec)
-    network = told_size(network, sized, labelled[:SOME], spec)
+    network = told_size(network, labelled[:SOME], spec)
     replace(context, validate=validate).fit(
         "uncorrected",
         network,
@@ -157,7 +159,10 @@ def run(
 
 
 def fit_teacher(
-    network: Regressor, photos: Sequence[Framed], config: PhotosConfig, spec: PreprocessSpec
+    networks: Sequence[Regressor],
+    photos: Sequence[Framed],
+    config: PhotosConfig,
+    spec: PreprocessSpec,
 ) -> SizedTeacher:
     """The teacher of photos, at inputs of the spec's shape."""
     specs = [
@@ -166,7 +171,14 @@ def fit_teacher(
     ]
     labels = np.array([one.score for one in photos], np.float64)
     faces = [_face(one) for one in photos]
-    return SizedTeacher(network, specs, faces, labels, config.teacher.penalty)
+    return SizedTeacher(networks, specs, faces, labels, config.teacher.penalty)
+
+
+def smoothed(photos: Sequence[Framed], said: Scores, share: float) -> list[Framed]:
+    """Photos whose labels have moved by a share towards what was said of them."""
+    labels = np.array([one.score for one in photos], np.float64)
+    moved = ((1 - share) * labels + share * said).tolist()
+    return [replace(one, score=score) for one, score in zip(photos, moved, strict=True)]
 
 
 def scored_by(teacher: SizedTeacher, pictures: Sequence[Framed]) -> list[Framed]:
@@ -190,15 +202,15 @@ def label_crops(
 
 
 def told_size(
-    network: Regressor, teacher: SizedTeacher, pictures: Sequence[Framed], spec: PreprocessSpec
+    network: Regressor, pictures: Sequence[Framed], spec: PreprocessSpec
 ) -> SizedRegressor:
     """The start, with what it needs to estimate sizes and to be told them."""
     if isinstance(network, SizedRegressor):
         return network
     sized = SizedRegressor.from_regressor(network)
-    features = teacher.features(spec, [_face(one) for one in pictures])
-    sized.mean.copy_(torch.from_numpy(features.mean(0)))
-    sized.deviation.copy_(torch.from_numpy(features.std(0) + 0.02 * features.std()))
+    seen = features(network, spec, [_face(one) for one in pictures])
+    sized.mean.copy_(torch.from_numpy(seen.mean(0)))
+    sized.deviation.copy_(torch.from_numpy(seen.std(0) + 0.02 * seen.std()))
     return sized
 
 
