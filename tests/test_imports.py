@@ -20,7 +20,7 @@ SRC = Path(__file__).parents[1] / "src"
 # that have a line of their own.
 ROOMS = (
     ("errors", "progress", "arrays", "onnx_runtime", "free_memory", "_pyinstaller"),
-    ("guard", "package_files"),
+    ("guard", "package_files", "placing"),
     ("schema",),
     ("results",),
     ("calibration",),

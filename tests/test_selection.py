@@ -1,4 +1,4 @@
-"""The best pictures: each once, of equals the first, per folder, without the excluded ones."""
+"""The best pictures: each once, of equals the first, per folder, without excluded and copies."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from facegauge.errors import UsageError
 from facegauge.results import FaceScore, ImageScore, Status
 from facegauge.scorer import Scorer
 from facegauge.selection import best, select
+from toys import noise_picture
 
 Write = Callable[..., Path]
 
@@ -85,3 +86,69 @@ def test_the_function_and_the_verb_are_one(toy_scorer: Path, grey: Write) -> Non
         best(dark.parent, 0, scorer)
     with pytest.raises(UsageError, match="expected n to be 1 or more"):
         select([], 0)
+
+
+def faces(path: str | Path, *scores: float) -> ImageScore:
+    found = tuple(FaceScore(score, 0, 1, 50.0, "fair") for score in scores)
+    return ImageScore(str(path), Status.OK, found)
+
+
+def test_groups_count_by_the_best_the_worst_or_the_mean_face() -> None:
+    results = [faces("a", 0.9, 0.1), faces("b", 0.6, 0.5), faces("c", 0.4)]
+    assert paths(select(results, 3)) == ["a", "b", "c"]
+    assert paths(select(results, 3, by="worst")) == ["b", "c", "a"]
+    assert paths(select(results, 3, by="mean")) == ["b", "a", "c"]
+    assert paths(select(results, 3, by="mean", min_score=0.5)) == ["b", "a"]
+    with pytest.raises(UsageError, match="expected by to be one of best, worst, mean"):
+        select(results, by="median")
+
+
+def test_copies_of_a_better_picture_are_left_out(
+    tmp_path: Path, grey: Write, caplog: pytest.LogCaptureFixture
+) -> None:
+    sharp, other = noise_picture(1), noise_picture(2)
+    sharp.save(tmp_path / "sharp.png")
+    sharp.resize((22, 28)).save(tmp_path / "small.jpg", quality=60)
+    other.save(tmp_path / "other.png")
+    plain, same = grey("plain.png", 90), grey("plain.bmp", 90)  # without any pattern
+    order = ["small.jpg", "sharp.png", plain.name, same.name, "other.png", "gone.png"]
+    results = [faces(tmp_path / name, 0.9 - place / 10) for place, name in enumerate(order)]
+
+    def chosen(n: int, **options: bool) -> list[str]:
+        return [Path(path).name for path in paths(select(results, n, **options))]
+
+    with caplog.at_level("INFO"):
+        assert chosen(9) == ["small.jpg", "plain.png", "other.png", "gone.png"]
+    assert "left out as copies of better pictures: 2" in caplog.text
+    assert chosen(2) == ["small.jpg", "plain.png"]
+    assert chosen(9, keep_copies=True) == order
+
+
+def test_copies_in_other_folders_count_in_theirs(tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        noise_picture(1).save(tmp_path / folder / "1.png")
+    results = [faces(tmp_path / name, 0.5) for name in ("a/1.png", "b/1.png")]
+    assert len(select(results, 2)) == 1
+    assert len(select(results, 2, per_folder=True)) == 2
+
+
+def test_one_of_each_burst_even_where_a_shot_between_has_no_face() -> None:
+    times = ("120000", "120002", "120004", "120010")
+    names = [f"IMG_20240105_{time}.jpg" for time in times]
+    results = [
+        faces(names[0], 0.5),
+        ImageScore(names[1], Status.NO_FACE),
+        faces(names[2], 0.7),
+        faces(names[3], 0.6),
+    ]
+    assert paths(select(results, 4, per_burst=True)) == [names[2], names[3]]
+    assert len(select(results, 4)) == 3
+
+
+def test_only_so_many_are_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("facegauge.selection.HELD", 4)
+    monkeypatch.setattr("facegauge.selection.HELD_FOR_EACH", 2)
+    results = [faces(f"{number}.png", (number * 7 % 101) / 101) for number in range(101)]
+    slow = sorted(results, key=lambda result: -(result.score or 0))
+    assert paths(select(results, 3)) == paths(slow[:3])

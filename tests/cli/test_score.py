@@ -6,13 +6,13 @@ import csv
 import io
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,7 +20,7 @@ from PIL import Image
 from typer.testing import Result
 
 from commands import MAIN, run
-from facegauge import scorer
+from facegauge import placing, scorer
 from facegauge.cli import best, sinks, streams, terminal
 from facegauge.errors import UsageError
 from facegauge.faces import extraction
@@ -370,19 +370,61 @@ def test_best(toy_scorer: Path, folders: Path) -> None:
     assert run("best", folders / "bad.png", "--scorer", toy_scorer).exit_code == 3
 
 
+def test_a_pipe_gets_the_paths_and_nothing_else(toy_scorer: Path, folders: Path) -> None:
+    strange = folders / "b" / os.fsdecode(b"caf\xe9\n.png")
+    (folders / "b" / "2.png").rename(strange)
+    arguments = ["best", folders, "--scorer", toy_scorer, "--faces", "whole", "-n", "2"]
+    chosen = [os.fsencode(strange), os.fsencode(folders / "a" / "2.png")]
+    assert run(*arguments).stdout_bytes == b"".join(path + b"\n" for path in chosen)
+    listed = run(*arguments, "--null").stdout_bytes
+    assert listed == b"".join(path + b"\0" for path in chosen)
+    again = run("score", "-", "--scorer", toy_scorer, "--faces", "whole", stdin=listed)
+    assert again.exit_code == 0 and "2 pictures, 2 faces" in again.stderr
+
+
+def test_a_terminal_gets_a_table(
+    toy_scorer: Path, folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = SimpleNamespace(stdout=SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr(best, "sys", terminal)
+    shown: list[Any] = []
+    monkeypatch.setattr(best, "print_table", lambda titles, rows: shown.extend([titles, *rows]))
+    run("best", folders, "--scorer", toy_scorer, "--faces", "whole", "-n", "1", "--per-folder")
+    picture = str(folders / "b" / "2.png")
+    assert shown[0] == ("folder", ">place", ">score", "picture")
+    assert shown[2] == (str(folders / "b"), "1", "0.784", picture)
+
+
+def test_the_chosen_pictures_as_a_table(toy_scorer: Path, folders: Path, tmp_path: Path) -> None:
+    table = tmp_path / "best.csv"
+    arguments = ["best", folders, "--scorer", toy_scorer, "--faces", "whole", "-o", table]
+    assert run(*arguments, "--min-score", "0.5").exit_code == 0
+    rows = [(Path(row["path"]).parent.name, row["score"]) for row in read_rows(table)]
+    assert rows == [("b", pytest.approx(200 / 255, 1e-5)), ("a", pytest.approx(150 / 255, 1e-5))]
+    for options, words in (
+        ([], "exists: replace it"),
+        (["--overwrite", "--by", "median"], "expected --by to be one of best, worst, mean"),
+        (["-o", tmp_path / "no" / "t.csv"], "there is no folder"),
+        (["-o", tmp_path / "t.txt"], "to end in .csv, .jsonl or .parquet"),
+    ):
+        result = run(*arguments, *options)
+        assert result.exit_code == 2 and words in result.stderr, options
+    assert run(*arguments, "--overwrite", "--min-score", "0.9").exit_code == 3  # none is
+    assert list(read_rows(table)) == []
+
+
 def test_copies_never_replace_a_file(toy_scorer: Path, folders: Path, tmp_path: Path) -> None:
     chosen = tmp_path / "chosen" / "here"
     for _ in range(2):
         arguments = ["--scorer", toy_scorer, "--faces", "whole", "--top", "2"]
         assert run("best", folders, *arguments, "--copy-to", chosen).exit_code == 0
-    assert sorted(file.name for file in chosen.iterdir()) == [
-        "2-2.png",
-        "2-3.png",
-        "2-4.png",
-        "2.png",
+    copies = [file for file in chosen.rglob("*") if file.is_file()]
+    assert sorted(file.relative_to(chosen).as_posix() for file in copies) == [
+        *("a/2-2.png", "a/2.png", "b/2-2.png", "b/2.png")
     ]
-    assert (chosen / "2.png").read_bytes() == (folders / "b/2.png").read_bytes()
-    assert (chosen / "2-2.png").read_bytes() == (folders / "a/2.png").read_bytes()
+    for file in copies:
+        picture = folders / file.parent.name / "2.png"
+        assert file.read_bytes() == picture.read_bytes()
 
 
 def test_a_picture_named_twice_is_chosen_once(toy_scorer: Path, folders: Path) -> None:
@@ -409,73 +451,19 @@ def test_a_place_for_copies_is_tried_before_scoring(
 def test_a_copy_that_fails_does_not_lose_the_table(
     toy_scorer: Path, folders: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    copy = best.copy_beside
+    copy = placing.Place.copy
 
-    def gone(picture: Path, folder: Path) -> Path:
+    def gone(place: placing.Place, picture: Path) -> Path:
         if picture.parent.name == "b":
             raise UsageError("cannot copy it")
-        return copy(picture, folder)
+        return copy(place, picture)
 
-    monkeypatch.setattr(best, "copy_beside", gone)
+    monkeypatch.setattr(placing.Place, "copy", gone)
     arguments = ["--scorer", toy_scorer, "--faces", "whole", "--top", "2"]
     result = run("best", folders, *arguments, "--copy-to", folders / "top")
     assert result.exit_code == 3 and names(result.stdout) == ["b/2", "a/2"]
-    assert "cannot copy it" in result.stderr and len(list((folders / "top").iterdir())) == 1
-
-
-def test_a_copy_that_fails_leaves_no_part_behind(
-    grey: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(source: Path, target: Path) -> None:
-        target.write_bytes(b"half")
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("shutil.copyfile", full)
-    with pytest.raises(UsageError, match="No space left"):
-        best.copy_beside(grey("a.png", 50), tmp_path / "chosen")
-    assert not any((tmp_path / "chosen").iterdir())
-
-
-def test_a_copy_without_its_dates_is_a_copy(
-    grey: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """As on shares that refuse chmod and utime."""
-
-    def refused(*_: object, **__: object) -> None:
-        raise PermissionError(1, "Operation not permitted")
-
-    monkeypatch.setattr("os.chmod", refused)
-    monkeypatch.setattr("os.utime", refused)
-    picture, chosen = grey("a.png", 50), tmp_path / "chosen"
-    assert best.copy_beside(picture, chosen).read_bytes() == picture.read_bytes()
-    assert "a.png is copied without its dates: Operation not permitted" in caplog.text
-    assert [file.name for file in chosen.iterdir()] == ["a.png"]
-
-
-@pytest.mark.parametrize("links", [True, False])
-def test_a_copy_appears_whole_and_replaces_nothing(
-    grey: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool
-) -> None:
-    def refused(*_: object) -> None:
-        raise PermissionError(1, "Operation not permitted")
-
-    if not links:
-        monkeypatch.setattr(Path, "hardlink_to", refused)
-    picture, chosen = grey("a.png", 50), tmp_path / "chosen"
-    real, seen = shutil.copyfile, []
-
-    def watched(source: Path, target: Path) -> None:
-        real(source, target)
-        seen.extend(file.name for file in chosen.iterdir() if not file.name.startswith("."))
-
-    monkeypatch.setattr("shutil.copyfile", watched)
-    best.copy_beside(picture, chosen)
-    (chosen / "a.png").write_bytes(b"mine")
-    (chosen / "a-2.png").symlink_to("nowhere")
-    assert best.copy_beside(picture, chosen).name == "a-3.png"
-    assert sorted(seen) == ["a-2.png", "a.png"]
-    assert (chosen / "a.png").read_bytes() == b"mine" and (chosen / "a-2.png").is_symlink()
-    assert len(list(chosen.iterdir())) == 3
+    assert "cannot copy it" in result.stderr
+    assert [file.name for file in (folders / "top").rglob("*.png")] == ["2.png"]
 
 
 @pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])

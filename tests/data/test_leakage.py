@@ -15,10 +15,10 @@ from facegauge.data.leakage import (
     _near_duplicates,
     check_leakage,
     refuse_leaks,
-    thumbnail,
     without_leaks,
 )
 from facegauge.errors import UsageError
+from facegauge.images.likeness import thumbnail
 from toys import load_list as load
 from toys import noise_picture as picture
 

@@ -1,12 +1,11 @@
-"""`facegauge best`: the pictures with the best faces, shown or copied."""
+"""`facegauge best`: the pictures with the best faces, shown, listed or copied."""
 
 from __future__ import annotations
 
-import logging
 import os
-import shutil
+import sys
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import count, groupby
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +16,7 @@ from facegauge.cli.score import (
     SOME_FAILED,
     BatchSize,
     DetectSize,
+    Excel,
     Exclude,
     Faces,
     MaxPixels,
@@ -31,14 +31,12 @@ from facegauge.cli.terminal import Pictures, print_table, read_paths, say
 from facegauge.errors import UsageError
 
 if TYPE_CHECKING:
+    from facegauge.placing import Place
     from facegauge.results import ImageScore
 
-logger = logging.getLogger(__name__)
-
 EPILOG = (
-    "A picture counts by its best face. Exit codes: 0 done; 3 no picture has a face with a score, "
-    "or one could not be copied; 2 wrong usage or no pictures found; 1 unexpected error; 130 "
-    "stopped by Ctrl-C."
+    "Exit codes: 0 done; 3 no picture has a face with a score, or one could not be copied; 2 wrong "
+    "usage or no pictures found; 1 unexpected error; 130 stopped by Ctrl-C."
 )
 
 SHOWN_FAILURES = 10  # pictures that are named
@@ -48,16 +46,57 @@ def best(
     paths: Paths,
     *,
     top: Annotated[int, typer.Option("--top", "-n", min=1, help="Number of pictures")] = 10,
+    by: Annotated[
+        str,
+        typer.Option(
+            metavar="best|worst|mean",
+            help="Of several faces in a picture, which score counts: the best, the worst, or their "
+            "mean",
+        ),
+    ] = "best",
+    min_score: Annotated[
+        float, typer.Option(min=0, max=1, help="Leave out pictures that count less")
+    ] = 0.0,
     per_folder: Annotated[
         bool, typer.Option("--per-folder", help="Choose that many pictures in each folder")
     ] = False,
+    per_burst: Annotated[
+        bool,
+        typer.Option(
+            "--per-burst",
+            help="Choose only the best of each burst: pictures of a folder taken at most two "
+            "seconds after one another, by EXIF or name",
+        ),
+    ] = False,
+    keep_copies: Annotated[
+        bool,
+        typer.Option(
+            "--keep-copies", help="Choose copies and near duplicates of chosen pictures too"
+        ),
+    ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Score table of the chosen pictures to write: .csv, .jsonl or .parquet",
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the table if it exists")
+    ] = False,
+    excel: Excel = False,
     copy_to: Annotated[
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Folder to copy them to; no file is replaced, an existing name gets a number",
+            help="Folder to copy them to, each folder's pictures apart; no file is replaced, an "
+            "existing name gets a number",
         ),
     ] = None,
+    null: Annotated[
+        bool, typer.Option("--null", "-0", help="In a pipe, end each path with NUL")
+    ] = False,
     faces: Faces = "auto",
     scorer: ScorerName = "mobile",
     min_face: MinFace = 24,
@@ -67,12 +106,19 @@ def best(
     max_pixels: MaxPixels = None,
     exclude: Exclude = None,
 ) -> None:
-    """Find the pictures with the best faces, best first."""
-    from facegauge.selection import select
+    """Find the pictures with the best faces, best first.
 
-    pictures = Pictures(read_paths(paths), exclude or ())
-    if copy_to is not None:
-        _make_folder(copy_to)
+    On a terminal they are shown with their scores; a pipe gets their paths, one a line.
+    """
+    from facegauge.placing import Place
+    from facegauge.selection import BY, select
+
+    if by not in BY:
+        raise UsageError(f"expected --by to be one of {', '.join(BY)}, got {by}")
+    given = read_paths(paths)
+    pictures = Pictures(given, exclude or ())
+    _check_table(output, overwrite, excel)
+    place = Place(copy_to, given) if copy_to else None
     engine = open_scorer(
         scorer,
         faces=faces,
@@ -87,9 +133,22 @@ def best(
     results = tallied(
         with_progress(engine.score_iter(pictures.paths()), pictures.again()), tally, failures
     )
-    chosen = select(results, top, per_folder=per_folder, exclude=copy_to or ())
-    _print(chosen, per_folder)
-    copied = copy_to is None or _copy_all(chosen, copy_to)
+    chosen = select(
+        results,
+        top,
+        per_folder=per_folder,
+        exclude=copy_to or (),
+        by=by,
+        min_score=min_score,
+        keep_copies=keep_copies,
+        per_burst=per_burst,
+    )
+    if sys.stdout.isatty():
+        _print(chosen, per_folder, by)
+    else:
+        _print_paths(chosen, b"\0" if null else b"\n")
+    _write(chosen, output, excel)
+    copied = place is None or _copy_all(chosen, place)
     for failed in failures:
         say(f"{failed.path}: {failed.message}")
     say(tally.summary())
@@ -110,77 +169,63 @@ def tallied(
         yield result
 
 
-def _print(chosen: Sequence[ImageScore], per_folder: bool) -> None:
+def _print(chosen: Sequence[ImageScore], per_folder: bool, by: str) -> None:
     """A table of the chosen pictures, if any; each folder is named once."""
+    from facegauge.selection import BY
+
     rows = []
     for folder, results in groupby(chosen, lambda one: per_folder and str(Path(one.path).parent)):
         for place, result in enumerate(results, 1):
             named = (str(folder) if place == 1 else "",) if per_folder else ()
-            rows.append((*named, str(place), f"{result.score:.3f}", result.path))
+            score = BY[by]([face.score for face in result.faces])
+            rows.append((*named, str(place), f"{score:.3f}", result.path))
     if rows:
         print_table((*(["folder"] if per_folder else []), ">place", ">score", "picture"), rows)
 
 
-def _make_folder(folder: Path) -> None:
-    """Now, not after hours of scoring."""
+def _print_paths(chosen: Iterable[ImageScore], end: bytes) -> None:
+    """Their paths, byte by byte as they are, for the next command of a pipe."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(b"".join(os.fsencode(one.path) + end for one in chosen))
+    sys.stdout.buffer.flush()
+
+
+def _check_table(output: Path | None, overwrite: bool, excel: bool) -> None:
+    """Refuse a table that cannot be written, before anything is scored."""
+    from facegauge.tables.files import check_excel, suffix_of
+
+    if output is None:
+        if overwrite or excel:
+            raise UsageError("--overwrite and --excel go with a table: -o FILE")
+        return
+    suffix_of(output)
+    check_excel(output, excel)
+    if output.exists() and not overwrite:
+        raise UsageError(f"{output} exists: replace it (--overwrite) or choose another name")
+    if not output.parent.is_dir():
+        raise UsageError(f"there is no folder {output.parent} to write {output.name} to")
+
+
+def _write(chosen: Iterable[ImageScore], output: Path | None, excel: bool) -> None:
+    from facegauge.results import COLUMNS
+    from facegauge.tables.files import write_table
+
+    if output is None:
+        return
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        rows = (row for one in chosen for row in one.rows())
+        write_table(output, COLUMNS, rows, excel=excel)
     except OSError as error:
-        raise UsageError(f"cannot make the folder {folder}: {error.strerror}") from error
-    if not os.access(folder, os.W_OK):
-        raise UsageError(f"cannot write to {folder}; choose another --copy-to")
+        raise UsageError(f"cannot write {output}: {error.strerror or error}") from error
 
 
-def _copy_all(results: Iterable[ImageScore], folder: Path) -> bool:
+def _copy_all(results: Iterable[ImageScore], place: Place) -> bool:
     """Copy the pictures that can be copied, and name the others; whether all could be."""
     every = True
     for result in results:
         try:
-            copy_beside(Path(result.path), folder)
+            place.copy(Path(result.path))
         except UsageError as error:
             say(str(error))
             every = False
     return every
-
-
-def copy_beside(picture: Path, folder: Path) -> Path:
-    """Copy a picture into a folder, made if need be, under a name that was free.
-
-    Raises:
-        UsageError: the folder cannot be written, or the picture is gone.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        part = folder / f".{picture.stem}.{os.getpid()}.part"  # hidden: half a picture looks whole
-        try:
-            shutil.copyfile(picture, part)
-            try:
-                shutil.copystat(picture, part)
-            except OSError as error:
-                logger.warning("%s is copied without its dates: %s", picture, error.strerror)
-            for number in count(1):
-                suffix = f"-{number}" if number > 1 else ""
-                target = folder / f"{picture.stem}{suffix}{picture.suffix}"
-                if _named(part, target):
-                    return target
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        raise UsageError(f"cannot copy {picture} to {folder}: {error.strerror}") from error
-    raise AssertionError  # there are more numbers than files
-
-
-def _named(part: Path, target: Path) -> bool:
-    """Give a complete file its name at once; False, without replacing anything, if it is taken."""
-    try:
-        if os.name == "nt":
-            part.rename(target)  # which replaces nothing there
-        else:
-            target.hardlink_to(part)
-    except FileExistsError:
-        return False
-    except OSError:  # a file system without links, such as exFAT
-        if os.path.lexists(target):
-            return False
-        part.rename(target)
-    return True

@@ -2,11 +2,7 @@
 
 Figures on val are not valid if its pictures were used for training, so training refuses such data.
 
-Near duplicates are found by the correlation of grey 32 x 32 thumbnails. Of the 85 million pairs of
-13,082 aligned CelebA faces, all 27 pairs above 0.96 are the same photo (compressed again, retouched
-or in other colours), and the most similar different photos have 0.95. 64-bit perceptual hashes
-separate aligned faces less clearly. A change of size, JPEG at quality 30, a blur of 2 pixels and a
-crop by 2 of 178 pixels stay above 0.97; a crop by 5 pixels or a mirror image is not found.
+Near duplicates are found by the correlation of grey thumbnails, see `images.likeness`.
 """
 
 from __future__ import annotations
@@ -14,26 +10,22 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import combinations, product
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from facegauge.data.manifests import Manifest
 from facegauge.errors import PictureError, UsageError
+from facegauge.images.likeness import THRESHOLD, Thumbnails, similar, thumbnail
 from facegauge.progress import track
 
 PEOPLE = ("identity", "person", "subject")
-SIDE = 32  # of the thumbnails, in pixels
-THRESHOLD = 0.96
-
 SHOWN_LEAKS = 10  # in the message of an error
 
-Thumbnails = npt.NDArray[np.float32]
 Fingerprint = tuple[str, Thumbnails]  # a file's sha256 and its thumbnail
 
 logger = logging.getLogger(__name__)
@@ -132,7 +124,7 @@ def find_duplicates(paths: Sequence[Path], threshold: float = THRESHOLD) -> list
     thumbnails = np.stack([thumbnail for _, thumbnail in fingerprints])
     first: dict[str, int] = {}
     same = [(first.setdefault(sha, row), row) for row, (sha, _) in enumerate(fingerprints)]
-    near = [(a, b) for a, b, _ in _similar(thumbnails, thumbnails, threshold) if a < b]
+    near = [(a, b) for a, b, _ in similar(thumbnails, thumbnails, threshold) if a < b]
     return [(a, b) for a, b in dict.fromkeys(same + near) if a != b]
 
 
@@ -176,24 +168,6 @@ def without_leaks(manifest: Manifest, others: Sequence[Manifest]) -> Manifest:
     return manifest.take(np.array([path not in leaked for path in manifest.paths], bool))
 
 
-def thumbnail(pixels: npt.NDArray[np.uint8]) -> Thumbnails:
-    """A grey thumbnail; the dot product of two thumbnails is their correlation.
-
-    Args:
-        pixels: (H, W, 3) uint8, RGB.
-
-    Returns:
-        (SIDE * SIDE,) float32 with mean 0 and norm 1; zeros for a picture of one colour.
-    """
-    from PIL import Image
-
-    grey = Image.fromarray(pixels).convert("L").resize((SIDE, SIDE), Image.Resampling.BOX)
-    values = np.asarray(grey, np.float64).reshape(-1)
-    values -= values.mean()
-    length = np.linalg.norm(values)
-    return (values / length if length > 0 else values).astype(np.float32)
-
-
 def _fingerprints(paths: Sequence[Path]) -> list[Fingerprint | PictureError | OSError]:
     with ThreadPoolExecutor(2) as pool:
         found = pool.map(_fingerprint, paths)
@@ -235,22 +209,12 @@ def _near_duplicates(
     leaks = []
     for one, two in combinations(dict.fromkeys(sides), 2):
         rows, columns = np.flatnonzero(names == one), np.flatnonzero(names == two)
-        for a, b, correlation in _similar(thumbnails[rows], thumbnails[columns], threshold, block):
+        for a, b, correlation in similar(thumbnails[rows], thumbnails[columns], threshold, block):
             pair = sorted((int(rows[a]), int(columns[b])))
             files = paths[pair[0]], paths[pair[1]]
             between = (sides[pair[0]], sides[pair[1]])
             leaks.append(Leak("near duplicate", *files, between, f"correlation {correlation:.3f}"))
     return leaks
-
-
-def _similar(
-    firsts: Thumbnails, seconds: Thumbnails, threshold: float, block: int = 4096
-) -> Iterator[tuple[int, int, float]]:
-    """Pairs above the threshold and their correlation, computed in blocks."""
-    for start, other in product(range(0, len(firsts), block), range(0, len(seconds), block)):
-        correlation = firsts[start : start + block] @ seconds[other : other + block].T
-        for a, b in np.argwhere(correlation >= threshold):
-            yield start + int(a), other + int(b), float(correlation[a, b])
 
 
 def _shared_people(data: Manifest, splits: Sequence[str]) -> list[Leak]:
