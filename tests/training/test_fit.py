@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from functools import partial
+from functools import partial, partialmethod
 from pathlib import Path
 from typing import Any
 
@@ -105,13 +105,41 @@ class Layer(Brightness):
         return scores.float().squeeze(1)
 
 
+KINDS = (("fp32", torch.float32), ("bf16", torch.bfloat16), ("fp16", torch.float16))
+
+
 def test_fits_of_one_process_may_differ_in_precision(tmp_path: Path) -> None:
-    for precision, kind in (("fp32", torch.float32), ("bf16", torch.bfloat16)) * 2:
+    for precision, kind in KINDS * 2:
         network = Layer()
         run(tmp_path / f"{precision}{len(list(tmp_path.iterdir()))}", Squared(), network,
             precision=precision)  # fmt: skip
         assert network.seen == {kind}
         assert network.weight.item() == pytest.approx(1, abs=0.05)
+
+
+def test_a_compiled_fit_learns_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # without the C++ compiler, which takes minutes
+    eager = partialmethod(nn.Module.compile, backend="eager")
+    monkeypatch.setattr("facegauge.training.learner.Task.compile", eager)
+    plain, compiled = Plane(), Plane()
+    run(tmp_path / "plain", Squared(), plain)
+    torch.compiler.reset()
+    run(tmp_path / "compiled", Squared(), compiled, compile=True)
+    assert torch.allclose(compiled.hidden.weight, plain.hidden.weight, atol=1e-5)
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] > 0
+
+
+def test_the_scale_of_float16_is_resumed(tmp_path: Path) -> None:
+    numbers = {"precision": "fp16", "save_every": 15}
+    whole, cut = Layer(), Layer()
+    run(tmp_path / "whole", Squared(), whole, **numbers)
+    with pytest.raises(KeyboardInterrupt), killed_at("step 40/60"):
+        run(tmp_path / "cut", Squared(), cut, **numbers)
+    kept = torch.load(tmp_path / "cut" / "state.pt", weights_only=True)
+    assert kept["scaler"]["scale"] > 1
+    again = Layer()
+    run(tmp_path / "cut", Squared(), again, **numbers)
+    assert torch.equal(again.weight, whole.weight)
 
 
 @pytest.mark.parametrize(("cpu", "warned"), [("AVX2", True), ("AVX512", False)])

@@ -13,6 +13,8 @@ from torch import nn
 from facegauge.errors import UsageError
 from facegauge.training.fit_state import FitState, Log, finished, load_best, update_ema
 
+IDLE = torch.amp.GradScaler("cpu", enabled=False)
+
 
 def test_average_is_the_hand_worked_value() -> None:
     network = nn.Linear(1, 1, bias=False)
@@ -36,7 +38,7 @@ def test_a_state_that_was_saved_is_resumed(tmp_path: Path) -> None:
     def state() -> FitState:
         network, objective = nn.Linear(2, 1), nn.Linear(1, 1)
         weights = [*network.parameters(), *objective.parameters()]
-        return FitState(tmp_path, network, objective, [torch.optim.AdamW(weights)])
+        return FitState(tmp_path, network, objective, [torch.optim.AdamW(weights)], IDLE)
 
     one, other = state(), state()
     assert not one.resume()
@@ -56,7 +58,7 @@ def test_a_state_that_was_saved_is_resumed(tmp_path: Path) -> None:
 
 def test_the_best_figures_and_weights_are_kept(tmp_path: Path) -> None:
     network = nn.Linear(1, 1)
-    state = FitState(tmp_path, network, nn.Identity(), [])
+    state = FitState(tmp_path, network, nn.Identity(), [], IDLE)
     kept = [state.is_best({"val_score": score}) for score in (math.nan, 0.2, 0.2, 0.1, 0.3)]
     assert kept == [True, True, False, False, True]
     state.ema = {name: torch.full_like(value, 3.0) for name, value in state.ema.items()}
@@ -74,4 +76,4 @@ def test_a_state_of_version_0_1_is_refused_by_name(tmp_path: Path) -> None:
     network = nn.Linear(1, 1)
     torch.save({"network": network.state_dict(), "average": {}, "step": 3}, tmp_path / "state.pt")
     with pytest.raises(UsageError, match=r"state\.pt was written by version 0\.1"):
-        FitState(tmp_path, network, nn.Identity(), []).resume()
+        FitState(tmp_path, network, nn.Identity(), [], IDLE).resume()

@@ -8,10 +8,9 @@ import torch
 
 from facegauge.faces.sampling import to_tensor
 from facegauge.faces.spec import PreprocessSpec
-from facegauge.nn.losses import mse_corr
 from facegauge.nn.normalise import Normalise
 from facegauge.nn.regressor import Regressor
-from facegauge.training.objectives import Distilled, Supervised, all_views
+from facegauge.training.objectives import Distilled, ScoreLoss, Supervised, all_views
 from facegauge.training.settings import DistillationConfig
 
 SPEC = PreprocessSpec(width=48, height=64)
@@ -107,7 +106,7 @@ def test_the_target_mixes_label_and_teacher_on_labelled_views_only() -> None:
 def test_supervised_judges_labels_and_order_apart() -> None:
     network = Regressor("mobilenet_v3_small", bias=0.4).eval()
     torch.nn.init.zeros_(network.head.weight)
-    objective = Supervised(SPEC, mse_corr, severity_rank_weight=2.0, margin=0.1)
+    objective = Supervised(SPEC, ScoreLoss("mse_corr", 1.5), severity_rank_weight=2.0, margin=0.1)
     losses = objective(network, batch())
     expected = ((torch.tensor([0.1, 0.3, 0.5, 0.7]) - 0.4) ** 2).mean().item() + 1.5
     assert losses["labels"].item() == pytest.approx(expected, abs=1e-5)

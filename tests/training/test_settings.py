@@ -59,7 +59,7 @@ def test_an_input_is_a_spec() -> None:
         (FitConfig, {"steps": 9, "lr": 0.1, "warmup": 10}, "the 9 steps, got warmup 10"),
         (FitConfig, {"steps": 0, "lr": 0.1, "average": 0.5}, "it is now 'ema_decay'"),
         (FitConfig, {"steps": 0, "lr": 0.1, "precision": "no"}, "precision: 'no' is now 'fp32'"),
-        (FitConfig, {"steps": 0, "lr": 0.1, "precision": "fp16"}, "fp32 or bf16, got 'fp16'"),
+        (FitConfig, {"steps": 0, "lr": 0.1, "precision": "fp8"}, "fp32, bf16 or fp16, got 'fp8'"),
         (FitConfig, {"steps": 0, "lr": 0.1, "optimiser": "sgd"}, "adamw or muon, got 'sgd'"),
         (ScoreLossConfig, {"loss": "mse_corr", "corr_weight": -1}, "0 or more, got -1"),
         (ScoreLossConfig, {"loss": "mse"}, "loss: expected mse_corr, .* charbonnier, got 'mse'"),

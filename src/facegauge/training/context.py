@@ -34,7 +34,7 @@ from facegauge.training.init_from import check_sources, is_pretrained
 from facegauge.training.inputs.pictures import load_framed
 from facegauge.training.inputs.views import Batch, Framed, ViewMaker
 from facegauge.training.rehearsal import LONG, current, seconds_per_step
-from facegauge.training.run_folder import check_folder, take_folder
+from facegauge.training.run_folder import check_folder, processes_at_first, take_folder
 from facegauge.training.settings import (
     FitConfig,
     MethodConfig,
@@ -59,6 +59,7 @@ class TrainingContext:
         mean_label: where every head's bias begins.
         out: the run folder.
         lock: keeps other processes from the run folder, while there is a context of it.
+        processes: that the run began with.
     """
 
     config: MethodConfig
@@ -69,6 +70,7 @@ class TrainingContext:
     mean_label: float
     out: Path
     lock: BinaryIO | None = None
+    processes: int = 1
 
     def for_network(
         self, spec: PreprocessSpec, pictures: Sequence[Framed] | None = None
@@ -128,13 +130,19 @@ class TrainingContext:
             return
         folder, rehearsal = self.out / name, current()
         if rehearsal is not None:
-            rehearsal.fit(name, network, objective, batches, validate=self.validate, config=config)
+            rehearsal.fit(
+                *(name, network, objective, batches),
+                validate=self.validate,
+                config=config,
+                workers=self.config.workers,
+            )
             return
         if config.steps >= LONG and not folder.exists() and this_process().num_processes == 1:
-            seconds = config.steps * seconds_per_step(deepcopy(network), objective, batches, config)
+            workers = self.config.workers
+            a_step = seconds_per_step(deepcopy(network), objective, batches, config, workers)
             logger.info(
                 "training %s: %d steps take about %s, without validations",
-                *(name, config.steps, in_words(seconds)),
+                *(name, config.steps, in_words(config.steps * a_step)),
             )
         fit(
             network,
@@ -144,6 +152,7 @@ class TrainingContext:
             folder=folder,
             config=config,
             workers=self.config.workers,
+            processes=self.processes,
         )
         if not (folder / "run.json").exists():
             self.save(name, system, network)
@@ -242,6 +251,7 @@ def begin_run(
     data.labels()
     train, val = data.where(split="train"), data.where(split="val")
     check_folder(config, out, resume)
+    processes = processes_at_first(config, out)
     more = [part if part.splits is None else part.where(split="train") for part in unlabelled]
     if not allow_leakage:
         refuse_leaks(data)
@@ -269,6 +279,7 @@ def begin_run(
         mean_label=mean_label,
         out=out,
         lock=lock,
+        processes=processes,
     )
 
 

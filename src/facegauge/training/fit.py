@@ -5,20 +5,19 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
 from torch.utils.data import Dataset
 
-from facegauge.errors import FacegaugeError
 from facegauge.progress import track
-from facegauge.training.devices import computes_bfloat16, this_process
+from facegauge.training.devices import this_process
 from facegauge.training.fit_state import Figures, FitState, Log, finished, load_best, update_ema
+from facegauge.training.inputs.shares import Shares, batches_of_each
 from facegauge.training.inputs.views import Batch, loader
-from facegauge.training.optimisers import OPTIMISERS
+from facegauge.training.learner import Learner
 from facegauge.training.settings import FitConfig
 
 Validate = Callable[[nn.Module], Figures]
@@ -35,6 +34,7 @@ def fit(
     folder: Path,
     config: FitConfig,
     workers: int = 1,
+    processes: int | None = None,
 ) -> Figures:
     """Train `network` in place and load its best averaged weights into it.
 
@@ -44,12 +44,14 @@ def fit(
         validate: network -> figures; the weights with the highest "val_score" are kept.
         folder: the fit folder, see `fit_state`; it is resumed if begun, and loaded if finished.
         workers: processes that prepare batches.
+        processes: that the run began with, if it is resumed with others; a step's batches stay.
 
     Returns:
         The step and the figures of the best validation.
 
     Raises:
         FacegaugeError: a loss is not finite.
+        UsageError: the processes of this run cannot share a step's batches.
     """
     done = finished(folder)
     if done is not None:
@@ -58,40 +60,19 @@ def fit(
 
     torch.manual_seed(config.seed)
     process = this_process()
-    autocast = in_bfloat16(config, process.device, folder.name)
-    network.to(process.device).to(memory_format=torch.channels_last)
-    objective.to(process.device)
-    weights = [p for p in (*network.parameters(), *objective.parameters()) if p.requires_grad]
-    optimisers = OPTIMISERS[config.optimiser](network, weights, config.lr, config.weight_decay)
-    state = FitState(folder, network, objective, optimisers)
+    each = batches_of_each(config.accumulate, processes or process.num_processes)
+    learner = Learner(folder.name, network, objective, config, batches=each)
+    state = FitState(folder, network, objective, learner.optimisers, learner.scaler)
     if state.resume():
         logger.info("%s: resumed at step %d", folder.name, state.step)
-    task, *optimisers = process.prepare(Task(network, objective), *optimisers)
-    views = batches(
-        steps=config.steps,
-        seed=config.seed,
-        rank=process.process_index,
-        world=process.num_processes,
-    )
+    views = Shares(batches, config.steps, config.seed, each)
     main, clock = process.is_main_process, Clock(state.step)
     log = Log(folder / "log.jsonl", state.step, writes=main)
 
-    task.train()
-    for step, batch in numbered(
-        views, state.step, config.steps, workers, f"training {folder.name}"
-    ):
-        lr = set_rate(optimisers, rate(step, config))
-        torch.manual_seed(config.seed * 1_000_003 + step)  # dropout, if the network has any
-        on_device = {name: value.to(process.device) for name, value in batch.items()}
-        # not accelerate's own, which one process cannot have in two precisions
-        with torch.autocast(process.device.type, torch.bfloat16, enabled=autocast):
-            losses = task(on_device)
-        loss = finite(torch.stack(list(losses.values())).sum(), step, folder.name)
-        process.backward(loss)
-        process.clip_grad_norm_(weights, config.clip)
-        for optimiser in optimisers:
-            optimiser.step()
-            optimiser.zero_grad(set_to_none=True)
+    learner.task.train()
+    for step, own in numbered(views, state.step, workers, f"training {folder.name}"):
+        lr = rate(step, config)
+        losses = learner.step(step, own, lr)
         update_ema(state.ema, network, config.ema_decay, step)
 
         state.step, last = step + 1, step + 1 == config.steps
@@ -101,7 +82,7 @@ def fit(
             log.write({"step": state.step, "lr": lr, **row})
         if last or state.step % config.validate_every == 0:
             judge(state, validate, log, config)
-            task.train()
+            learner.task.train()
             clock = Clock(state.step)
         if main and (last or state.step % config.save_every == 0):
             state.save()
@@ -117,12 +98,13 @@ def fit(
 
 
 def numbered(
-    views: Dataset[Batch], done: int, steps: int, workers: int, what: str
-) -> Iterator[tuple[int, Batch]]:
-    """The steps that are left, with their batches; shown as `what`."""
-    left = range(done, steps)
-    made = zip(left, loader(views, left, workers), strict=True)
-    return track(made, what, total=steps, unit="steps", done=done)
+    views: Shares, done: int, workers: int, what: str
+) -> Iterator[tuple[int, list[Batch]]]:
+    """The steps that are left, with this process's batches; shown as `what`."""
+    each, left = views.each, range(done, views.steps)
+    made = iter(loader(views, range(done * each, len(views)), workers))
+    steps = ((step, [next(made) for _ in range(each)]) for step in left)
+    return track(steps, what, total=views.steps, unit="steps", done=done)
 
 
 def rate(step: int, config: FitConfig) -> float:
@@ -149,35 +131,6 @@ def is_tired(state: FitState, config: FitConfig) -> bool:
     return bool(config.patience) and since >= config.patience * config.validate_every
 
 
-def set_rate(optimisers: Sequence[Optimizer], lr: float) -> float:
-    """Give all weights this learning rate, which is returned."""
-    for optimiser in optimisers:
-        for group in optimiser.param_groups:
-            group["lr"] = lr
-    return lr
-
-
-def in_bfloat16(config: FitConfig, device: torch.device, name: str) -> bool:
-    """Whether a fit computes in bfloat16; a CPU that only emulates it is warned of."""
-    if config.precision == "bf16" and not computes_bfloat16(device):
-        logger.warning('%s: this CPU emulates bfloat16; precision = "fp32" is faster here', name)
-    return config.precision == "bf16"
-
-
-def finite(loss: Tensor, step: int, name: str) -> Tensor:
-    """The loss as it is.
-
-    Raises:
-        FacegaugeError: it is not a number.
-    """
-    if not torch.isfinite(loss):
-        raise FacegaugeError(
-            f"the loss became {loss.item()} at step {step} of {name}; lower lr, or set precision "
-            "to fp32, and continue with --resume"
-        )
-    return loss
-
-
 def shown(figures: Figures) -> str:
     return " ".join(f"{name} {value:.4f}" for name, value in figures.items())
 
@@ -190,18 +143,6 @@ def validated(network: nn.Module, weights: dict[str, Tensor], validate: Validate
     figures = validate(network)
     network.load_state_dict(own)
     return figures
-
-
-class Task(nn.Module):
-    """Network and objective as one module, which is what DDP wraps."""
-
-    def __init__(self, network: nn.Module, objective: nn.Module) -> None:
-        super().__init__()
-        self.network, self.objective = network, objective
-
-    def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        losses: dict[str, Tensor] = self.objective(self.network, batch)
-        return losses
 
 
 class Clock:

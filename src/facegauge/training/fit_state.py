@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.amp import GradScaler
 from torch.optim import Optimizer
 
 from facegauge.errors import UsageError
@@ -30,6 +31,7 @@ class FitState:
         folder: the fit folder; it is made.
         network, objective: on the device that they train on.
         optimisers: theirs.
+        scaler: of losses in float16.
 
     Attributes:
         ema: the exponential moving average of the network's weights, by name.
@@ -43,10 +45,11 @@ class FitState:
         network: nn.Module,
         objective: nn.Module,
         optimisers: Sequence[Optimizer],
+        scaler: GradScaler,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.network, self.objective = folder, network, objective
-        self.optimisers = list(optimisers)
+        self.optimisers, self.scaler = list(optimisers), scaler
         self.ema = {name: value.clone() for name, value in network.state_dict().items()}
         self.step = 0
         self.best: Figures = {}
@@ -70,6 +73,8 @@ class FitState:
         self.objective.load_state_dict(state["objective"])
         for optimiser, kept in zip(self.optimisers, state["optimisers"], strict=True):
             optimiser.load_state_dict(kept)
+        if scale := state.get("scaler"):  # empty in other precisions
+            self.scaler.load_state_dict(scale)
         self.ema = {name: value.to(self.ema[name].device) for name, value in state["ema"].items()}
         self.step, self.best = state["step"], state["best"]
         return True
@@ -80,6 +85,7 @@ class FitState:
             "network": self.network.state_dict(),
             "objective": self.objective.state_dict(),
             "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
+            "scaler": self.scaler.state_dict(),
             "ema": self.ema,
             "step": self.step,
             "best": self.best,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -16,19 +15,44 @@ from facegauge.nn.normalise import Normalise
 from facegauge.nn.regressor import Regressor
 from facegauge.training.inputs.views import Batch
 from facegauge.training.settings import DistillationConfig, LossConfig, Pairs
+from facegauge.training.whole_step import whole_step
 
-ScoreLoss = Callable[..., Tensor]  # (prediction, target, sample_weight=None), see losses.py
+
+@dataclass(frozen=True, slots=True)
+class ScoreLoss:
+    """A loss between the scores and labels of a whole step, plus `ranking_loss`.
+
+    Attributes:
+        loss: a key of `losses.LOSSES`.
+        corr_weight: weight of its correlation term.
+        label_rank_weight: weight of `ranking_loss`.
+    """
+
+    loss: str
+    corr_weight: float
+    label_rank_weight: float = 0.0
+
+    @property
+    def sees_whole_step(self) -> bool:
+        """Whether it has terms that are no means over rows."""
+        return bool(self.corr_weight or self.label_rank_weight)
+
+    def __call__(
+        self, prediction: Tensor, target: Tensor, sample_weight: Tensor | None = None
+    ) -> Tensor:
+        """The loss of scores (N,) and labels (N,), with weights (N,), as in `losses.py`."""
+        prediction, target, sample_weight = whole_step(prediction, target, sample_weight)
+        loss: Tensor = LOSSES[self.loss](
+            prediction, target, weight=self.corr_weight, sample_weight=sample_weight
+        )
+        if self.label_rank_weight:
+            loss = loss + self.label_rank_weight * ranking_loss(prediction, target)
+        return loss
 
 
 def score_loss(config: LossConfig, label_rank_weight: float = 0.0) -> ScoreLoss:
     """The loss between scores and labels, plus `ranking_loss` with the given weight."""
-    loss: ScoreLoss = partial(LOSSES[config.loss], weight=config.corr_weight)
-
-    def both(prediction: Tensor, target: Tensor, sample_weight: Tensor | None = None) -> Tensor:
-        closeness: Tensor = loss(prediction, target, sample_weight=sample_weight)
-        return closeness + label_rank_weight * ranking_loss(prediction, target)
-
-    return both if label_rank_weight else loss
+    return ScoreLoss(config.loss, config.corr_weight, label_rank_weight)
 
 
 def all_views(batch: Batch) -> Tensor:
@@ -55,6 +79,7 @@ class Supervised(nn.Module):
         super().__init__()
         self.normalise = Normalise(spec)
         self.loss, self.severity_rank_weight, self.margin = loss, severity_rank_weight, margin
+        self.sees_whole_step = loss.sees_whole_step
 
     def forward(self, network: nn.Module, batch: Batch) -> dict[str, Tensor]:
         views, count = self.normalise(batch["labelled"]), len(batch["labelled"])
@@ -102,6 +127,7 @@ class Distilled(nn.Module):
         super().__init__()
         self.normalise, self.config = Normalise(spec), config
         self.loss = score_loss(config, config.label_rank_weight)
+        self.sees_whole_step = bool(config.score_weight) and self.loss.sees_whole_step
         self.pairs = pairs if config.feature_weight else ()  # DDP refuses unused adapters
         self.adapters = nn.ModuleList(
             nn.Conv2d(student.channels[s], channels[t], 1) for s, t in self.pairs

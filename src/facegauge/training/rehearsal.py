@@ -15,20 +15,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import torch
 from torch import nn
 from torch.utils.data import Dataset
 
 from facegauge.data.manifests import Manifest
 from facegauge.labelling.label import label
 from facegauge.predictors import Predictor
-from facegauge.training.devices import this_process
 from facegauge.training.fit_state import Figures
+from facegauge.training.inputs.shares import Shares
 from facegauge.training.inputs.views import Batch
-from facegauge.training.optimisers import OPTIMISERS
+from facegauge.training.learner import Learner
 from facegauge.training.settings import FitConfig
 
 STEPS = 3  # of a fit; the first one is not timed
@@ -91,10 +90,11 @@ class Rehearsal:
         *,
         validate: Callable[[nn.Module], Figures],
         config: FitConfig,
+        workers: int,
     ) -> None:
         """Time a few steps and a validation on a copy of the network."""
         learner = deepcopy(network)
-        a_step = seconds_per_step(learner, objective, batches, config)
+        a_step = seconds_per_step(learner, objective, batches, config, workers)
         started = time.monotonic()
         validate(learner.eval())
         validation = (time.monotonic() - started) / self.val_share
@@ -129,25 +129,27 @@ def seconds_per_step(
     objective: nn.Module,
     batches: Callable[..., Dataset[Batch]],
     config: FitConfig,
+    workers: int,
 ) -> float:
-    """Time a few steps of a fit, which move the network; the objective stays as it is."""
-    device, lesson = this_process().device, deepcopy(objective)
-    lesson.to(device)
-    learner.train()
-    weights = [p for p in (*learner.parameters(), *lesson.parameters()) if p.requires_grad]
-    optimisers = OPTIMISERS[config.optimiser](learner, weights, config.lr, config.weight_decay)
-    views = batches(steps=STEPS, seed=config.seed, rank=0, world=1)
-    times = []
+    """Time a few steps of a fit, which move the network; the objective stays as it is.
+
+    Args:
+        workers: processes that prepare batches; they make them while others are learned from.
+    """
+    each = config.accumulate
+    steady = replace(config, compile=False)  # which takes minutes
+    taught = Learner("rehearsal", learner.train(), deepcopy(objective), steady, batches=each)
+    views = Shares(batches, STEPS, config.seed, each)
+    learning, making = [], []
     for step in range(STEPS):
-        batch = {key: value.to(device) for key, value in views[step].items()}
         started = time.monotonic()
-        losses = lesson(learner, batch)
-        this_process().backward(torch.stack(list(losses.values())).sum())
-        for optimiser in optimisers:
-            optimiser.step()
-            optimiser.zero_grad(set_to_none=True)
-        times.append(time.monotonic() - started)
-    return min(times[1:])
+        own = [views[step * each + place] for place in range(each)]
+        made = time.monotonic()
+        taught.step(step, own, config.lr)
+        making.append(made - started)
+        learning.append(time.monotonic() - made)
+    one, other = min(learning[1:]), min(making[1:])
+    return max(one, other / workers) if workers else one + other
 
 
 _current: ContextVar[Rehearsal | None] = ContextVar("rehearsal", default=None)

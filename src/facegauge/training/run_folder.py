@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from itertools import count
 from pathlib import Path
@@ -9,11 +10,13 @@ from typing import BinaryIO
 
 from facegauge.errors import UsageError
 from facegauge.tables.locks import hold
-from facegauge.training.config import FILE, changed, load_config, to_toml
+from facegauge.training.config import FILE, changed, load_config, to_toml, walk
 from facegauge.training.devices import this_process
+from facegauge.training.inputs.shares import batches_of_each
 from facegauge.training.settings import MethodConfig
 
 LOCK = ".lock"  # in a run folder: held by the process that writes it
+PROCESSES = "processes.json"  # how many the run began with
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +28,22 @@ def check_folder(config: MethodConfig, out: Path, resume: bool) -> None:
     if (out / FILE).is_file():
         for line in changed(load_config(out / FILE, type(config)), config):
             logger.warning("setting changed since the run began: %s", line)
+
+
+def processes_at_first(config: MethodConfig, out: Path) -> int:
+    """How many processes the run began with; every step's batches stay those of so many.
+
+    Raises:
+        UsageError: this run's processes cannot share the batches of a step equally.
+    """
+    file = out / PROCESSES
+    began: int = this_process().num_processes
+    if file.is_file():
+        began = int(json.loads(file.read_text(encoding="utf-8"))["processes"])
+    for name, _, value in walk(config):
+        if name.rpartition(".")[2] == "accumulate":
+            batches_of_each(value, began)
+    return began
 
 
 def take_folder(config: MethodConfig, out: Path) -> BinaryIO | None:
@@ -43,6 +62,8 @@ def take_folder(config: MethodConfig, out: Path) -> BinaryIO | None:
         if file.is_file() and file.read_text(encoding="utf-8") != text:
             _keep(file)
         file.write_text(text, encoding="utf-8")
+        began = {"processes": processes_at_first(config, out)}
+        (out / PROCESSES).write_text(json.dumps(began), encoding="utf-8")
     return lock
 
 

@@ -178,8 +178,22 @@ class FitConfig:
         "kept; 0 for none",
         default=0.998,
     )
-    precision: Literal["fp32", "bf16"] = setting(
-        "float32; or bfloat16 where torch's autocast takes it", default="fp32"
+    precision: Literal["fp32", "bf16", "fp16"] = setting(
+        "float32; or bfloat16 or float16 where torch's autocast takes them", default="fp32"
+    )
+    accumulate: Positive = setting(
+        "Batches of a process whose gradients make one step: a step sees as many times the views "
+        "in the memory of one batch. Correlation and ranking terms see all of them, for the cost "
+        "of one more forward pass",
+        default=1,
+    )
+    compile: bool = setting(
+        "Compile network and losses with torch.compile, which takes minutes at first and needs a "
+        "C++ compiler on CPUs",
+        default=False,
+    )
+    sync_batch_norm: bool = setting(
+        "In several processes on GPUs, batch norms see the batches of all of them", default=False
     )
     clip: AboveZero = setting("Largest norm of the gradients; longer ones are scaled", default=5.0)
     seed: Count = setting("Seed of batches, dropout and random weights", default=0)
