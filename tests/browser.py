@@ -51,9 +51,9 @@ class Tab:
     def saw(self, request: Request) -> None:
         self.requests.append(request)
 
-    def until(self, condition: Callable[[], Any], what: str) -> Any:
+    def until(self, condition: Callable[[], Any], what: str, patience: float = PATIENCE) -> Any:
         """The first true value of a condition, which may ask the page."""
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + patience
         while time.monotonic() < end:
             if value := condition():
                 return value

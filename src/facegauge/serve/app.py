@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
@@ -18,6 +19,8 @@ from facegauge.faces.policy import FACES
 from facegauge.factors import FACTORS
 from facegauge.serve import openapi
 from facegauge.serve.middleware import Guard, allow_origins
+from facegauge.serve.page_files import PageFile
+from facegauge.serve.page_paths import add_page
 from facegauge.serve.problems import (
     Problem,
     answer_http_error,
@@ -66,12 +69,17 @@ class BestQuery(ScoreQuery):
     n: int = Field(1, ge=1, le=100_000, description="How many pictures at most.")
 
 
-def create_app(service: Service, origins: list[str] | None = None) -> FastAPI:
+def create_app(
+    service: Service,
+    origins: list[str] | None = None,
+    page: Mapping[str, PageFile] | None = None,
+) -> FastAPI:
     """The application, for any ASGI server.
 
     Args:
         service: scores the pictures.
         origins: of pages elsewhere that may use it from a browser (CORS); none by default.
+        page: the files of the page at `/`, see `page_files`; None: there is no page.
     """
     app = FastAPI(
         title="facegauge", summary=SUMMARY, version=__version__, docs_url=None, redoc_url=None
@@ -81,6 +89,8 @@ def create_app(service: Service, origins: list[str] | None = None) -> FastAPI:
     app.add_exception_handler(HTTPException, answer_http_error)
     app.add_exception_handler(RequestValidationError, answer_wrong_parameters)
     _add_paths(app, service)
+    if page:
+        add_page(app, page)
     if origins:
         allow_origins(app, origins)
     app.add_middleware(Guard, service=service)

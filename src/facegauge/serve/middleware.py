@@ -28,7 +28,8 @@ SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
-OPEN_PATHS = ("/healthz", "/readyz", "/openapi.json")
+OPEN_PATHS = ("/", "/healthz", "/readyz", "/openapi.json")
+OPEN_FOLDERS = ("/page/", "/runtime/")  # of the page: code that everybody has
 GONE = 499
 
 
@@ -40,7 +41,7 @@ class Guard:
 
     @staticmethod
     def needs_key(path: str) -> bool:
-        return path not in OPEN_PATHS
+        return path not in OPEN_PATHS and not path.startswith(OPEN_FOLDERS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

@@ -20,6 +20,7 @@ from facegauge.scorer import Scorer
 from facegauge.serve.app import create_app
 from facegauge.serve.limits import Limits
 from facegauge.serve.middleware import SECURITY_HEADERS
+from facegauge.serve.page_files import page_files
 from facegauge.serve.problems import MEDIA_TYPE, Problem
 from facegauge.serve.service import Service
 
@@ -58,11 +59,13 @@ def serve(
         UsageError: the address cannot be listened on.
         ScorerError: no such scorer, or it is damaged.
     """
-    service = Service(Scorer(name_or_folder, threads=1), workers, limits, key)
+    scorer = Scorer(name_or_folder, threads=1)
+    service = Service(scorer, workers, limits, key)
+    page = page_files(scorer, limits, needs_key=key is not None)
     listener = listen(host, port)
     url = _url(listener)
     config = uvicorn.Config(
-        create_app(service, origins),
+        create_app(service, origins, page),
         http=_protocol(limits),
         ws="none",
         loop="asyncio",
