@@ -99,7 +99,8 @@ def _names(option: Any) -> str:
 
 
 def _value(parameter: Any) -> str:
-    return str(parameter.metavar or parameter.name.strip("_").upper())
+    value = str(parameter.metavar or parameter.name.strip("_").upper())
+    return f"{value}..." if parameter.nargs == -1 else value
 
 
 def _prose(text: str) -> str:

@@ -243,10 +243,10 @@ def rooms(text: str) -> Iterator[str]:
         there = re.sub(r"^\s*\S+\s+planned:.*|planned:.*", "", line)
         if line.split()[0].endswith("/"):
             folder[depth:] = [folder[depth - 1] + line.split()[0]]
-            names = re.findall(r"[\w-]+\.py\b", there)
+            names = re.findall(r"[\w.-]+\.py\b", there)
         else:
             folder[depth:] = []
-            names = re.findall(r"[\w-]+\.py\b", re.match(r"(\s*[\w-]+\.py)*", there)[0])  # type: ignore[index]
+            names = re.findall(r"[\w.-]+\.py\b", re.match(r"(\s*[\w.-]+\.py)*", there)[0])  # type: ignore[index]
         yield from (folder[-1] + name for name in names)
 
 

@@ -12,6 +12,7 @@ import pytest
 pytest.importorskip("PyInstaller")
 
 from facegauge import zoo
+from facegauge.cli.verbs import VERBS
 
 
 def test_the_hook_names_the_files_and_the_modules() -> None:
@@ -36,3 +37,5 @@ def test_the_hook_names_the_files_and_the_modules() -> None:
         "facegauge.tables.scores",
     } <= modules
     assert not [name for name in modules if name.startswith(("facegauge.nn", "facegauge.training"))]
+    verbs = runpy.run_path(str(Path(folder, "hook-facegauge.cli.py")))["hiddenimports"]
+    assert {f"facegauge.cli.{verb}" for verb in VERBS} <= set(verbs)

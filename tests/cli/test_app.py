@@ -16,6 +16,7 @@ from PIL import Image
 
 from commands import MAIN, run
 from facegauge import cli, scorer
+from facegauge.cli.verbs import VERBS
 from facegauge.errors import UsageError
 
 
@@ -59,13 +60,36 @@ def test_version() -> None:
     assert installed_version("facegauge") in result.stdout
 
 
-def test_the_command_line_imports_nothing_heavy() -> None:
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["score", "--help"]])
+def test_help_imports_nothing_heavy(words: list[str]) -> None:
+    """Neither what scoring needs, nor the verbs that are not asked for, nor rich."""
     code = (
-        "import sys, facegauge.cli; "
-        "print(sorted({'numpy', 'onnxruntime', 'torch', 'PIL', 'pyarrow'} & set(sys.modules)))"
+        "import atexit, sys\n"
+        "from facegauge.__main__ import main\n"
+        "atexit.register(lambda: print('imported', *sorted(sys.modules)))\n"
+        f"sys.argv = ['facegauge', *{words!r}]\n"
+        "main()"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
+    imported = set(done.stdout.splitlines()[-1].split()[1:])
+    assert "facegauge.cli.app" in imported
+    heavy = {"numpy", "onnxruntime", "torch", "PIL", "pyarrow", "rich.console", "typer.rich_utils"}
+    verbs = {f"facegauge.cli.{verb}" for verb in VERBS if verb not in words}
+    assert not (heavy | verbs) & imported
+
+
+def test_the_list_of_verbs_says_what_their_own_help_says() -> None:
+    commands = typer.main.get_command(cli.app).commands
+    for verb, text in VERBS.items():
+        assert " ".join(commands[verb].help.split("\n\n")[0].split()) == text
+    assert [name for name, command in commands.items() if command.hidden] == ["average"]
+    shown = " ".join(run("--help").stdout.split())
+    assert all(f" {verb} {text}" in shown for verb, text in VERBS.items())
+
+
+def test_a_misspelt_verb_gets_a_suggestion() -> None:
+    result = run("scroe")
+    assert result.exit_code == 2 and "Did you mean 'score'" in result.stderr
 
 
 def test_help_texts_are_there_and_end_alike() -> None:

@@ -116,13 +116,15 @@ def test_ctrl_c_at_any_moment_is_one_line_and_130(
     assert stopped >= 3
 
 
-def test_ctrl_c_while_it_is_imported(tmp_path: Path) -> None:
+@pytest.mark.parametrize("module", ["facegauge.cli.terminal", "facegauge.cli.best"])
+def test_ctrl_c_while_it_is_imported(module: str) -> None:
     code = (
         "import sys\n"
         "class Stop:\n"
         "    def find_spec(self, name, *_):\n"
-        "        if name == 'facegauge.cli.best': raise KeyboardInterrupt\n"
+        f"        if name == '{module}': raise KeyboardInterrupt\n"
         "sys.meta_path.insert(0, Stop())\n"
+        "sys.argv = ['facegauge', 'best', '--help']\n"
         "from facegauge.__main__ import main\n"
         "main()\n"
     )

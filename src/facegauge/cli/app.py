@@ -3,38 +3,19 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import sys
-import traceback
 import warnings
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from facegauge.cli import (
-    audit,
-    best,
-    calibrate,
-    compare,
-    data,
-    degrade,
-    doctor,
-    edc,
-    evaluate,
-    export,
-    finetune,
-    label,
-    models,
-    profile,
-    score,
-    serve,
-    soup,
-    train,
-)
 from facegauge.cli.progress import display_for_stderr
 from facegauge.cli.streams import escape_unprintable, open_missing_streams
-from facegauge.cli.terminal import say, show_logs
+from facegauge.cli.terminal import say
+from facegauge.cli.verbs import PLAIN, VERBS, Commands
 from facegauge.errors import FacegaugeError
 from facegauge.progress import shown_by
 
@@ -46,6 +27,16 @@ class Verbs(TyperGroup):
 
     interrupted = False  # whether there was a Ctrl-C
     stopped = False  # whether a message said so
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**{**settings, "commands": Commands()})
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(VERBS)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -66,6 +57,8 @@ class Verbs(TyperGroup):
                 Verbs.stopped = True
                 raise typer.Exit(INTERRUPTED) from None
             if ctx.params.get("debug"):
+                import traceback
+
                 traceback.print_exc()
             if isinstance(error, OSError) and error.errno == errno.ENOSPC:
                 place = f" at {error.filename}" if error.filename else ""
@@ -85,9 +78,9 @@ app = typer.Typer(
     name="facegauge",
     cls=Verbs,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    **PLAIN,
 )
 
 
@@ -117,35 +110,15 @@ def options(
 
     Exit codes of all verbs: 0 done; 1 unexpected error; 2 wrong usage; 130 stopped by Ctrl-C.
     """
+    if not gc.isenabled():  # see `__main__`
+        gc.freeze()  # what is imported by now stays
+        gc.enable()
+    from facegauge.cli.logs import show_logs  # logging is slow to import
+
     show_logs()
     context.with_resource(shown_by(display_for_stderr()))
     if not debug:
         warnings.simplefilter("ignore")  # such as Pillow's on a damaged EXIF block
-
-
-app.command("score", epilog=score.EPILOG)(score.score)
-app.command("best", epilog=best.EPILOG)(best.best)
-app.command("serve", epilog=serve.EPILOG)(serve.serve)
-app.command("models")(models.models)
-app.command("doctor")(doctor.doctor)
-app.add_typer(data.data, name="data")
-app.command("finetune")(finetune.finetune)
-app.add_typer(train.train, name="train")
-app.command("label", epilog=label.EPILOG)(label.label)
-app.command("evaluate")(evaluate.evaluate)
-app.command("audit")(audit.audit)
-app.command("edc")(edc.edc)
-app.command("compare", epilog=compare.EPILOG)(compare.compare)
-app.command("soup")(soup.soup)
-app.command(
-    "average",
-    hidden=True,
-    context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
-)(soup.average)
-app.command("export")(export.export)
-app.command("calibrate")(calibrate.calibrate)
-app.command("profile")(profile.profile)
-app.command("degrade")(degrade.degrade)
 
 
 def main() -> None:

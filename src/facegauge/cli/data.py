@@ -12,6 +12,7 @@ import typer
 from facegauge.cli.progress import with_progress
 from facegauge.cli.score import SOME_FAILED, Excel
 from facegauge.cli.terminal import print_table, printable, say
+from facegauge.cli.verbs import PLAIN
 
 if TYPE_CHECKING:
     from facegauge.data.datasets import DataSet, DatasetOptions
@@ -26,6 +27,7 @@ MAX_LINES = 10
 data = typer.Typer(
     no_args_is_help=True,
     help="Check public data sets, write manifests of them, join and split manifests.",
+    **PLAIN,
 )
 
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of the data set")]
@@ -128,7 +130,7 @@ def manifest(
 def join(
     manifests: Annotated[
         list[Path],
-        typer.Argument(metavar="MANIFEST...", help="CSV or Parquet with image and score (0..1)"),
+        typer.Argument(metavar="MANIFEST", help="CSV or Parquet with image and score (0..1)"),
     ],
     *,
     output: Annotated[Path, typer.Option("--output", "-o", help="CSV file to write")],

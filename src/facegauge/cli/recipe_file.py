@@ -55,6 +55,7 @@ from facegauge.cli.train_options import (
     read_lists,
     settings_of,
 )
+from facegauge.cli.verbs import PLAIN
 from facegauge.errors import MissingExtra, UsageError
 
 OPTION = "--recipe"
@@ -114,7 +115,7 @@ def recipe_command(file: Path) -> Any:
         ]
     )
     command.__annotations__ = {name: kind for name, (kind, _) in options.items()}
-    app = typer.Typer(add_completion=False)
+    app = typer.Typer(**PLAIN)
     app.command()(command)
     return typer.main.get_command(app)
 
@@ -126,9 +127,7 @@ def docs_of(run: Callable[..., Any]) -> tuple[str, dict[str, str]]:
         The paragraphs before the first section, such as "Args:"; and of that section the texts by
         parameter. Brackets are escaped, since the help would take them for markup.
     """
-    from rich.markup import escape
-
-    text = escape(inspect.getdoc(run) or f"Train by {run.__module__}.")
+    text = inspect.getdoc(run) or f"Train by {run.__module__}."
     about, _, rest = text.partition("\nArgs:\n")
     about = re.split(r"\n(?:Returns|Raises|Yields|Examples?|Notes?):\n", about)[0]
     described: dict[str, str] = {}

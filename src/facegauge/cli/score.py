@@ -32,7 +32,7 @@ SORTS = ("path", "score", "-score")
 Paths = Annotated[
     list[str],
     typer.Argument(
-        metavar="PATH...",
+        metavar="PATH",
         help="Pictures, folders (searched with their subfolders), or - for paths on stdin, one per "
         "line or separated by NUL",
     ),

@@ -15,7 +15,7 @@ from facegauge.errors import UsageError, require
 def soup(
     runs: Annotated[
         list[str],
-        typer.Argument(metavar="RUN...", help="Run folders or shipped scorers, two or more"),
+        typer.Argument(metavar="RUN", help="Run folders or shipped scorers, two or more"),
     ],
     *,
     output: Annotated[Path, typer.Option("--output", "-o", help="Run folder to create")],

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import shlex
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -39,21 +37,6 @@ def say(message: str) -> None:
     """Print a message on stderr, after `facegauge: `."""
     lines = [printable(line) for line in message.split("\n")]
     print("\n".join([f"facegauge: {lines[0]}", *lines[1:]]), file=sys.stderr)
-
-
-class _LogLines(logging.Handler):
-    """Prints the library's log records as messages."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        say(record.getMessage())
-
-
-def show_logs() -> None:
-    """Print the library's log records on stderr, from level INFO."""
-    logger = logging.getLogger("facegauge")
-    logger.setLevel(logging.INFO)
-    if not any(isinstance(handler, _LogLines) for handler in logger.handlers):
-        logger.addHandler(_LogLines())
 
 
 def stdout_console() -> Console:
@@ -176,5 +159,7 @@ def resumable(begun: Callable[[], bool]) -> Iterator[None]:
 
 def resuming(words: Sequence[str]) -> str:
     """The command that continues the one with these words."""
+    import shlex
+
     kept = [word for word in words if word not in ("--resume", "--overwrite")]
     return shlex.join(["facegauge", *kept, "--resume"])

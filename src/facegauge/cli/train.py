@@ -23,11 +23,13 @@ from facegauge.cli.train_options import (
     read_lists,
     settings_of,
 )
+from facegauge.cli.verbs import PLAIN
 
 train = typer.Typer(
     cls=MethodGroup,
     no_args_is_help=True,
     help="Train a scorer by one of the published methods, or by a recipe of your own.",
+    **PLAIN,
 )
 
 
