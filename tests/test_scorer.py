@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import importlib
 import io
 import multiprocessing
 import pickle
+import re
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +26,7 @@ from facegauge.faces.framing import crop_frames, frame_around
 from facegauge.faces.pose import UPRIGHT
 from facegauge.faces.sampling import sample, to_tensor
 from facegauge.faces.turning import turned_face
-from facegauge.results import Box, Face, Status
+from facegauge.results import COLUMNS, Box, Face, Status
 from facegauge.schema import Column
 from facegauge.scorer import Scorer
 from facegauge.zoo import card_to_toml
@@ -484,15 +486,55 @@ def test_one_or_several_pictures_for_the_function(
         facegauge.score(7)  # type: ignore[call-overload]
 
 
-def test_a_pandas_series_is_a_list_of_pictures(
-    toy_scorer: Path, grey: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_a_column_is_a_list_of_pictures_and_results_are_a_frame(
+    library: str,
+    toy_scorer: Path,
+    grey: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    pandas = pytest.importorskip("pandas")
+    frames = importlib.import_module(library)
     scorer = Scorer(toy_scorer, faces="whole")
     monkeypatch.setattr(default_module, "default_scorer", lambda: scorer)
-    series = pandas.Series([str(grey("a.png", 51)), str(grey("b.png", 102))], index=[5, 3])
-    found = facegauge.score(series)
-    assert [result.score for result in found] == pytest.approx([0.2, 0.4], abs=1e-5)
+    paths = [str(grey("a.png", 51)), str(tmp_path / "none.png"), str(grey("b.png", 102))]
+    table = frames.DataFrame({"path": paths})
+    found = facegauge.score(table["path"])
+    scores = [result.score for result in found]
+    assert scores[1] is None and scores[::2] == pytest.approx([0.2, 0.4], abs=1e-5)
+    frame = found.to_frame(library)
+    assert type(frame) is type(table) and list(frame.columns) == list(COLUMNS.names)
+    assert list(frame["status"]) == ["ok", "unreadable", "ok"] and list(frame["path"]) == paths
+    assert frame["score"].mean() == pytest.approx(0.3, abs=1e-5)
+    assert len(facegauge.ImageScores().to_frame(library)) == 0
+    for mistake, remedy in ((table, "give one of its columns"), ({"a": paths[0]}, "its items()")):
+        with pytest.raises(TypeError, match=re.escape(remedy)):
+            facegauge.score(mistake)  # type: ignore[call-overload]
+
+
+def test_a_frame_needs_a_library_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UsageError, match="expected library to be pandas or polars, got 'dask'"):
+        facegauge.ImageScores().to_frame("dask")  # type: ignore[arg-type]
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    for name in ("pandas", "polars"):
+        with pytest.raises(UsageError, match=f"a data frame needs {name}: pip install {name}"):
+            facegauge.ImageScores().to_frame(name)
+
+
+def test_the_function_scores_the_pictures_of_folders(
+    toy_scorer: Path, grey: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scorer = Scorer(toy_scorer, faces="whole")
+    monkeypatch.setattr(default_module, "default_scorer", lambda: scorer)
+    inner, outer = grey("album/x/inner.png", 51), grey("album/y.png", 204)
+    (outer.parent / "notes.txt").write_text("no picture")
+    other = grey("other.png", 102)
+    expected = [str(inner), str(outer)]
+    for folder in (outer.parent, str(outer.parent)):
+        assert [one.path for one in facegauge.score(folder)] == expected
+    found = facegauge.score([other, outer.parent])
+    assert [one.path for one in found] == [str(other), *expected]
+    assert [row["path"] for row in found.rows()] == [str(other), *expected]
 
 
 def test_factors_are_measured_with_the_score(toy_scorer: Path) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from facegauge.errors import FacegaugeError
     from facegauge.evaluation.compare import compare
     from facegauge.faces.located import Prepared
+    from facegauge.image_scores import ImageScores
     from facegauge.results import Box, Face, FaceScore, HeatMap, ImageScore, Status
     from facegauge.schema import Column
     from facegauge.scorer import Scorer
@@ -33,6 +34,7 @@ __all__ = [
     "FacegaugeError",
     "HeatMap",
     "ImageScore",
+    "ImageScores",
     "Prepared",
     "Scorer",
     "Status",
@@ -47,6 +49,7 @@ _MODULES = {
     "Column": "schema",
     "FacegaugeError": "errors",
     **dict.fromkeys(("Box", "Face", "FaceScore", "HeatMap", "ImageScore", "Status"), "results"),
+    "ImageScores": "image_scores",
     "Prepared": "faces.located",
     "Scorer": "scorer",
     "score": "default_scorer",

@@ -13,6 +13,10 @@ class UsageError(FacegaugeError):
     """A call or command with arguments that are not valid."""
 
 
+class ArgumentTypeError(UsageError, TypeError):
+    """An argument of a type that the function does not take; the message names what it takes."""
+
+
 class PictureError(FacegaugeError):
     """A picture that cannot be scored.
 

@@ -9,11 +9,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import TypeGuard
 
 from facegauge.images.formats import START, is_picture_start
 from facegauge.images.suffixes import OTHER, SUFFIXES, is_system_folder, suffix_of
 
-__all__ = ["SUFFIXES", "find_pictures"]
+__all__ = ["SUFFIXES", "find_pictures", "is_folder"]
 
 
 class _Kind(Enum):
@@ -119,6 +120,11 @@ def _begins_as_picture(path: str) -> bool:
             return is_picture_start(file.read(START))
     except OSError:
         return False
+
+
+def is_folder(source: object) -> TypeGuard[str | os.PathLike[str]]:
+    """Whether this is the path of a folder."""
+    return isinstance(source, str | os.PathLike) and _is_folder(Path(os.fsdecode(source)))
 
 
 def _is_folder(entry: Path | os.DirEntry[str]) -> bool:

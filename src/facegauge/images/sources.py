@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeAlias, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
 
-from facegauge.errors import PictureError, UsageError
+from facegauge.errors import ArgumentTypeError, PictureError
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -79,28 +79,38 @@ def check_source(source: Source) -> None:
     """Refuse what cannot be one picture, such as a number or a list.
 
     Raises:
-        UsageError: says what was expected.
+        ArgumentTypeError: says what was expected.
     """
     if is_picture(source) or (is_pair(source) and is_picture(source[1])):
         return
     several = "; for several pictures use score_iter" if isinstance(source, Iterable) else ""
-    raise UsageError(f"expected one picture ({EXPECTED}), got {_described(source)}{several}")
+    raise ArgumentTypeError(f"expected one picture ({EXPECTED}), got {_described(source)}{several}")
 
 
 def check_sources(sources: Iterable[Source]) -> None:
     """Refuse what cannot be a list of pictures, such as a single one.
 
     Raises:
-        UsageError: says what was expected.
+        ArgumentTypeError: says what was expected.
     """
     if isinstance(sources, str | bytes | os.PathLike):
-        raise UsageError(f"expected a list of pictures, got the one path {sources!r}")
+        raise ArgumentTypeError(f"expected a list of pictures, got the one path {sources!r}")
     if is_picture(sources):
-        raise UsageError(
-            f"expected a list of pictures, got {_described(sources)}; for one picture use score"
-        )
-    if not isinstance(sources, Iterable):
-        raise UsageError(f"expected a list of pictures, got {_described(sources)}")
+        remedy = "; for one picture use score"
+    elif is_frame(sources):
+        remedy = "; give one of its columns, such as frame['path']"
+    elif isinstance(sources, Mapping):
+        remedy = "; give its items(), pairs of a name and a picture, or its values()"
+    elif not isinstance(sources, Iterable):
+        remedy = ""
+    else:
+        return
+    raise ArgumentTypeError(f"expected a list of pictures, got {_described(sources)}{remedy}")
+
+
+def is_frame(source: object) -> bool:
+    """Whether this is a table of pandas or polars, which iterates over its columns."""
+    return hasattr(source, "columns") and hasattr(source, "shape")
 
 
 def is_tensor(source: object) -> TypeGuard[Any]:
