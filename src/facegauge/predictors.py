@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
@@ -190,6 +191,17 @@ def is_run(name_or_folder: str | os.PathLike[str]) -> bool:
         return False
     folder = Path(name_or_folder)
     return (folder / "run.json").is_file() and not (folder / zoo.CARD).is_file()
+
+
+def faces_of(name_or_folder: str | os.PathLike[str]) -> str:
+    """How a run read its labelled pictures, "whole" or "auto"; of all else, "whole"."""
+    if not is_run(name_or_folder):
+        return "whole"
+    try:
+        described = json.loads((Path(name_or_folder) / "run.json").read_text(encoding="utf-8"))
+        return str(described["settings"].get("faces", "whole"))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return "whole"  # the run is damaged, which is said when it is opened
 
 
 def torch_predictors() -> Any:

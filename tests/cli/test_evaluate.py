@@ -46,6 +46,25 @@ def test_a_table_is_evaluated_without_its_pictures(
     assert found["differences"]["rmse"]["value"] == 0
 
 
+def test_tables_with_path_are_lists_too(table: Path, toy_data: Path, toy_scorer: Path) -> None:
+    """A list may be a table, with the pictures in `path`; a folder has no labels."""
+    scores = toy_data.parent / "scores.csv"
+    try:
+        done = run("score", toy_data.parent, "--scorer", toy_scorer, "--faces", "whole",
+                   "-o", scores)  # fmt: skip
+        assert done.exit_code == 0, done.output
+        done = run("evaluate", table, "--data", scores, "--join", "name")
+        assert done.exit_code == 0 and "split all: 89 pictures" in done.stdout, done.output
+        assert "a scorer gave them, not people" in done.stderr
+        done = run("evaluate", scores, "--data", scores)
+        assert "1.000 (1.000" in done.stdout
+    finally:
+        scores.unlink()
+        scores.with_name("scores.csv.settings.json").unlink()
+    done = run("evaluate", table, "--data", toy_data.parent)
+    assert done.exit_code == 2 and "is a folder of pictures, which have no score" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

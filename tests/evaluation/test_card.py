@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -74,7 +75,7 @@ def test_the_command_and_its_refusals(toy_scorer: Path, photos: Path, tmp_path: 
     out = tmp_path / "out"
     words = ["calibrate", str(toy_scorer), "--photos", str(photos), "-o", str(out)]
     told = CliRunner().invoke(app, words)
-    assert told.exit_code == 0 and "on 5 photos of val" in told.output
+    assert told.exit_code == 0 and "on 5 photos" in told.output
     with pytest.raises(UsageError, match="is in use"):
         calibrate_scorer(str(toy_scorer), out, load_manifest(photos))
     train = photos.with_name("train.csv")
@@ -82,3 +83,45 @@ def test_the_command_and_its_refusals(toy_scorer: Path, photos: Path, tmp_path: 
     with pytest.raises(UsageError, match="expected val rows with a face, got none"):
         calibrate_scorer(str(toy_scorer), tmp_path / "other", load_manifest(train))
     assert not (tmp_path / "other").exists()
+
+
+@pytest.fixture
+def crops(tmp_path: Path, grey: Callable[..., Path]) -> Path:
+    """Forty framed faces without splits; labels are their toy scores and noise."""
+    rng = np.random.default_rng(5)
+    lines = ["image,score"]
+    for number in range(40):
+        level = int(rng.integers(60, 200))
+        grey(f"{number}.png", level, (24, 32))
+        lines.append(f"{number}.png,{level / 255 + rng.uniform(-0.05, 0.05):.4f}")
+    (tmp_path / "crops.csv").write_text("\n".join(lines) + "\n")
+    return tmp_path / "crops.csv"
+
+
+def test_framed_faces_alone_are_enough(toy_scorer: Path, crops: Path, tmp_path: Path) -> None:
+    """Without splits, all pictures are for the interval; the scores stay as they are."""
+    out = tmp_path / "out"
+    words = ["calibrate", str(toy_scorer), "--data", str(crops), "-o", str(out)]
+    told = CliRunner().invoke(app, [*words, "--label-name", "MOS"])
+    assert told.exit_code == 0 and "on 40 pictures" in told.output
+    card = zoo.load_card(out)
+    assert (card.val.n, card.val.label, card.photos) == (40, "MOS", None)
+    assert card.val.figures["srcc"].value > 0.9
+    assert card.calibration.reference == "scores of 40 pictures" and card.calibration.whole is None
+    for whole in (True, False):
+        low, high = card.calibration.interval(0.5, whole=whole)
+        assert 0.44 < low < 0.5 < high < 0.56
+    with pytest.raises(UsageError, match="--photos, --data"):
+        calibrate_scorer(str(toy_scorer), tmp_path / "other")
+
+
+def test_exporting_a_finished_scorer_says_how_it_is_recalibrated(
+    toy_scorer: Path, crops: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("torch")
+    for scorer in ("mobile", str(toy_scorer)):
+        words = ["export", scorer, "--data", str(crops), "-o", str(tmp_path / "out")]
+        told = CliRunner().invoke(app, words)
+        assert told.exit_code == 2 and told.stderr.count("\n") == 1
+        assert f"facegauge calibrate {scorer} --data {crops} -o {tmp_path / 'out'};" in told.stderr
+        assert f"facegauge finetune --start {scorer}" in told.stderr

@@ -49,11 +49,16 @@ def level() -> Iterator[None]:
     logger.setLevel(before)
 
 
-def test_leaking_splits_are_refused_unless_allowed(leaky: Path, tmp_path: Path) -> None:
+def test_leaking_splits_are_refused_unless_allowed(
+    leaky: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     with pytest.raises(UsageError, match="leaks between splits: 1;"):
         begin(leaky, tmp_path / "run")
     assert not (tmp_path / "run").exists()
-    assert len(begin(leaky, tmp_path / "run", allow_leakage=True).maker.pictures) == 30
+    context = begin(leaky, tmp_path / "run", allow_leakage=True)
+    assert len(context.maker.pictures) == 30
+    assert context.record["leaks"] == {"same file": 1}
+    assert "leaks between splits, allowed: 1 same file; figures on val are too" in caplog.text
 
 
 @pytest.mark.parametrize("main", [True, False])
@@ -102,6 +107,22 @@ def test_the_settings_are_kept_and_changes_named(
     assert load_config(out / "config.toml").student.corr_weight == 2
     assert load_config(out / "config-1.toml") == config()
     assert not (out / "config-2.toml").exists()
+
+
+def test_paths_of_networks_to_start_from_hold_in_every_folder(
+    toy_data: Path, toy_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(toy_run.parent)
+    given = [f"student.init_from={toy_run.name}", "teachers.mobilenet_v2.init_from=mobile"]
+    context = begin(toy_data, tmp_path / "run", *given)
+    context.save("part", "x", load_pretrained(toy_run.name, "mobilenet_v3_small"))
+    monkeypatch.chdir(tmp_path)
+    kept = load_config(tmp_path / "run" / "config.toml")
+    assert kept.student.init_from == str(toy_run)
+    assert kept.teachers["mobilenet_v2"].init_from == "mobile"  # no folder, though one may be so
+    assert load_run(tmp_path / "run" / "part").settings["student"]["init_from"] == str(toy_run)
+    with pytest.raises(UsageError, match="there is no 'toy'"):
+        begin(toy_data, tmp_path / "other", *given)
 
 
 def test_labels_and_both_splits_are_needed(toy_data: Path, tmp_path: Path) -> None:

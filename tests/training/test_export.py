@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import onnxruntime
@@ -17,11 +18,12 @@ from facegauge.errors import ScorerError, UsageError  # noqa: E402
 from facegauge.evaluation.evaluate import (  # noqa: E402
     predict,
     predict_with,
+    predictions_of,
 )
 from facegauge.evaluation.metrics import srcc  # noqa: E402
 from facegauge.evaluation.profile import profile_scorer  # noqa: E402
 from facegauge.faces.sampling import PreprocessSpec  # noqa: E402
-from facegauge.nn.checkpoints import load_run  # noqa: E402
+from facegauge.nn.checkpoints import load_run, save_run  # noqa: E402
 from facegauge.nn.predictor import TorchPredictor, open_run_predictor  # noqa: E402
 from facegauge.nn.regressor import Regressor  # noqa: E402
 from facegauge.scorer import Scorer  # noqa: E402
@@ -34,6 +36,8 @@ from facegauge.training.onnx_export import (  # noqa: E402
     check_onnx,
     write_onnx,
 )
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 @pytest.fixture(scope="module")
@@ -283,6 +287,9 @@ def test_what_is_wrong_is_said_before_scoring(toy_run, data, tmp_path, monkeypat
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match="cannot make the folder"):
         export_run(load_run(toy_run), tmp_path / "file" / "s", name="s", data=data)
+    folder = load_manifest(data.source.parent)
+    with pytest.raises(UsageError, match="is a folder of pictures, which have no score; expected"):
+        export_run(load_run(toy_run), tmp_path / "s", name="s", data=folder)
     with pytest.raises(UsageError, match="has no column score"):
         unlabelled = replace(data, scores=None)
         export_run(load_run(toy_run), tmp_path / "s", name="s", data=unlabelled)
@@ -297,6 +304,37 @@ def test_the_current_folder_is_no_place_for_a_scorer(toy_run, data, tmp_path, mo
 def test_data_without_val_is_refused(toy_run, data, tmp_path):
     with pytest.raises(UsageError, match="no rows with split 'val'"):
         export_run(load_run(toy_run), tmp_path / "x", name="x", data=data.where(split="train"))
+
+
+def test_photos_are_read_as_the_run_read_them(toy_run, data, tmp_path):
+    """Those without a face are left out; a card tells leaks, and a model nobody's folders."""
+    names = ("", "_blur", "_dark", "_jpeg", "_small")
+    photos = [EXAMPLES / f"astronaut{name}.jpg" for name in names]
+    listed = replace(
+        data.take(range(6)),
+        paths=(*photos, data.paths[0]),
+        splits=("train", *["val"] * 5),
+        groups={},
+    )
+    run, out = load_run(toy_run), tmp_path / "out"
+    more = {"faces": "auto", "leaks": {"same person": 2}, "start": "/home/me/runs/first"}
+    run = replace(run, settings={**run.settings, **more})
+    card = export_run(run, out, name="x", data=listed)
+    assert card.val.n == 4
+    assert card.data.trained_on.endswith("; leaks between train and val, allowed: 2 same person")
+    with pytest.raises(UsageError, match="no face"):
+        export_run(run, tmp_path / "other", name="x", data=data)
+    whole = export_run(run, tmp_path / "whole", name="x", data=listed, faces="whole")
+    assert whole.val.n == 5 and whole.val.figures != card.val.figures
+    kept = load_run(out).settings
+    assert kept["start"] == "runs/first" and kept["command"] == run.settings["command"]
+    # `evaluate` reads as the run did, unless told otherwise
+    folder = tmp_path / "run"
+    save_run(folder, system="x", network=run.network, config=run.config, spec=run.spec,
+             settings=run.settings)  # fmt: skip
+    assert len(predictions_of(folder, listed, "val").unscored) == 1
+    assert not predictions_of(folder, listed, "val", faces="whole").unscored
+    assert not predictions_of(out, listed, "val").unscored
 
 
 class Bright(torch.nn.Module):

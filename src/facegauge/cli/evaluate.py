@@ -53,8 +53,12 @@ def evaluate(
         ),
     ] = None,
     faces: Annotated[
-        str, typer.Option(help="whole: pictures are framed faces; auto: detect the largest face")
-    ] = "whole",
+        str | None,
+        typer.Option(
+            help="whole: pictures are framed faces; auto: detect the largest face  "
+            "[default: whole, or as the run read its pictures]"
+        ),
+    ] = None,
     detect_size: DetectSize = None,
     by: Annotated[
         list[str] | None,
@@ -95,6 +99,7 @@ def evaluate(
     from facegauge.data.manifests import load_manifest
     from facegauge.evaluation.evaluate import predictions_of, report
     from facegauge.evaluation.table_scores import TableOptions, is_table
+    from facegauge.predictors import faces_of
 
     check_output(output)
     options = TableOptions(path_column, score_column, lower_better, face, join)
@@ -118,7 +123,8 @@ def evaluate(
     )
 
     _print(found, f"{subject} on {data.name}, split {split}", compare)
-    about = {"subject": subject, "data": str(data), "split": split, "faces": faces}
+    read = faces or faces_of(subject)
+    about = {"subject": subject, "data": str(data), "split": split, "faces": read}
     limit = {} if detect_size is None else {"detect_size": detect_size}
     write_json(output, {**about, **limit, "by": by, "compare": compare, **found.to_dict()})
 

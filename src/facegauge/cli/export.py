@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from facegauge.cli.terminal import printable
-from facegauge.errors import require
+from facegauge.errors import UsageError, require
 
 
 def export(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder to export")],
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Run folder to export")],
     *,
     output: Annotated[Path, typer.Option("--output", "-o", help="Scorer folder to create")],
     data: Annotated[
@@ -27,6 +28,13 @@ def export(
             metavar="FILE",
             help="Labelled photos at their own size, with a val split: for figures, percentiles "
             "and the interval as photos have them",
+        ),
+    ] = None,
+    faces: Annotated[
+        str | None,
+        typer.Option(
+            help="How the pictures of --data are read. whole: they are framed faces; auto: find "
+            "the largest face  [default: as the run did, or whole]"
         ),
     ] = None,
     name: Annotated[
@@ -53,7 +61,16 @@ def export(
 ) -> None:
     """Write a scorer folder: an ONNX file, which training can start from too, and a card."""
     require("torch", "exporting", "train")
+    from facegauge import zoo
     from facegauge.data.manifests import load_manifest
+    from facegauge.predictors import is_run
+
+    if not is_run(run) and (run in zoo.names() or (Path(run) / zoo.CARD).is_file()):
+        given = shlex.join([str(run), "--data", str(data), "-o", str(output)])
+        raise UsageError(
+            f"{run} is a finished scorer; recalibrate it to your labels with: facegauge calibrate "
+            f"{given}; or teach it them with: facegauge finetune --start {run}"
+        )
     from facegauge.nn.checkpoints import load_run
     from facegauge.training.export import export_run
 
@@ -63,6 +80,7 @@ def export(
         name=name or output.resolve().name,
         data=load_manifest(data),
         photos=load_manifest(photos) if photos else None,
+        faces=faces,
         flip=flip,
         label_name=label_name,
         licence=licence,

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import combinations
@@ -128,19 +128,29 @@ def find_duplicates(paths: Sequence[Path], threshold: float = THRESHOLD) -> list
     return [(a, b) for a, b in dict.fromkeys(same + near) if a != b]
 
 
-def refuse_leaks(labelled: Manifest) -> None:
+def refuse_leaks(labelled: Manifest, *, allow: bool = False) -> dict[str, int]:
     """Refuse labelled pictures with a picture or a person in two splits.
 
     Args:
         labelled: pictures with splits; a manifest without splits has no leaks.
+        allow: only warn of them.
+
+    Returns:
+        How many leaks of which kind were allowed; empty if there are none.
 
     Raises:
         UsageError: there are leaks (the message lists the first `SHOWN_LEAKS`), or a picture cannot
             be read.
     """
     leaks = check_leakage(labelled)
-    if not leaks:
-        return
+    counts = dict(Counter(leak.kind for leak in leaks))
+    if allow and leaks:
+        logger.warning(
+            "%s: leaks between splits, allowed: %s; figures on val are too good",
+            *(labelled.source, counted(counts)),
+        )
+    if allow or not leaks:
+        return counts
     shown = "\n".join(f"  {leak}" for leak in leaks[:SHOWN_LEAKS])
     rest = f"\n  and {len(leaks) - SHOWN_LEAKS} more" if len(leaks) > SHOWN_LEAKS else ""
     raise UsageError(
@@ -148,6 +158,11 @@ def refuse_leaks(labelled: Manifest) -> None:
         f"valid\n{shown}{rest}\nmove these rows to one split, or train with --allow-leakage "
         "(in Python, allow_leakage=True)"
     )
+
+
+def counted(leaks: Mapping[str, int]) -> str:
+    """Numbers of leaks in words, such as "2 same file, 1 same person"."""
+    return ", ".join(f"{count} {kind}" for kind, count in leaks.items())
 
 
 def without_leaks(manifest: Manifest, others: Sequence[Manifest]) -> Manifest:

@@ -98,7 +98,7 @@ class Manifest:
         if split == "all":
             return np.ones(len(self), bool)
         if self.splits is None:
-            raise UsageError(f"{self.source} has no column split; {self._columns()}")
+            raise UsageError(self._lacks("split"))
         rows = np.array([name == split for name in self.splits], bool)
         if not rows.any():
             names = ", ".join(sorted(set(self.splits))) or "none"
@@ -112,7 +112,7 @@ class Manifest:
             UsageError: the manifest has no `score` column.
         """
         if self.scores is None:
-            raise UsageError(f"{self.source} has no column score; {self._columns()}")
+            raise UsageError(self._lacks("score"))
         return self.scores
 
     def group(self, name: str) -> tuple[str, ...]:
@@ -125,6 +125,14 @@ class Manifest:
             what = "no group column" if name in ("image", "score", "split") else "no column"
             raise UsageError(f"{self.source} has {what} {name}; {self._columns()}")
         return self.groups[name]
+
+    def _lacks(self, column: str) -> str:
+        if self.source.is_dir():
+            return (
+                f"{self.source} is a folder of pictures, which have no {column}; expected a list, "
+                f"such as a CSV file with the columns image and {column}"
+            )
+        return f"{self.source} has no column {column}; {self._columns()}"
 
     def _columns(self) -> str:
         optional = {"score": self.scores, "split": self.splits}

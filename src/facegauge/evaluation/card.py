@@ -1,16 +1,18 @@
-"""What a card says of a scorer's agreement with labels, and its calibration to photos."""
+"""What a card says of a scorer's agreement with labels, and its calibration to pictures."""
 
 from __future__ import annotations
 
 import logging
 import shutil
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from facegauge import zoo
 from facegauge.arrays import Scores
+from facegauge.calibration import Calibration
 from facegauge.data.manifests import Manifest
 from facegauge.errors import UsageError
 from facegauge.evaluation.calibration import fit_calibration
@@ -24,33 +26,47 @@ logger = logging.getLogger(__name__)
 
 
 def calibrate_scorer(
-    scorer: str, folder: Path, photos: Manifest, *, crops: Manifest | None = None
+    scorer: str,
+    folder: Path,
+    photos: Manifest | None = None,
+    *,
+    crops: Manifest | None = None,
+    label_name: str = "",
 ) -> Card:
-    """Write a copy of a scorer that is calibrated to photos; its scores stay as they are.
+    """Write a copy of a scorer that is calibrated to labelled pictures; its scores stay.
+
+    Of lists with splits, intervals and figures are those of the val rows; percentiles refer to all.
 
     Args:
         scorer: a shipped scorer's name, or a scorer folder.
         folder: the copy; must be new or empty.
-        photos: labelled, with a val split; read as `auto` reads them.
-        crops: labelled, with a val split, for the interval of pictures that are taken whole.
+        photos: read as `auto` reads them.
+        crops: framed faces, taken whole. With photos, they are for the interval of pictures that
+            are taken whole; without, all is fitted to them.
+        label_name: what the labels are called in the card; by default as they were.
 
     Returns:
         The new card.
 
     Raises:
-        UsageError: `folder` is in use or cannot be written, or see `on_photos`.
+        UsageError: neither photos nor crops; `folder` is in use or cannot be written; or see
+            `on_photos`.
         ScorerError: there is no such scorer, or it is damaged.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{folder} is in use; choose a new folder for the scorer")
+    if photos is None and crops is None:
+        raise UsageError("expected photos, framed faces or both to calibrate to: --photos, --data")
     predictor = OnnxPredictor(scorer)
-    whole = None
+    card, whole = predictor.card, None
+    if label_name:
+        card = replace(card, val=replace(card.val, label=label_name))
     if crops is not None:
-        val = crops.where(split="val")
-        scores = predict_with(predictor, val).scores
-        kept = np.isfinite(scores)
-        whole = scores[kept], val.labels()[kept]
-    card = on_photos(predictor.card, predictor, photos, whole=whole)
+        measured = Measured.of(predictor, crops, "whole")
+        whole = measured.scores[measured.val], measured.labels[measured.val]
+        card = card if photos is not None else measured.on_card(card)
+    if photos is not None:
+        card = on_photos(card, predictor, photos, whole=whole)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(predictor.folder / zoo.MODEL, folder / zoo.MODEL)
@@ -58,6 +74,60 @@ def calibrate_scorer(
     except OSError as error:
         raise UsageError(f"cannot write {folder}: {error.strerror or error}") from error
     return card
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Labelled pictures with a scorer's scores, as far as they have one.
+
+    Attributes:
+        scores: (N,), of all that have one.
+        labels: (N,).
+        val: (N,), whether each is for figures and intervals.
+    """
+
+    scores: Scores
+    labels: Scores
+    val: npt.NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, predictor: Predictor, data: Manifest, faces: str) -> Measured:
+        """Score a list.
+
+        Raises:
+            UsageError: no labels, or no val rows with a face.
+        """
+        labels = data.labels()
+        scores = predict_with(predictor, data, faces).scores
+        scored = np.isfinite(scores)
+        val = np.array([split == "val" for split in data.splits or ["val"] * len(data)])
+        if not (scored & val).any():
+            raise UsageError(f"{data.source}: expected val rows with a face, got none")
+        if few := int((val & ~scored).sum()):
+            logger.info("%s: no face in %d of %d pictures of val", data.source, few, val.sum())
+        return cls(scores[scored], labels[scored], val[scored])
+
+    def judged(self, label: str, what: str) -> Validation:
+        """The figures on val.
+
+        Raises:
+            UsageError: they are not defined.
+        """
+        judged = judged_on(self.scores[self.val], self.labels[self.val], f"{what} of val")
+        return Validation(int(self.val.sum()), label, card_figures(judged))
+
+    def calibration(self, what: str, whole: tuple[Scores, Scores] | None = None) -> Calibration:
+        """Fitted to val; percentiles refer to all scores."""
+        reference = f"scores of {len(self.scores):,} {what}"
+        val = self.val
+        return fit_calibration(
+            self.scores[val], self.labels[val], self.scores, reference, whole=whole
+        )
+
+    def on_card(self, card: Card) -> Card:
+        """The card with these pictures in the place of those that it has."""
+        judged = self.judged(card.val.label, "pictures")
+        return replace(card, val=judged, photos=None, calibration=self.calibration("pictures"))
 
 
 def on_photos(
@@ -71,28 +141,15 @@ def on_photos(
 
     Args:
         predictor: the scorer's network.
-        photos: labelled, with a val split; read as `auto` reads them.
+        photos: labelled; read as `auto` reads them.
         whole: scores and labels of pictures that are taken whole, for their interval.
 
     Raises:
         UsageError: no labels, no val rows, or scores without a spread.
     """
-    labels = photos.labels()
-    is_val = np.array(photos.splits or [""] * len(photos)) == "val"
-    scores = predict_with(predictor, photos, faces="auto").scores
-    scored = np.isfinite(scores)
-    kept = scored & is_val
-    if not kept.any():
-        raise UsageError(f"{photos.source}: expected val rows with a face, got none")
-    judged = judged_on(scores[kept], labels[kept], "photos of val")
-    count = int(scored.sum())
-    if few := is_val.sum() - kept.sum():
-        logger.info("%s: no face in %d of %d photos of val", photos.source, few, is_val.sum())
-    calibration = fit_calibration(
-        scores[kept], labels[kept], scores[scored], f"scores of {count:,} photos", whole=whole
-    )
-    measured = Validation(int(kept.sum()), card.val.label, card_figures(judged))
-    return replace(card, photos=measured, calibration=calibration)
+    found = Measured.of(predictor, photos, "auto")
+    judged = found.judged(card.val.label, "photos")
+    return replace(card, photos=judged, calibration=found.calibration("photos", whole))
 
 
 def judged_on(scores: Scores, labels: Scores, where: str) -> Evaluation:

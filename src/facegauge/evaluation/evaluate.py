@@ -39,7 +39,13 @@ from facegauge.evaluation.table_scores import (
 from facegauge.faces.detection import Detector
 from facegauge.faces.extraction import FaceExtractor
 from facegauge.faces.policy import ExtractionPolicy
-from facegauge.predictors import Predictor, in_batches, open_predictor, predict_faces
+from facegauge.predictors import (
+    Predictor,
+    faces_of,
+    in_batches,
+    open_predictor,
+    predict_faces,
+)
 from facegauge.progress import track
 from facegauge.tables.cells import path_to_cell
 from facegauge.tables.formats import DECIMALS
@@ -232,7 +238,7 @@ def predictions_of(
     manifest: Manifest,
     split: str = "all",
     *,
-    faces: str = "whole",
+    faces: str | None = None,
     detect_size: int | None = None,
     options: TableOptions = OURS,
 ) -> Predictions:
@@ -242,7 +248,8 @@ def predictions_of(
         subject: a table's path, a shipped scorer's name, a scorer folder or a run folder.
         manifest: all pictures; a table's rows of other splits have a partner too.
         split: the pictures that count; "all": all of them.
-        faces, detect_size: for scorers and runs, see `predict_with`.
+        faces, detect_size: for scorers and runs, see `predict_with`; by default as a run read its
+            own pictures, and whole for scorers.
         options: for tables.
 
     Raises:
@@ -251,6 +258,7 @@ def predictions_of(
     rows = manifest.in_split(split)
     if is_table(subject):
         return join_table(read_scores(subject, options), manifest, options.join).take(rows)
+    faces = faces or faces_of(subject)
     return predict(subject, manifest.take(rows), faces, detect_size=detect_size)
 
 

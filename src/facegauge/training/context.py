@@ -30,7 +30,7 @@ from facegauge.progress import in_words, track
 from facegauge.training.config import to_dict
 from facegauge.training.devices import log_from_main_process, this_process
 from facegauge.training.fit import Validate, fit
-from facegauge.training.init_from import check_sources, is_pretrained
+from facegauge.training.init_from import anchored, check_sources, is_pretrained
 from facegauge.training.inputs.pictures import load_framed
 from facegauge.training.inputs.views import Batch, Framed, ViewMaker
 from facegauge.training.rehearsal import LONG, current, seconds_per_step
@@ -248,13 +248,14 @@ def begin_run(
     """
     log_from_main_process()
     check_sources(config)
+    config = anchored(config)
     data.labels()
     train, val = data.where(split="train"), data.where(split="val")
     check_folder(config, out, resume)
     processes = processes_at_first(config, out)
     more = [part if part.splits is None else part.where(split="train") for part in unlabelled]
+    leaks = refuse_leaks(data, allow=allow_leakage)
     if not allow_leakage:
-        refuse_leaks(data)
         more = [without_leaks(part, [val]) for part in more]
     lock = take_folder(config, out)
     detector = CachedDetector(out)
@@ -272,7 +273,11 @@ def begin_run(
         rehearsal.pictures = len(pictures)
     return TrainingContext(
         config=config,
-        record={**provenance(), "data": describe([train, *more])},
+        record={
+            **provenance(),
+            "data": describe([train, *more]),
+            **({"leaks": leaks} if leaks else {}),
+        },
         maker=ViewMaker(pictures, spec, config.views),
         val=val,
         validate=make_validation(val, spec, faces, landmarks=landmarks, detector=detector),

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from facegauge import zoo
 from facegauge.errors import UsageError
-from facegauge.training.config import walk
+from facegauge.training.config import apply_overrides, walk
 from facegauge.training.config_errors import Expected
+
+Config = TypeVar("Config")
 
 IMAGENET = "imagenet"
 
@@ -39,6 +43,17 @@ def is_pretrained(init_from: str) -> bool:
     return init_from in zoo.names() or Path(init_from).is_dir()
 
 
+def anchored(config: Config) -> Config:
+    """The settings with absolute paths of their sources, which then hold in every folder."""
+    paths = {name: Path(value) for name, source, value in _sources(config) if value != IMAGENET}
+    moved = {
+        name: path.absolute()
+        for name, path in paths.items()
+        if str(path) not in zoo.names() and path.exists() and not path.is_absolute()
+    }
+    return apply_overrides(config, [f"{name}={json.dumps(str(to))}" for name, to in moved.items()])
+
+
 def check_sources(config: Any) -> None:
     """Refuse `init_from` settings that name nothing, before hours of training reach them.
 
@@ -46,8 +61,15 @@ def check_sources(config: Any) -> None:
         UsageError: one is neither empty, a shipped scorer nor a folder; where weights of a backbone
             are possible too, nor a file nor "imagenet".
     """
+    for name, source, value in _sources(config):
+        backbone = source.backbones and (value == IMAGENET or Path(value).is_file())
+        if not (backbone or is_pretrained(value)):
+            raise UsageError(f"{name}: there is no {value!r}; expected {source.text}")
+
+
+def _sources(config: Any) -> Iterator[tuple[str, Source, str]]:
+    """The settings that name a source: name, what may be there, value."""
     for name, field, value in walk(config):
         for source in (note for note in field.metadata if isinstance(note, Source)):
-            backbone = source.backbones and (value == IMAGENET or Path(value).is_file())
-            if value and not (backbone or is_pretrained(value)):
-                raise UsageError(f"{name}: there is no {value!r}; expected {source.text}")
+            if value:
+                yield name, source, value

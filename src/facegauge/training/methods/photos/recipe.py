@@ -19,6 +19,7 @@ choice. In order:
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -97,8 +98,7 @@ def run(
     check_sources(config)
     photos.labels()
     parts = {split: photos.where(split=split) for split in ("train", "val")}
-    if not allow_leakage:
-        refuse_leaks(photos)
+    leaks = refuse_leaks(photos, allow=allow_leakage)
     spec = config.input.spec
     context = begin_run(
         config, data, [], out, spec=spec, resume=resume, allow_leakage=allow_leakage
@@ -114,6 +114,10 @@ def run(
     sharp = [split_held_out(portraits)[0]] if portraits else []
     lists = [parts["train"], *unlabelled, *unlabelled_photos, *sharp]
     context = context.recorded(data=[*context.record["data"], *describe(lists)])
+    if leaks:
+        context = context.recorded(
+            leaks=dict(Counter(leaks) + Counter(context.record.get("leaks")))
+        )
 
     network = load_pretrained(config.start, config.backbone)
     known = [load_pretrained(one) for one in config.teacher.networks] or [network]
