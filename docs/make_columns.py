@@ -40,10 +40,11 @@ FACTORS_HEAD = """\
 ## Factors
 
 Measured beside the score with the option `--factor NAME` of `facegauge score`, which may be
-repeated, or with `Scorer(factors=[...])`, which takes objects of your own too, see
-`facegauge.factors`. Their columns follow those of the score table. In Python they are in
-`FaceScore.factors`, and in `ImageScore.to_dict()` in an object `factors` of each face. A factor
-that fails on a face leaves its columns empty there, and the message of the picture has the reason.
+repeated, where `--factors` is `--factor quality`; or with `Scorer(factors=[...])`, which takes
+objects of your own too, see `facegauge.factors`. Their columns follow those of the score table.
+In Python they are in `FaceScore.factors`, and in `ImageScore.to_dict()` in an object `factors` of
+each face. A factor that fails on a face leaves its columns empty there, and the message of the
+picture has the reason.
 """
 LABELS = """\
 ## Tables of pseudo-labels

@@ -22,7 +22,7 @@ ROOMS = (
     ("errors", "progress", "arrays", "onnx_runtime", "free_memory", "_pyinstaller"),
     ("guard", "package_files", "placing"),
     ("schema",),
-    ("frames",),
+    ("frames", "ratings"),
     ("results",),
     ("image_scores",),
     ("calibration",),

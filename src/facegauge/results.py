@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from facegauge.ratings import COLUMNS as RATED_COLUMNS
+from facegauge.ratings import Rated, rated
 from facegauge.schema import Column, FrozenValues, Schema, Value
 
 if TYPE_CHECKING:
@@ -105,6 +107,22 @@ class FaceScore:
         if not self.low <= self.score <= self.high:
             raise ValueError(f"expected low <= score <= high, got {self}")
 
+    @property
+    def ratings(self) -> dict[str, Rated]:
+        """The factors of quality by name, rated; empty unless the scorer measured `quality`."""
+        return rated(self.factors)
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """The names of the factors of quality that are a problem, worst first."""
+        ratings = {name: one.rating for name, one in self.ratings.items() if one.advice}
+        return tuple(sorted(ratings, key=lambda name: ratings[name] or 0.0))
+
+    def _nested_factors(self) -> dict[str, Any]:
+        """What was measured, for JSON: an object for each factor of quality, else a value."""
+        others = {key: value for key, value in self.factors.items() if key not in RATED_COLUMNS}
+        return others | {name: asdict(one) for name, one in self.ratings.items()}
+
 
 @dataclass(frozen=True, slots=True)
 class ImageScore:
@@ -145,8 +163,9 @@ class ImageScore:
         Returns:
             The picture's path, status, message and size, and a list `faces` with the columns
             `COLUMNS` of each face except those of the picture, `notes` as a list, and an object
-            `factors` with what the scorer's factors measured, empty without any. (The rows of a
-            table have the factors' columns beside the others.)
+            `factors` with what the scorer's factors measured, empty without any: a value by column
+            name, and for each factor of quality an object with its value, rating and advice. (The
+            rows of a table have the factors' columns beside the others.)
         """
         of_picture = ("path", "status", "message")
         return {
@@ -157,7 +176,7 @@ class ImageScore:
             "height": self.height,
             "faces": [
                 {key: value for key, value in self._row(*one).items() if key not in of_picture}
-                | {"notes": list(one[1].notes), "factors": dict(one[1].factors)}
+                | {"notes": list(one[1].notes), "factors": one[1]._nested_factors()}
                 for one in enumerate(self.faces)
             ],
         }

@@ -60,7 +60,7 @@ class Scorer:
         detect_size: long side of the largest input of the face search, in pixels: less finds only
             larger faces, faster; by default as `min_face` asks for.
         factors: what to measure on each face beside its score: names of `facegauge.factors.FACTORS`
-            and objects of your own, see `facegauge.factors.Factor`.
+            and objects of your own, see `facegauge.factors.Factor`; True for `quality`.
 
     Attributes:
         card: what is known of the scorer: costs, data, licence, figures, calibration.
@@ -85,7 +85,7 @@ class Scorer:
         min_face: float = MIN_FACE,
         max_pixels: int = MAX_PIXELS,
         detect_size: int | None = None,
-        factors: str | Iterable[str | Factor] = (),
+        factors: bool | str | Iterable[str | Factor] = (),
     ) -> None:
         self.threads = default_threads() if threads is None else threads
         for name, value in {"threads": self.threads, "batch_size": batch_size}.items():
@@ -104,7 +104,7 @@ class Scorer:
         *,
         faces: str | None = None,
         min_face: float | None = None,
-        factors: str | Iterable[str | Factor] | None = None,
+        factors: bool | str | Iterable[str | Factor] | None = None,
     ) -> Scorer:
         """This scorer with other options, at no cost: both share the network.
 
@@ -285,7 +285,7 @@ class Scorer:
         )
 
     def _set_options(
-        self, faces: str, min_face: float, factors: str | Iterable[str | Factor]
+        self, faces: str, min_face: float, factors: bool | str | Iterable[str | Factor]
     ) -> None:
         """Set what `with_options` may change, and what follows from it."""
         policy = ExtractionPolicy(

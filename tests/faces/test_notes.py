@@ -11,7 +11,8 @@ from PIL import Image, ImageFilter
 
 from facegauge.arrays import Pixels
 from facegauge.faces.extraction import FaceExtractor
-from facegauge.faces.notes import NOTES, beyond, is_flat, is_grey
+from facegauge.faces.framing import beyond
+from facegauge.faces.notes import NOTES, is_flat, is_grey
 from facegauge.faces.policy import ExtractionPolicy
 from facegauge.faces.pose import UPRIGHT
 from facegauge.images.loading import open_picture

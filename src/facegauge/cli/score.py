@@ -101,9 +101,17 @@ FactorNames = Annotated[
     typer.Option(
         "--factor",
         metavar="NAME",
-        help="Factor to measure on each face, in its own columns: resolution or skin; may be "
-        "repeated",
+        help="Factor to measure on each face, in its own columns: quality, resolution or skin; may "
+        "be repeated",
         show_default=False,
+    ),
+]
+QualityFactors = Annotated[
+    bool,
+    typer.Option(
+        "--factors",
+        help="Measure what may be wrong with each face, from sharpness to light and pose, each "
+        "with a rating: the factor quality",
     ),
 ]
 MaxPixels = Annotated[
@@ -133,6 +141,7 @@ def score(
     min_face: MinFace = 24,
     detect_size: DetectSize = None,
     factor: FactorNames = None,
+    factors: QualityFactors = False,
     sort: Annotated[
         str | None,
         typer.Option(
@@ -176,7 +185,7 @@ def score(
         batch_size=batch_size,
         threads=threads,
         max_pixels=max_pixels,
-        factors=factor or (),
+        factors=[*(factor or ()), *(["quality"] if factors else [])],
     )
     tally = Tally()
     with open_sink(output, engine, resume=resume, overwrite=overwrite, excel=excel) as sink:

@@ -93,12 +93,17 @@ class _Shown(_Stream):
     LINE = "{:>5}  {:>9}  {:>10}  {:<10}  {:>4}"
 
     def __enter__(self) -> Self:
+        from facegauge.ratings import COLUMNS as RATED
         from facegauge.results import COLUMNS
 
         self._begun = False
-        self._factors = [name for name in self._schema.names if name not in COLUMNS]
+        self._factors = [
+            name for name in self._schema.names if name not in COLUMNS and name not in RATED
+        ]
+        self._rated = any(name in RATED for name in self._schema.names)
         widths = (max(len(name), FACTOR_WIDTH) for name in self._factors)
-        self._line = "  ".join([self.LINE, *(f"{{:>{width}}}" for width in widths), "{:<7}", "{}"])
+        words = ["{:<7}"] * (2 if self._rated else 1)
+        self._line = "  ".join([self.LINE, *(f"{{:>{width}}}" for width in widths), *words, "{}"])
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -106,7 +111,8 @@ class _Shown(_Stream):
 
     def write(self, result: ImageScore) -> None:
         if not self._begun:
-            print(self._line.format(*self.HEADER, *self._factors, "notes", "picture"))
+            words = ("notes", *(["problems"] if self._rated else []))
+            print(self._line.format(*self.HEADER, *self._factors, *words, "picture"))
             self._begun = True
         for face, numbers in enumerate(result.faces):
             self._row(
@@ -118,9 +124,11 @@ class _Shown(_Stream):
                 str(face),
                 *(_shown(numbers.factors.get(name)) for name in self._factors),
                 " ".join(numbers.notes),
+                *([" ".join(numbers.problems)] if self._rated else []),
             )
         if not result.faces:
-            self._row(result, "", "", "", result.status.value, "", *("" for _ in self._factors), "")
+            empty = [""] * (len(self._factors) + 1 + self._rated)
+            self._row(result, "", "", "", result.status.value, "", *empty)
 
     def _row(self, result: ImageScore, *cells: str) -> None:
         note = f"  ({printable(result.message)})" if result.message else ""

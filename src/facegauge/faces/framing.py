@@ -35,6 +35,21 @@ def frame_around(face: Face, spec: PreprocessSpec) -> Box:
     return Box(left, top, left + width, top + height)
 
 
+def face_box(frame: Box, spec: PreprocessSpec) -> Box:
+    """Where the face box is expected in a frame; the inverse of `frame_around`."""
+    left = frame.left + (spec.center_x - spec.face_width / 2) * frame.width
+    top = frame.top + (spec.center_y - spec.face_height / 2) * frame.height
+    width, height = spec.face_width * frame.width, spec.face_height * frame.height
+    return Box(left, top, left + width, top + height)
+
+
+def beyond(frame: Box, width: int, height: int) -> float:
+    """The share of a frame's area that lies beyond a picture of this size, 0..1."""
+    across = max(0.0, min(width, frame.right) - max(0.0, frame.left))
+    down = max(0.0, min(height, frame.bottom) - max(0.0, frame.top))
+    return 1 - across * down / (frame.width * frame.height)
+
+
 def is_framed(frame: Box, width: int, height: int, spec: PreprocessSpec) -> bool:
     """Whether a picture of (width, height) pixels equals the frame, within the spec's tolerance."""
     tolerance = spec.framed_tolerance

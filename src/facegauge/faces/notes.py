@@ -12,6 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from facegauge.arrays import Pixels
+from facegauge.faces.framing import beyond, face_box
 from facegauge.faces.located import Located, Upright
 from facegauge.faces.pose import NOTED_MISFIT, NOTED_TILT, pose
 from facegauge.faces.spec import PreprocessSpec
@@ -48,7 +49,8 @@ def notes_of(located: Located, spec: PreprocessSpec) -> tuple[tuple[str, ...], .
 
 
 def _notes(one: Upright, turns: int, spec: PreprocessSpec) -> tuple[str, ...]:
-    found, box = pose(one.points), _face_box(one, spec)
+    found = pose(one.points)
+    box = one.face.box if one.face else face_box(one.frame, spec)
     profile = found.misfit > NOTED_MISFIT
     applies = {
         "tiny": min(box.width, box.height) < TINY,
@@ -60,13 +62,6 @@ def _notes(one: Upright, turns: int, spec: PreprocessSpec) -> tuple[str, ...]:
         "flat": is_flat(_grid(one.pixels[..., 1], box, DETAILS)),
     }
     return tuple(note for note in NOTES if applies[note])
-
-
-def beyond(frame: Box, width: int, height: int) -> float:
-    """The share of a frame's area that lies beyond a picture of this size, 0..1."""
-    across = max(0.0, min(width, frame.right) - max(0.0, frame.left))
-    down = max(0.0, min(height, frame.bottom) - max(0.0, frame.top))
-    return 1 - across * down / (frame.width * frame.height)
 
 
 def is_grey(pixels: Pixels) -> bool:
@@ -89,17 +84,6 @@ def is_flat(levels: Pixels) -> bool:
     scales = [max(1.0, size / DETAILS) ** 4 for size in levels.shape]
     squares = [scale * np.square(bend).mean() for scale, bend in zip(scales, bends, strict=True)]
     return bool(np.sqrt(np.mean(squares)) <= BLURRED * values.std() or even > EVEN)
-
-
-def _face_box(one: Upright, spec: PreprocessSpec) -> Box:
-    """The face's box; where a picture is taken whole, the place that the spec gives it."""
-    if one.face:
-        return one.face.box
-    frame = one.frame
-    left = frame.left + (spec.center_x - spec.face_width / 2) * frame.width
-    top = frame.top + (spec.center_y - spec.face_height / 2) * frame.height
-    width, height = spec.face_width * frame.width, spec.face_height * frame.height
-    return Box(left, top, left + width, top + height)
 
 
 def _grid(pixels: Pixels, box: Box, side: int) -> Pixels:

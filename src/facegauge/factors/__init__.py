@@ -11,7 +11,7 @@ A factor is any object with a name, columns and a method `measure`; it needs no 
             face = pixels[top : round(frame.bottom), left : round(frame.right)]
             return {"brightness": face.mean()}
 
-`Scorer(factors=["resolution", Brightness()])` measures them. Their values are in
+`Scorer(factors=["quality", Brightness()])` measures them. Their values are in
 `FaceScore.factors` and in the rows of tables.
 """
 
@@ -26,6 +26,7 @@ from typing import Protocol, runtime_checkable
 from facegauge.arrays import Pixels
 from facegauge.errors import ScorerError, UsageError
 from facegauge.faces.spec import PreprocessSpec
+from facegauge.factors.quality import Quality
 from facegauge.factors.resolution import Resolution
 from facegauge.factors.skin import Skin
 from facegauge.results import COLUMNS, NO_FACTORS, Box, Face
@@ -66,23 +67,29 @@ class Factor(Protocol):
 
 
 FACTORS: Mapping[str, Callable[[PreprocessSpec], Factor]] = {
+    "quality": Quality,
     "resolution": Resolution,
     "skin": Skin,
 }
 """The shipped factors, made for a scorer's spec."""
 
 
-def resolve(factors: str | Iterable[str | Factor], spec: PreprocessSpec) -> tuple[Factor, ...]:
+def resolve(
+    factors: bool | str | Iterable[str | Factor], spec: PreprocessSpec
+) -> tuple[Factor, ...]:
     """Factors from names of shipped ones and from objects.
 
     Args:
-        factors: names of `FACTORS` and objects that are a `Factor`, in the order of their columns.
+        factors: names of `FACTORS` and objects that are a `Factor`, in the order of their columns;
+            True for `quality`, False for none.
         spec: of the scorer that they go with.
 
     Raises:
         UsageError: an unknown name; an object that is no factor; a column whose name is not plain
             or is that of another.
     """
+    if isinstance(factors, bool):
+        factors = ["quality"] if factors else []
     named = [factors] if isinstance(factors, str) else list(factors)
     resolved = tuple(
         _shipped(factor, spec) if isinstance(factor, str) else _checked(factor) for factor in named

@@ -7,6 +7,8 @@ from typing import Any
 from facegauge.faces.notes import NOTES
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.factors import FACTORS
+from facegauge.ratings import COLUMNS as RATED
+from facegauge.ratings import RATINGS, Rating
 from facegauge.results import COLUMNS, Box, Face, FaceScore, ImageScore, Status
 from facegauge.serve.bodies import FIELD, FORM
 from facegauge.serve.problems import MEDIA_TYPE, Problem
@@ -124,15 +126,33 @@ def _factors() -> Json:
     columns = [column for make in FACTORS.values() for column in make(PreprocessSpec()).columns]
     return {
         "type": "object",
-        "description": "What the factors measured that were asked for.",
+        "description": "What the factors measured that were asked for: a value by column, and for "
+        "each factor of `quality` an object.",
         "properties": {
             column.name: {
                 "type": [TYPES[column.type], "null"],
                 "description": column.doc,
             }
             for column in columns
-        },
+            if column.name not in RATED
+        }
+        | {name: _rated(rating) for name, rating in RATINGS.items()},
     }
+
+
+def _rated(rating: Rating) -> Json:
+    """One factor of quality."""
+    return _object(
+        rating.doc,
+        {
+            "value": {"type": ["number", "null"]},
+            "rating": {
+                "type": ["number", "null"],
+                "description": "0 (severe) to 1 (as in good portraits); below 0.5 is a problem.",
+            },
+            "advice": {"type": "string", "description": "Empty where there is no problem."},
+        },
+    )
 
 
 _TEXT = {"type": "string"}
