@@ -26,9 +26,10 @@ from facegauge.faces.spec import PreprocessSpec
 from facegauge.images import open_picture
 from facegauge.nn.checkpoints import load_run
 from facegauge.training.export import export_run
+from facegauge.training.geometry import InputConfig
 from facegauge.training.methods.light_ensemble import config as settings
 from facegauge.training.methods.light_ensemble import recipe
-from facegauge.training.settings import BatchPlan, FitConfig, InputConfig
+from facegauge.training.settings import BatchPlan, FitConfig
 
 PICTURES = Path(__file__).resolve().parent.parent
 KINDS = ("gaussian_blur", "jpeg", "noise", "downscale", "dark")

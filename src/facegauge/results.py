@@ -274,7 +274,7 @@ COLUMNS = FIRST_COLUMNS + LATER_COLUMNS
 class HeatMap:
     """Where in a face's frame its score comes from.
 
-    Of a large face whose score is a mean over crops, the maps are those of the first, its frame.
+    Of a large face whose score is a mean over crops, the maps are those of the first.
 
     Attributes:
         values: (h, w) float32, what each place of an even grid would score by itself; not bounded.

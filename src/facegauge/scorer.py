@@ -278,7 +278,7 @@ class Scorer:
         maps = {name: np.rot90(values, turn) for name, values in maps.items()}
         return HeatMap(
             maps["heat_map"],
-            picture.frames[face],
+            picture.shown(face),
             picture.faces[face],
             maps.get("quality"),
             maps.get("confidence"),

@@ -31,6 +31,21 @@ def test_fit_is_as_good_as_scipys():
     assert rmse(fit_logistic(x, y)(x), y) <= rmse(logistic(x, *theirs), y) + 1e-7
 
 
+@pytest.mark.parametrize("bend", [None, (0.8, 0.1, 0.4, 0.1), (3.0, 0.0, 1.0, 0.2)])
+def test_fit_is_as_good_as_scipys_on_few_pictures(bend):
+    """Labels that are nearly a line or an exponential of the scores, too."""
+    optimize = pytest.importorskip("scipy.optimize")
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        x = np.clip(rng.normal(0.37, 0.13, 100), 0, 1)
+        y = (x if bend is None else logistic(x, *bend)) + rng.normal(0, 0.07, 100)
+        start = [y.max(), y.min(), x.mean(), 0.5]
+        theirs, _ = optimize.curve_fit(logistic, x, y, p0=start, maxfev=100_000)
+        ours = fit_logistic(x, y)
+        assert ours.logistic is not None and ours.note == ""
+        assert rmse(ours(x), y) <= rmse(logistic(x, *theirs), y) * (1 + 1e-4)
+
+
 def test_fit_falls_back_to_a_line_with_a_note():
     x = np.linspace(0, 1, 50)
     straight = fit_logistic(x, 2 * x + 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from facegauge.errors import UsageError
-from facegauge.faces.framing import crop_frames, frame_around, is_framed
+from facegauge.faces.framing import crop_frames, frame_around, is_framed, part_of
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.results import Box, Face
 
@@ -26,6 +26,23 @@ def test_frame_of_an_odd_face_keeps_the_inputs_shape_and_splits_the_difference()
     spec = PreprocessSpec(width=100, height=200, face_width=0.5, face_height=0.5)
     frame = frame_around(Face(Box(0, 0, 200, 100), 0.9), spec)  # asks for 4 by width, 1 by height
     assert (frame.width, frame.height) == pytest.approx((200, 400))
+
+
+def test_a_frame_may_have_another_shape_than_the_input() -> None:
+    spec = PreprocessSpec(width=300, height=300, aspect=0.8, face_width=0.5, face_height=0.4)
+    frame = frame_around(Face(Box(0, 0, 40, 40), 0.9), spec)
+    assert (frame.width, frame.height) == pytest.approx((80, 100))
+
+
+def test_the_input_is_cut_out_of_the_frame_by_whole_pixels() -> None:
+    spec = PreprocessSpec(width=30, height=30, crop_mode="crop", crop_pct=0.75)
+    frame = Box(10, 20, 90, 80)  # 80 x 60; its short side becomes 40
+    shown = part_of(frame, spec, 0, 0)
+    assert (shown.left, shown.top, shown.width, shown.height) == pytest.approx((10, 20, 45, 45))
+    shown = part_of(frame, spec, 1, 1)
+    # the frame becomes 53.3 x 40: 23 and 10 pixels are left of it, each 1.5 of the picture's
+    assert (shown.left, shown.top) == pytest.approx((10 + 23 * 1.5, 20 + 10 * 1.5))
+    assert part_of(frame, PreprocessSpec()) == frame
 
 
 def test_is_framed_has_its_tolerance_on_every_side() -> None:

@@ -21,7 +21,9 @@ def test_spec_survives_json() -> None:
 def test_a_later_field_is_left_out_at_its_default() -> None:
     """So that old networks keep their fingerprints, which cover this text."""
     fields = json.loads(PreprocessSpec().to_json())
-    assert fields.keys() == asdict(PreprocessSpec()).keys() - {"interpolation"}
+    assert fields.keys() == asdict(PreprocessSpec()).keys() - {
+        *("interpolation", "aspect", "crop_mode", "crop_pct")
+    }
     linear = PreprocessSpec(interpolation="bilinear")
     assert json.loads(linear.to_json())["interpolation"] == "bilinear"
     assert PreprocessSpec.from_json(linear.to_json()) == linear
@@ -39,6 +41,9 @@ def test_a_later_field_is_left_out_at_its_default() -> None:
         *(("center_x", value) for value in (-0.1, 1.1, float("nan"))),
         *(("framed_tolerance", value) for value in (-1, 2, float("nan"))),
         *(("crops", value) for value in (0, 101, 1.5, float("nan"))),
+        *(("aspect", value) for value in (-1, 11, float("nan"), "1")),
+        *(("crop_mode", value) for value in ("center", 1, None)),
+        *(("crop_pct", value) for value in (0, 1.5, float("nan"))),
         *(("antialias", value) for value in (1, "yes", None)),
         *(("mean", value) for value in ((0.5, 0.5), 0.5, "abc", (0, 0, float("inf")), (0, 0, ""))),
         *(("std", value) for value in ((0, 1, 1), (-1, 1, 1), (1, 1, float("nan")), [1e-9] * 3)),

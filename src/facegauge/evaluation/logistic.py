@@ -10,6 +10,9 @@ import numpy.typing as npt
 Array = npt.NDArray[np.float64]
 
 ITERATIONS = 200
+# of a curve's argument at the mean prediction, and of the logarithm of its width in deviations
+LIMITS = np.array([[-7.0, -9.0], [7.0, 4.0]])
+STARTS = np.array([[0.0, 0.0], [3.0, -1.0], [-3.0, -1.0]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +34,14 @@ class FittedCurve:
         x = np.asarray(prediction, np.float64)
         if self.logistic is None:
             return self.linear[0] * x + self.linear[1]
-        return _curve(x, np.array(self.logistic))[0]
+        return _curve(x, np.array(self.logistic))
 
 
 def fit_logistic(prediction: npt.ArrayLike, target: npt.ArrayLike) -> FittedCurve:
     """Fit the logistic that papers on image quality apply before PLCC (VQEG, 2000).
 
-    Least squares by Levenberg-Marquardt, starting from b1 = max target, b2 = min target, b3 = mean
-    prediction and b4 = standard deviation of the predictions, with at most `ITERATIONS` steps.
+    Least squares from a few starts around the mean prediction, with at most `ITERATIONS` steps
+    each; the best counts. Labels that are nearly a line give a very wide curve.
     Do not evaluate the curve on the rows that it was fitted to; see `cross_fit`.
 
     Args:
@@ -57,13 +60,15 @@ def fit_logistic(prediction: npt.ArrayLike, target: npt.ArrayLike) -> FittedCurv
         return FittedCurve(None, line, "a line, not a logistic: too few or equal predictions")
     slope, offset = (float(b) for b in np.polyfit(x, y, 1))
     line_error = float(np.sum((slope * x + offset - y) ** 2))
-    start = np.array([y.max(), y.min(), x.mean(), x.std()])
-    b, error, converged = _levenberg_marquardt(x, y, start)
+    center, spread = x.mean(), x.std()
+    scaled = (x - center) / spread
+    b, error, converged = min((_fit_from(scaled, y, at) for at in STARTS), key=lambda fit: fit[1])
+    b = b * (1, 1, spread, spread) + (0, 0, center, 0)
     if not converged:
         return FittedCurve(
             None, (slope, offset), "a line, not a logistic: the fit did not converge"
         )
-    if error > line_error:
+    if error > line_error * (1 + 1e-4):
         return FittedCurve(None, (slope, offset), "a line, not a logistic: the line fits better")
     return FittedCurve((float(b[0]), float(b[1]), float(b[2]), abs(float(b[3]))))
 
@@ -89,34 +94,61 @@ def cross_fit(prediction: npt.ArrayLike, target: npt.ArrayLike, seed: int = 0) -
     return mapped, first.note or second.note
 
 
-def _curve(x: Array, b: Array) -> tuple[Array, Array]:
-    """The logistic's values (N,) and its derivatives with respect to b, (N, 4)."""
-    top, bottom, middle, width = b[0], b[1], b[2], max(abs(b[3]), 1e-12)
-    z = (x - middle) / width
-    s = 0.5 * (1 + np.tanh(z / 2))  # the sigmoid, without overflow
-    slope = (top - bottom) * s * (1 - s) / width
-    jacobian = np.stack([s, 1 - s, -slope, -slope * z * np.copysign(1.0, b[3])], axis=1)
-    return bottom + (top - bottom) * s, jacobian
+def _curve(x: Array, b: Array) -> Array:
+    """The logistic's values (N,)."""
+    top, bottom, middle, width = b.tolist()
+    values: Array = bottom + (top - bottom) * _sigmoid((x - middle) / max(abs(width), 1e-12))
+    return values
 
 
-def _levenberg_marquardt(x: Array, y: Array, b: Array) -> tuple[Array, float, bool]:
-    """Parameters, sum of squared errors, and whether the iteration converged."""
+def _sigmoid(z: Array) -> Array:
+    small = np.exp(-np.abs(z))  # without overflow
+    shares: Array = np.where(z >= 0, 1.0, small) / (1 + small)
+    return shares
+
+
+def _best_ends(y: Array, s: Array) -> tuple[float, float]:
+    """Bottom and rise of the least-squares `bottom + rise * s`, for values s (N,)."""
+    centred = s - s.mean()
+    spread = float(centred @ centred)
+    rise = float(centred @ y) / spread if spread > 0 else 0.0
+    return float(y.mean()) - rise * float(s.mean()), rise
+
+
+def _fit_from(x: Array, y: Array, at: Array) -> tuple[Array, float, bool]:
+    """Parameters, sum of squared errors, and whether the iteration converged.
+
+    Levenberg-Marquardt within `LIMITS` over two numbers alone, see `_projected`: for these, the
+    best ends follow by linear least squares (variable projection, Golub and Pereyra 1973). Where
+    labels are nearly a line or an exponential of the predictions, one of the two runs to its limit
+    and stays, while all four parameters together would run along a narrow valley.
+
+    Args:
+        x: predictions, standardised.
+        y: labels.
+        at: where to start.
+    """
     damping = 1e-3
-    fitted, jacobian = _curve(x, b)
+    fitted, jacobian, b = _projected(x, y, at)
     error = float(np.sum((fitted - y) ** 2))
     for _ in range(ITERATIONS):
-        normal, gradient = jacobian.T @ jacobian, jacobian.T @ (fitted - y)
-        damped = normal + damping * np.diag(np.diag(normal) + 1e-12)
+        gradient = jacobian.T @ (fitted - y)
+        free = ~(((at <= LIMITS[0]) & (gradient > 0)) | ((at >= LIMITS[1]) & (gradient < 0)))
+        normal = (jacobian.T @ jacobian)[np.ix_(free, free)]
+        damped = normal + damping * np.diag(np.diag(normal) + 1e-30)
+        step = np.zeros(2)
         try:
-            trial = b - np.linalg.solve(damped, gradient)
+            step[free] = np.linalg.solve(damped, gradient[free])
         except np.linalg.LinAlgError:
             return b, error, False
-        trial_fitted, trial_jacobian = _curve(x, trial)
+        trial = np.clip(at - step, *LIMITS)
+        trial_fitted, trial_jacobian, trial_b = _projected(x, y, trial)
         trial_error = float(np.sum((trial_fitted - y) ** 2))
         if np.isfinite(trial_error) and trial_error <= error:
             gain = error - trial_error
-            b, fitted, jacobian, error = trial, trial_fitted, trial_jacobian, trial_error
-            if gain <= 1e-9 * error + 1e-15:
+            at, error = trial, trial_error
+            fitted, jacobian, b = trial_fitted, trial_jacobian, trial_b
+            if gain <= 1e-10 * error + 1e-15:
                 return b, error, True
             damping = max(damping / 10, 1e-12)
         elif damping > 1e12:  # not even the shortest step is better: a minimum
@@ -124,3 +156,24 @@ def _levenberg_marquardt(x: Array, y: Array, b: Array) -> tuple[Array, float, bo
         else:
             damping *= 10
     return b, error, False
+
+
+def _projected(x: Array, y: Array, at: Array) -> tuple[Array, Array, Array]:
+    """The best curve for two numbers: its argument at x = 0, and the logarithm of its width.
+
+    Returns:
+        Its values (N,), their derivatives with respect to both, (N, 2), without what other ends
+        would make up for, and (b1, b2, b3, b4).
+    """
+    width = float(np.exp(at[1]))
+    s = _sigmoid(x / width + at[0])
+    bottom, rise = _best_ends(y, s)
+    slope = rise * s * (1 - s)
+    jacobian = np.stack([slope, -slope * x / width], axis=1)
+    jacobian -= jacobian.mean(0)
+    centred = s - s.mean()
+    spread = float(centred @ centred)
+    if spread > 0:
+        jacobian -= np.outer(centred, centred @ jacobian) / spread
+    values = np.array([bottom + rise, bottom, -at[0] * width, width])
+    return bottom + rise * s, jacobian, values

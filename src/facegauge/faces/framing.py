@@ -12,7 +12,7 @@ MAX_SHIFT = 0.03  # of a crop, as a fraction of the frame's size
 
 
 def frame_around(face: Face, spec: PreprocessSpec) -> Box:
-    """The head-and-shoulders rectangle around a face, with the aspect ratio of the input.
+    """The head-and-shoulders rectangle around a face, with the aspect ratio that the spec asks for.
 
     The width and the height of the face box each imply a scale; the frame's scale is their
     geometric mean.
@@ -26,10 +26,11 @@ def frame_around(face: Face, spec: PreprocessSpec) -> Box:
         border there.
     """
     box = face.box
-    by_width = box.width / spec.face_width / spec.width
-    by_height = box.height / spec.face_height / spec.height
+    across, down = (spec.aspect, 1.0) if spec.aspect else (spec.width, spec.height)
+    by_width = box.width / spec.face_width / across
+    by_height = box.height / spec.face_height / down
     scale = (by_width * by_height) ** 0.5
-    width, height = spec.width * scale, spec.height * scale
+    width, height = across * scale, down * scale
     left = (box.left + box.right) / 2 - spec.center_x * width
     top = (box.top + box.bottom) / 2 - spec.center_y * height
     return Box(left, top, left + width, top + height)
@@ -90,29 +91,56 @@ def jittered(
     )
 
 
-def crop_frames(frame: Box, spec: PreprocessSpec) -> tuple[Box, ...]:
-    """The crops of a face whose scores are averaged: its frame, and slightly shifted copies.
+def part_of(frame: Box, spec: PreprocessSpec, across: float = 0.5, down: float = 0.5) -> Box:
+    """What the input shows of a frame.
 
-    Sampling without anti-aliasing reads only some pixels of a large face, so that the score
-    depends on which. DSL-FIQA (arXiv 2406.09622) averages over 20 crops at random positions. Here
-    the positions are fixed, so that a picture always has the same score (our choice).
+    Args:
+        frame: of the face, in the picture's pixels.
+        spec: input size, `crop_mode` and `crop_pct`.
+        across, down: where in the frame the part lies, 0..1: at 0 on its left or top edge, at 1 on
+            the other one.
+
+    Returns:
+        The frame itself with the mode "squash". With "crop", a part with the aspect ratio of the
+        input, whole pixels of the resized frame away from its edges: a frame that needs no resizing
+        is not resampled either.
+    """
+    if spec.crop_mode == "squash":
+        return frame
+    scale = max(spec.width / frame.width, spec.height / frame.height) / spec.crop_pct
+    left = frame.left + round(across * (frame.width * scale - spec.width)) / scale
+    top = frame.top + round(down * (frame.height * scale - spec.height)) / scale
+    return Box(left, top, left + spec.width / scale, top + spec.height / scale)
+
+
+def crop_frames(frame: Box, spec: PreprocessSpec) -> tuple[Box, ...]:
+    """The crops of a face whose scores are averaged; the first is in the middle.
+
+    DSL-FIQA (arXiv 2406.09622) averages over 20 crops of 384 x 384 out of 512 x 512, at random
+    positions. Here the positions are fixed, so that a picture always has the same score (our
+    choice). Also ours: slightly shifted copies of the crop of a large face. Sampling without
+    anti-aliasing reads only some of its pixels, so that the score depends on which.
 
     Args:
         frame: of the face, in the picture's pixels.
         spec: input size and number of crops.
 
     Returns:
-        The frame itself, then `spec.crops - 1` shifted copies if the frame is at least
-        `LARGE_FRAME` times as large as the input; else the frame alone.
+        With a `crop_pct` below 1, `spec.crops` parts of the frame. Otherwise what the input shows
+        of the frame, see `part_of`, then `spec.crops - 1` shifted copies if that is at least
+        `LARGE_FRAME` times as large as the input.
     """
-    is_wide = frame.width >= LARGE_FRAME * spec.width
-    is_high = frame.height >= LARGE_FRAME * spec.height
-    if spec.crops == 1 or not (is_wide and is_high):
-        return (frame,)
     # an additive recurrence, which spreads the positions evenly; the first is the centre
     positions = (0.5 + np.outer(np.arange(spec.crops), (0.75487767, 0.56984029))) % 1
-    shifts = (2 * positions - 1) * MAX_SHIFT * (frame.width, frame.height)
+    if spec.crop_pct < 1:
+        return tuple(part_of(frame, spec, across, down) for across, down in positions.tolist())
+    shown = part_of(frame, spec)
+    is_wide = shown.width >= LARGE_FRAME * spec.width
+    is_high = shown.height >= LARGE_FRAME * spec.height
+    if spec.crops == 1 or not (is_wide and is_high):
+        return (shown,)
+    shifts = (2 * positions - 1) * MAX_SHIFT * (shown.width, shown.height)
     return tuple(
-        Box(frame.left + x, frame.top + y, frame.right + x, frame.bottom + y)
+        Box(shown.left + x, shown.top + y, shown.right + x, shown.bottom + y)
         for x, y in shifts.tolist()
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from facegauge.arrays import Pixels
+from facegauge.faces.framing import part_of
 from facegauge.faces.sampling import Crop, face_crops
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.faces.turning import set_upright, turned_box, turned_face, turned_marks
@@ -113,3 +114,11 @@ class Prepared:
     def count(self) -> int:
         """The number of crops, of all faces together."""
         return sum(map(len, self.crops))
+
+    def shown(self, face: int) -> Box:
+        """What the first crop of a face shows, in the picture's pixels; see `framing.part_of`."""
+        frame, turn, size = self.frames[face], self.turns[face], (self.width, self.height)
+        if self.spec is None or self.spec.crop_mode == "squash":
+            return frame
+        around = size[::-1] if turn % 2 else size
+        return turned_box(part_of(turned_box(frame, turn, size), self.spec), -turn, around)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from facegauge.arrays import FloatArray, Pixels
-from facegauge.faces.framing import crop_frames
+from facegauge.faces.framing import crop_frames, part_of
 from facegauge.faces.guide import guide_vector, is_whole
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.results import Box, Point
@@ -43,6 +43,11 @@ def sample(pixels: Pixels, frame: Box, spec: PreprocessSpec) -> Pixels:
         made = _weighted_sum(across.__getitem__, columns, column_weights)
         out[..., block] = np.clip(np.rint(made, out=made), 0, 255, out=made)
     return out.transpose(2, 0, 1)
+
+
+def sample_frame(pixels: Pixels, frame: Box, spec: PreprocessSpec) -> Pixels:
+    """What the network's input shows of a frame, see `framing.part_of`; otherwise as `sample`."""
+    return sample(pixels, part_of(frame, spec), spec)
 
 
 def to_tensor(sampled: Pixels, spec: PreprocessSpec) -> FloatArray:

@@ -17,9 +17,13 @@ RANGES: dict[str, tuple[Any, float, float]] = {
     "center_y": (int | float, 0, 1),
     "framed_tolerance": (int | float, 0, 1),
     "crops": (int, 1, 100),
+    "aspect": (int | float, 0, 10),
+    "crop_pct": (int | float, 0.1, 1),
 }
 INTERPOLATIONS = ("bicubic", "bilinear")
-LATER = ("interpolation",)  # fields that facegauge 0.2 does not have
+CROP_MODES = ("squash", "crop")
+# fields that facegauge 0.2 does not have
+LATER = ("interpolation", "aspect", "crop_mode", "crop_pct")
 MAX_NORM, MIN_STD = 1000.0, 1e-6
 
 
@@ -45,8 +49,14 @@ class PreprocessSpec:
         antialias: True: shrink with a filter as wide as the factor; False: sample points.
         mean: per RGB channel, of pixels in 0..1.
         std: per RGB channel, of pixels in 0..1; positive.
-        crops: number of crops that a large face's score is averaged over, 1..100; see
-            `crop_frames`.
+        crops: number of crops that a score is averaged over, 1..100: of large faces, or of all
+            with a `crop_pct` below 1; see `crop_frames`.
+        aspect: width over height of the frame around a face, 0..10; 0: that of the input.
+        crop_mode: how a frame becomes the input, with the names of timm. "squash": it is stretched
+            to the input, so that shapes change if its aspect ratio is another. "crop": it is
+            resized until it covers the input, which is then cut out of it; shapes stay.
+        crop_pct: with "crop", the input's size over that of the resized frame, 0.1..1: at 384 / 512
+            an input of 384 x 384 is cut out of a square frame at 512 x 512.
 
     Raises:
         UsageError: a value is of another type or out of its range.
@@ -64,6 +74,9 @@ class PreprocessSpec:
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     crops: int = 1
+    aspect: float = 0.0
+    crop_mode: str = "squash"
+    crop_pct: float = 1.0
 
     def __post_init__(self) -> None:
         for name, (kind, low, high) in RANGES.items():
@@ -73,10 +86,14 @@ class PreprocessSpec:
                 raise UsageError(
                     f"expected {name} to be {number} from {low} to {high}, got {_shown(value)}"
                 )
-        if self.interpolation not in INTERPOLATIONS:
+        for name, names in (("interpolation", INTERPOLATIONS), ("crop_mode", CROP_MODES)):
+            if getattr(self, name) not in names:
+                raise UsageError(
+                    f"expected {name} to be {' or '.join(names)}, got {_shown(getattr(self, name))}"
+                )
+        if self.crop_pct < 1 and self.crop_mode != "crop":
             raise UsageError(
-                f"expected interpolation to be {' or '.join(INTERPOLATIONS)}, got "
-                f"{_shown(self.interpolation)}"
+                f"a crop_pct of {self.crop_pct:g} needs the crop_mode crop, got {self.crop_mode}"
             )
         if not isinstance(self.antialias, bool):
             raise UsageError(f"expected antialias to be true or false, got {self.antialias!r:.40}")

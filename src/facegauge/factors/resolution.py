@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 
 from facegauge.arrays import Pixels
+from facegauge.faces.framing import part_of
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.results import Box, Face
 from facegauge.schema import Column, Value
@@ -28,13 +29,13 @@ class Resolution:
         Column(
             "upscale",
             "float",
-            "Width of the network's input over the width of the face's frame: above 1 the network "
-            "sees an enlarged face, below 1 a reduced one.",
+            "Width of the network's input over the width of what it shows of the face's frame: "
+            "above 1 the network sees an enlarged face, below 1 a reduced one.",
         ),
     )
 
     def __init__(self, spec: PreprocessSpec) -> None:
-        self._input_width = spec.width
+        self._spec = spec
 
     def measure(self, pixels: Pixels, face: Face | None, frame: Box) -> Mapping[str, Value]:
         """The sizes; those of the face are None when the picture is scored whole."""
@@ -43,5 +44,5 @@ class Resolution:
             "face_width": face.box.width if face else None,
             "face_height": face.box.height if face else None,
             "eye_distance": math.dist(*eyes) if eyes else None,
-            "upscale": self._input_width / frame.width,
+            "upscale": self._spec.width / part_of(frame, self._spec).width,
         }

@@ -133,7 +133,8 @@ class Learner:
     def _update(self) -> None:
         for optimiser in self.optimisers:
             self.scaler.unscale_(optimiser)
-        torch.nn.utils.clip_grad_norm_(self.weights, self.config.clip)
+        if self.config.clip:
+            torch.nn.utils.clip_grad_norm_(self.weights, self.config.clip)
         for optimiser in self.optimisers:
             self.scaler.step(optimiser)
             optimiser.zero_grad(set_to_none=True)

@@ -6,7 +6,6 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
-from facegauge.faces.spec import PreprocessSpec
 from facegauge.training.config import setting, table
 from facegauge.training.config_errors import Expected, either
 from facegauge.training.init_from import InitFrom
@@ -21,7 +20,6 @@ Severity = Annotated[float, Field(ge=0, le=5)]
 Loss = Literal["mse_corr", "robust_corr", "mse_plcc", "charbonnier"]
 Depths = Literal["last", "all", "strides"]
 Head = Literal["linear", "factorised"]
-SPEC = PreprocessSpec()
 
 
 def _known_backbone(name: str) -> str:
@@ -33,52 +31,6 @@ def _known_backbone(name: str) -> str:
 
 
 Backbone = Annotated[str, AfterValidator(_known_backbone), Expected("the name of a backbone")]
-
-
-@table
-class InputConfig:
-    """What a network sees of a face: size, framing and normalisation; see `PreprocessSpec`."""
-
-    width: Positive = setting("Width of the network's input, in pixels")
-    height: Positive = setting("Height of the network's input, in pixels")
-    face_width: AboveZero = setting(
-        "Width of the face box, as a share of the frame's", default=SPEC.face_width
-    )
-    face_height: AboveZero = setting(
-        "Height of the face box, as a share of the frame's", default=SPEC.face_height
-    )
-    center_x: Share = setting(
-        "Where the face box's centre lies across the frame", default=SPEC.center_x
-    )
-    center_y: Share = setting(
-        "Where the face box's centre lies down the frame", default=SPEC.center_y
-    )
-    framed_tolerance: Weight = setting(
-        "A picture counts as framed already if its border lies this close to the face's frame, as "
-        "a share of the frame's size",
-        default=SPEC.framed_tolerance,
-    )
-    interpolation: Literal["bicubic", "bilinear"] = setting(
-        "How pixels are interpolated", default="bicubic"
-    )
-    antialias: bool = setting(
-        "Shrink with a filter that grows with the factor, instead of sampling points",
-        default=SPEC.antialias,
-    )
-    mean: tuple[float, float, float] = setting(
-        "Mean per RGB channel, subtracted from pixels in 0..1", default=SPEC.mean
-    )
-    std: tuple[AboveZero, AboveZero, AboveZero] = setting(
-        "Standard deviation per RGB channel, by which pixels are divided",
-        default=SPEC.std,
-    )
-    crops: Positive = setting(
-        "Crops of a large face over which its score is averaged", default=SPEC.crops
-    )
-
-    @property
-    def spec(self) -> PreprocessSpec:
-        return PreprocessSpec(**vars(self))
 
 
 @table
@@ -95,6 +47,7 @@ class ViewsConfig:
 
     shift: Share = setting("Largest shift of the frame, as a share of its size", default=0.05)
     zoom: Share = setting("Largest change of the frame's size, as a share of it", default=0.06)
+    mirror_prob: Share = setting("Probability that a view is mirrored", default=0.5)
     integer_shift_prob: Share = setting(
         "Probability that a view is moved by whole pixels only, so that a picture of the input's "
         "size is not resampled and keeps its hard pixel steps",
@@ -195,7 +148,9 @@ class FitConfig:
     sync_batch_norm: bool = setting(
         "In several processes on GPUs, batch norms see the batches of all of them", default=False
     )
-    clip: AboveZero = setting("Largest norm of the gradients; longer ones are scaled", default=5.0)
+    clip: Weight = setting(
+        "Largest norm of the gradients; longer ones are scaled; 0: none is", default=5.0
+    )
     seed: Count = setting("Seed of batches, dropout and random weights", default=0)
     validate_every: Positive = setting(
         "Steps between validations; the last step always validates", default=500

@@ -12,6 +12,7 @@ import logging
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -40,7 +41,7 @@ from facegauge.training.config import to_dict
 from facegauge.training.devices import computes_bfloat16, this_process
 from facegauge.training.inputs.views import Batch, ViewBatches, ViewMaker, loader, walk
 from facegauge.training.objectives import all_views
-from facegauge.training.settings import TeacherCacheConfig
+from facegauge.training.settings import TeacherCacheConfig, ViewsConfig
 
 CACHING = "filling the teacher cache"
 SAVE_EVERY = 25  # batches of every process
@@ -77,13 +78,15 @@ def make_teacher_cache(
     teacher_spec = teacher_spec or maker.spec
     described = {
         "plan": to_dict(config.plan),
-        "views": to_dict(maker.config),
+        "views": _without_default(to_dict(maker.config), ViewsConfig, "mirror_prob"),
         "batches": config.batches,
         "seed": config.seed,
         "taps": list(taps),
         "size": [maker.spec.width, maker.spec.height],
         "teacher_size": [teacher_spec.width, teacher_spec.height],
     }
+    if maker.spec.crop_mode != "squash":
+        described["crop"] = [maker.spec.crop_mode, maker.spec.crop_pct]
     batches, done = config.batches, batches_done(folder, described)
     layout = _layout(config, maker.spec, teacher_spec, teacher=teachers[0], taps=taps)
     main, world = process.is_main_process, process.num_processes
@@ -155,12 +158,25 @@ class CacheBatches(Dataset[Batch]):
 
     As `views.ViewBatches`, with `teacher_score` (B,) and `maps.<tap>` (B, C, h, w) for all B views
     in the order labelled, distilled, ordered. Every row is drawn once before any is drawn again.
+
+    Args:
+        cache: the views, with what was taught.
+        mirror_prob: probability that a view is mirrored.
+        steps, seed, rank, world: as for `ViewBatches`.
     """
 
     def __init__(
-        self, cache: TeacherCache, *, steps: int, seed: int, rank: int = 0, world: int = 1
+        self,
+        cache: TeacherCache,
+        mirror_prob: float = 0.5,
+        *,
+        steps: int,
+        seed: int,
+        rank: int = 0,
+        world: int = 1,
     ) -> None:
-        self.cache, self.steps, self.seed, self.rank, self.world = cache, steps, seed, rank, world
+        self.cache, self.mirror_prob, self.steps = cache, mirror_prob, steps
+        self.seed, self.rank, self.world = seed, rank, world
 
     def __len__(self) -> int:
         return self.steps
@@ -175,7 +191,7 @@ class CacheBatches(Dataset[Batch]):
         rows = np.concatenate([labelled, distilled, copies])
 
         rng = np.random.default_rng([self.seed, step, self.rank])
-        mirror = rng.random(len(rows)) < 0.5
+        mirror = rng.random(len(rows)) < self.mirror_prob
         mirror[start:] = np.repeat(mirror[start :: max(plan.copies, 1)], plan.copies)
         views = _taken(arrays["views"], rows, mirror, axis=2)
         batch = {
@@ -210,6 +226,12 @@ def _taken(
     taken = read_rows(array, rows)
     taken[mirror] = np.flip(taken[mirror], axis)
     return torch.from_numpy(taken)
+
+
+def _without_default(values: dict[str, Any], cls: type[Any], name: str) -> dict[str, Any]:
+    """Without a setting that is at its default: it came later than caches that are there."""
+    default = cls.__pydantic_fields__[name].default
+    return {key: value for key, value in values.items() if (key, value) != (name, default)}
 
 
 def _layout(

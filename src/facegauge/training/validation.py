@@ -11,12 +11,12 @@ from torch import nn
 from facegauge.data.manifests import Manifest
 from facegauge.evaluation.metrics import challenge, plcc, srcc
 from facegauge.faces.detection import Detector
-from facegauge.faces.landmarks import landmark_vector
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.nn.predictor import predict_views, uses_size
 from facegauge.progress import track
 from facegauge.training.fit import Validate
 from facegauge.training.fit_state import Figures
+from facegauge.training.inputs.pictures import landmarks as landmarks_of
 from facegauge.training.inputs.pictures import load_framed, sampled, sizes
 from facegauge.training.inputs.views import Framed
 
@@ -44,7 +44,7 @@ def make_validation(
     """
     pictures = load_framed(data, spec, faces, points=landmarks, detector=detector)
     views, labels = sampled(pictures, spec), np.array([p.score for p in pictures])
-    points = np.stack([landmark_vector(p.points, p.frame) for p in pictures]) if landmarks else None
+    points = landmarks_of(pictures, spec) if landmarks else None
 
     def validate(network: nn.Module) -> Figures:
         scores = predict_views(

@@ -16,10 +16,12 @@ from facegauge.data.manifests import Manifest
 from facegauge.errors import UsageError
 from facegauge.faces.detection import Detector
 from facegauge.faces.extraction import FaceExtractor
+from facegauge.faces.framing import part_of
 from facegauge.faces.guide import is_whole, octaves
+from facegauge.faces.landmarks import landmark_vector
 from facegauge.faces.located import Located
 from facegauge.faces.policy import ExtractionPolicy
-from facegauge.faces.sampling import sample
+from facegauge.faces.sampling import sample_frame
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.progress import track
 from facegauge.results import Box, Status
@@ -82,13 +84,19 @@ def load_framed(
 
 def sampled(framed: Sequence[Framed], spec: PreprocessSpec) -> Pixels:
     """The network's view of every picture, without jitter: (N, H, W, 3) uint8."""
-    return np.stack([sample(picture.pixels, picture.frame, spec) for picture in framed])
+    return np.stack([sample_frame(picture.pixels, picture.frame, spec) for picture in framed])
+
+
+def landmarks(framed: Sequence[Framed], spec: PreprocessSpec) -> FloatArray:
+    """Where each face's points lie in that view: (N, 10), see `landmark_vector`."""
+    return np.stack([landmark_vector(one.points, part_of(one.frame, spec)) for one in framed])
 
 
 def sizes(framed: Sequence[Framed], spec: PreprocessSpec) -> FloatArray:
     """What networks are told of each face's size: (N, 1) octaves, see `faces.guide`."""
     known = [
-        np.nan if is_whole(one.frame, one.pixels) else octaves(one.frame, spec) for one in framed
+        np.nan if is_whole(one.frame, one.pixels) else octaves(part_of(one.frame, spec), spec)
+        for one in framed
     ]
     return np.array(known, np.float32)[:, None]
 

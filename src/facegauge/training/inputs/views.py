@@ -65,6 +65,16 @@ def jittered(frame: Box, config: ViewsConfig, rng: np.random.Generator) -> Box:
     )
 
 
+def placed(frame: Box, spec: PreprocessSpec, config: ViewsConfig, rng: np.random.Generator) -> Box:
+    """What a view shows: the jittered frame, or a part of it at a random place; see `part_of`."""
+    moved = jittered(frame, config, rng)
+    only = framing.part_of(moved, spec, 0, 0)
+    if only == framing.part_of(moved, spec, 1, 1):  # nothing is drawn where there is no room
+        return only
+    across, down = rng.random(2).tolist()
+    return framing.part_of(moved, spec, across, down)
+
+
 def view(pixels: Pixels, frame: Box, *, mirror: bool, spec: PreprocessSpec) -> Pixels:
     """Sample a frame of (degraded) pixels at the network's input size."""
     sampled = sample(pixels, frame, spec)
@@ -116,8 +126,7 @@ class ViewMaker:
         self, picture: Framed, rng: np.random.Generator
     ) -> tuple[Pixels, FloatArray]:
         """A plain view, and where the face's points lie in it; see `landmark_vector`."""
-        frame = jittered(picture.frame, self.config, rng)
-        mirror = bool(rng.random() < 0.5)
+        frame, mirror = self._placed(picture, rng)
         pixels = view(picture.pixels, frame, mirror=mirror, spec=self.spec)
         return pixels, _landmarks(picture, frame, mirror)
 
@@ -128,8 +137,8 @@ class ViewMaker:
             for _ in range(1 + (rng.random() < self.config.second_degradation_prob)):
                 kind = str(rng.choice(DISTILLED_KINDS))
                 pixels = degrade(pixels, kind, rng.uniform(0.3, 5), rng)
-        frame = jittered(picture.frame, self.config, rng)
-        return view(pixels, frame, mirror=bool(rng.random() < 0.5), spec=self.spec)
+        frame, mirror = self._placed(picture, rng)
+        return view(pixels, frame, mirror=mirror, spec=self.spec)
 
     def ordered(
         self, picture: Framed, copies: int, rng: np.random.Generator
@@ -146,14 +155,18 @@ class ViewMaker:
         """
         kind = str(rng.choice(ORDERED_KINDS))
         rest = np.sort(rng.uniform(*self.config.severity_range, copies - 1))
-        frame = jittered(picture.frame, self.config, rng)
-        mirror = bool(rng.random() < 0.5)
+        frame, mirror = self._placed(picture, rng)
         severities = [0.0, *map(float, rest)]
         views = [
             view(degrade(picture.pixels, kind, severity, rng), frame, mirror=mirror, spec=self.spec)
             for severity in severities
         ]
         return views, severities, _landmarks(picture, frame, mirror)
+
+    def _placed(self, picture: Framed, rng: np.random.Generator) -> tuple[Box, bool]:
+        """What a view shows, and whether it is mirrored."""
+        frame = placed(picture.frame, self.spec, self.config, rng)
+        return frame, bool(rng.random() < self.config.mirror_prob)
 
 
 def _landmarks(picture: Framed, frame: Box, mirror: bool) -> FloatArray:

@@ -19,7 +19,7 @@ from facegauge.data.manifests import Manifest, load_manifest
 from facegauge.errors import UsageError
 from facegauge.evaluation.metrics import challenge
 from facegauge.faces import extraction
-from facegauge.faces.sampling import sample, to_tensor
+from facegauge.faces.sampling import sample, sample_frame, to_tensor
 from facegauge.images.loading import open_picture
 from facegauge.labelling.label import fit_mapping
 from facegauge.labelling.label_table import load_labels
@@ -140,7 +140,8 @@ def test_figures_after_a_stage_are_those_of_its_network_on_what_is_held_out(toy:
     run, held = load_run(toy.out / "two"), toy.data.where(split="val")
     whole = Box(0, 0, 48, 60)
     images = [
-        to_tensor(sample(open_picture(path), whole, run.spec), run.spec) for path in held.paths
+        to_tensor(sample_frame(open_picture(path), whole, run.spec), run.spec)
+        for path in held.paths
     ]
     with torch.no_grad():
         scores = run.network(torch.from_numpy(np.stack(images))).numpy()

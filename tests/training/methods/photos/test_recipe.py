@@ -37,7 +37,7 @@ from facegauge.training.methods.photos.config import PhotosConfig
 from facegauge.training.methods.photos.recipe import told_size
 from mspt_toys import TEACHER, listed, one_face
 
-SPEC = PreprocessSpec(width=32, height=40, interpolation="bilinear")
+SPEC = PreprocessSpec(width=32, height=40, interpolation="bilinear", crop_mode="crop")
 SMALL = [
     "workers=0",
     "backbone=mobilenet_v3_small",

@@ -8,13 +8,13 @@ from pydantic import AfterValidator, Field
 
 from facegauge.training.config import setting, table
 from facegauge.training.config_errors import Expected, either
+from facegauge.training.geometry import InputConfig
 from facegauge.training.init_from import InitFrom
 from facegauge.training.settings import (
     AboveZero,
     BatchPlan,
     Count,
     FitConfig,
-    InputConfig,
     MethodConfig,
     Positive,
     ScoreLossConfig,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from facegauge.training.config import setting, table
+from facegauge.training.geometry import InputConfig
 from facegauge.training.init_from import Earlier
 from facegauge.training.settings import (
     BackboneConfig,
@@ -12,7 +13,6 @@ from facegauge.training.settings import (
     DistillationConfig,
     FitConfig,
     HeadConfig,
-    InputConfig,
     LossConfig,
     MethodConfig,
     NetworkConfig,

@@ -209,7 +209,7 @@ def train_student(
         batches = partial(ViewBatches, context.maker, numbers.plan)
     else:
         objective = Distilled(spec, cache.channels, student, numbers, numbers.pairs)
-        batches = partial(CacheBatches, cache)
+        batches = partial(CacheBatches, cache, context.maker.config.mirror_prob)
     context.fit("", student, objective, batches, numbers.fit, system=SYSTEM)
     return student.eval()
 

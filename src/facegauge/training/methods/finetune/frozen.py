@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 
 from facegauge.arrays import FloatArray, Pixels, Scores
-from facegauge.faces.sampling import sample
+from facegauge.faces.sampling import sample_frame
 from facegauge.nn.curved import Curved
 from facegauge.nn.heads import LinearHead
 from facegauge.nn.normalise import Normalise
@@ -73,8 +73,9 @@ def frozen_features(
 def _views(maker: ViewMaker, pictures: Sequence[Framed], count: int) -> Iterator[Pixels]:
     rng = np.random.default_rng(SEED)
     for picture in pictures:
-        plain = sample(picture.pixels, picture.frame, maker.spec)
-        fixed = [plain, np.ascontiguousarray(plain[:, ::-1])][:count]
+        plain = sample_frame(picture.pixels, picture.frame, maker.spec)
+        mirrored = [np.ascontiguousarray(plain[:, ::-1])] if maker.config.mirror_prob else []
+        fixed = [plain, *mirrored][:count]
         yield from fixed
         for _ in range(count - len(fixed)):
             yield maker.plain(picture, rng)

@@ -30,7 +30,6 @@ from facegauge.arrays import FloatArray, Scores
 from facegauge.data.manifests import Manifest
 from facegauge.evaluation.logistic import fit_logistic
 from facegauge.evaluation.metrics import srcc
-from facegauge.faces.landmarks import landmark_vector
 from facegauge.nn.checkpoints import Run, find_run
 from facegauge.nn.curved import Curved
 from facegauge.nn.heads import LinearHead
@@ -39,7 +38,7 @@ from facegauge.training.context import TrainingContext, begin_run
 from facegauge.training.devices import this_process
 from facegauge.training.fit_state import Figures
 from facegauge.training.init_from import check_sources
-from facegauge.training.inputs.pictures import sampled
+from facegauge.training.inputs.pictures import landmarks, sampled
 from facegauge.training.inputs.views import Framed, ViewBatches
 from facegauge.training.methods.finetune import labels as lists
 from facegauge.training.methods.finetune.config import FinetuneConfig, FrozenConfig
@@ -226,5 +225,5 @@ def raw_scores(context: TrainingContext, network: nn.Module, pictures: list[Fram
     views = sampled(pictures, context.maker.spec)
     points: FloatArray | None = None
     if uses_landmarks(network):
-        points = np.stack([landmark_vector(one.points, one.frame) for one in pictures])
+        points = landmarks(pictures, context.maker.spec)
     return predict_views(network, context.maker.spec, views, points)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from facegauge.training.config import setting, table
+from facegauge.training.geometry import InputConfig
 from facegauge.training.settings import (
     Backbone,
     BatchPlan,
@@ -12,7 +13,6 @@ from facegauge.training.settings import (
     FitConfig,
     HeadConfig,
     InitConfig,
-    InputConfig,
     MethodConfig,
     NetworkConfig,
     Pairs,

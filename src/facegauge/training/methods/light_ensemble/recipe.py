@@ -136,6 +136,6 @@ def train_member(
         batches = partial(ViewBatches, context.maker, config.plan)
     else:
         objective = Distilled(context.maker.spec, cache.channels, student, config, member.pairs)
-        batches = partial(CacheBatches, cache)
+        batches = partial(CacheBatches, cache, context.maker.config.mirror_prob)
     context.fit(name, student, objective, batches, member.fit, system="ensemble member")
     return student.eval()

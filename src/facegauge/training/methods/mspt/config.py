@@ -7,10 +7,10 @@ from typing import ClassVar
 from facegauge.data.degradations import DEGRADATIONS
 from facegauge.training.config import setting, table
 from facegauge.training.config_errors import either
+from facegauge.training.geometry import InputConfig
 from facegauge.training.settings import (
     Count,
     FitConfig,
-    InputConfig,
     MethodConfig,
     NetworkConfig,
     Positive,

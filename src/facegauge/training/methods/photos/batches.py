@@ -10,7 +10,7 @@ import torch
 from torch.utils.data import Dataset
 
 from facegauge.arrays import Pixels
-from facegauge.faces.sampling import sample
+from facegauge.faces.sampling import sample_frame
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.training.inputs.views import Batch, Framed, jittered, walk
 from facegauge.training.methods.photos.config import PhotosConfig
@@ -91,10 +91,10 @@ class PhotoBatches(Dataset[Batch]):
             pool = self.pool
             score, width = float(pool.scores[row]), float(pool.widths[row])
             views.append(View(pool.views[row], score, PHOTOS, False, width))
-        pixels = []
+        pixels, mirror = [], self.config.views.mirror_prob
         for view in views:
             shown = tinted(view.pixels, rng) if rng.random() < changes.tint else view.pixels
-            pixels.append(shown[:, ::-1] if rng.random() < 0.5 else shown)
+            pixels.append(shown[:, ::-1] if rng.random() < mirror else shown)
         return {
             "views": torch.from_numpy(np.stack(pixels)),
             "score": torch.tensor([view.score for view in views]),
@@ -116,7 +116,7 @@ class PhotoBatches(Dataset[Batch]):
                     pixels = compressed(pixels, int(rng.integers(85, 97)))
         elif rng.random() < changes.photo_jpeg and pixels.size < COMPRESSED:
             pixels = compressed(pixels, int(rng.integers(80, 97)))
-        view = sample(pixels, frame, self.spec)
+        view = sample_frame(pixels, frame, self.spec)
         return View(view, one.score or 0.0, PHOTOS, False, one.frame.width)
 
     def _crop(self, one: Framed, rng: np.random.Generator) -> View:
@@ -124,5 +124,5 @@ class PhotoBatches(Dataset[Batch]):
         if rng.random() < self.config.changes.crop_jpeg:
             pixels = compressed(pixels, int(rng.integers(60, 96)))
         frame = jittered(one.frame, self.config.views, rng)
-        view = sample(pixels, frame, self.spec)
+        view = sample_frame(pixels, frame, self.spec)
         return View(view, one.score or 0.0, CROPS, False, float("nan"))

@@ -7,13 +7,13 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from facegauge.training.config import setting, table
+from facegauge.training.geometry import InputConfig
 from facegauge.training.init_from import Earlier
 from facegauge.training.settings import (
     AboveZero,
     Backbone,
     Count,
     FitConfig,
-    InputConfig,
     MethodConfig,
     Positive,
     Share,

@@ -12,7 +12,7 @@ import numpy as np
 from facegauge.arrays import Pixels, Scores
 from facegauge.data.degradations import degrade
 from facegauge.errors import UsageError
-from facegauge.faces.sampling import sample
+from facegauge.faces.sampling import sample_frame
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.progress import track
 from facegauge.training.devices import this_process
@@ -115,7 +115,8 @@ class PoolMaker:
             faces = [self._shrink(one, rng) for one in chosen]
             scores = self.teacher(faces).tolist()
             for one, (pixels, frame), said in zip(chosen, faces, scores, strict=True):
-                view, score = sample(pixels, frame, self.spec), min(said, one.score or 0.0)
+                view = sample_frame(pixels, frame, self.spec)
+                score = min(said, one.score or 0.0)
                 rows.append((view, score, frame.width))
         return rows
 
@@ -147,7 +148,7 @@ class PoolMaker:
             ratios = np.minimum.accumulate(np.clip(scores / max(scores[0], 0.05), 0, 1))[1:]
             for copy, ratio, severity in zip(copies[1:], ratios.tolist(), severities, strict=True):
                 score = max(LEAST_SCORE, (one.score or 0.0) * ratio - STEP * severity)
-                view = sample(copy, frame, self.spec)
+                view = sample_frame(copy, frame, self.spec)
                 rows.append((view, score, np.nan))
         return rows
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from facegauge.arrays import FloatArray, Pixels, Scores
-from facegauge.faces.sampling import sample
+from facegauge.faces.sampling import sample_frame
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.nn.normalise import Normalise
 from facegauge.nn.regressor import Regressor
@@ -98,7 +98,7 @@ def features(network: Regressor, spec: PreprocessSpec, faces: Sequence[Face]) ->
     starts, total = range(0, len(faces), BATCH), len(faces)
     for start in track(starts, "computing features", total=total, unit="faces", each=BATCH):
         some = faces[start : start + BATCH]
-        views = np.stack([sample(pixels, frame, spec) for pixels, frame in some])
+        views = np.stack([sample_frame(pixels, frame, spec) for pixels, frame in some])
         images = normalise(torch.from_numpy(views).to(device))
         images = images.contiguous(memory_format=torch.channels_last)
         with torch.autocast(device.type, torch.bfloat16, enabled=computes_bfloat16(device)):
