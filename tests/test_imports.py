@@ -34,7 +34,7 @@ ROOMS = (
     ("tables",),
     ("scorer",),
     ("default_scorer",),
-    ("selection", "remaining"),
+    ("selection", "remaining", "visual"),
     ("data",),
     ("evaluation",),
     ("labelling",),

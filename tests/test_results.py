@@ -155,3 +155,13 @@ def test_to_dict_has_an_object_of_factors() -> None:
 
 def test_every_column_has_a_sentence() -> None:
     assert all(column.doc.endswith(".") for column in COLUMNS)
+
+
+def test_notebooks_show_a_table_with_names_escaped() -> None:
+    face = FaceScore(0.4321, 0.3, 0.6, 61.4, "good", notes=("tiny", "grey"))
+    shown = ImageScore("<b>.jpg", Status.OK, (face, face), "odd & old")._repr_html_()
+    assert "&lt;b&gt;.jpg: odd &amp; old" in shown and "<b>" not in shown
+    assert shown.count("<td>0.432</td><td>0.30 to 0.60</td><td>61</td><td>good</td>") == 2
+    assert "<td>tiny grey</td>" in shown and "://" not in shown and "<script" not in shown
+    empty = ImageScore("a&b.jpg", Status.NO_FACE)._repr_html_()
+    assert empty == "<p>a&amp;b.jpg: no face</p>"

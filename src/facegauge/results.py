@@ -202,6 +202,24 @@ class ImageScore:
         known = [{**face.factors, **row} for face, row in zip(self.faces, rows, strict=True)]
         return [{name: row.get(name) for name in names} for row in known]
 
+    def _repr_html_(self) -> str:
+        """A table of the faces, which notebooks show; names are escaped, nothing is fetched."""
+        from html import escape
+
+        about = escape(f"{self.path}: {self.message or self.status.value.replace('_', ' ')}")
+        if not self.faces:
+            return f"<p>{about}</p>"
+        titles = ("face", "score", "interval", "percentile", "band", "notes")
+        head = "".join(f'<th scope="col">{title}</th>' for title in titles)
+        body = "".join(
+            f'<tr><th scope="row">{number}</th><td>{face.score:.3f}</td>'
+            f"<td>{face.low:.2f} to {face.high:.2f}</td><td>{face.percentile:.0f}</td>"
+            f"<td>{escape(face.band)}</td><td>{escape(' '.join(face.notes))}</td></tr>"
+            for number, face in enumerate(self.faces)
+        )
+        caption = f'<caption style="caption-side: top; text-align: left">{about}</caption>'
+        return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
     def _row(self, number: int, scored: FaceScore) -> dict[str, Any]:
         box = scored.face.box if scored.face else None
         return {

@@ -119,6 +119,7 @@ def best(
     pictures = Pictures(given, exclude or ())
     _check_table(output, overwrite, excel)
     place = Place(copy_to, given) if copy_to else None
+    pictures.leave_out(place)
     engine = open_scorer(
         scorer,
         faces=faces,
@@ -137,7 +138,6 @@ def best(
         results,
         top,
         per_folder=per_folder,
-        exclude=copy_to or (),
         by=by,
         min_score=min_score,
         keep_copies=keep_copies,

@@ -162,6 +162,20 @@ def score(
         bool, typer.Option("--overwrite", help="Replace the table if it exists")
     ] = False,
     excel: Excel = False,
+    annotate: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Folder for copies of the pictures with each face's box, number and score",
+            show_default=False,
+        ),
+    ] = None,
+    crops: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Folder for the faces, cut out as PNG files", show_default=False
+        ),
+    ] = None,
     batch_size: BatchSize = 2,
     threads: Threads = None,
     max_pixels: MaxPixels = None,
@@ -174,9 +188,14 @@ def score(
         raise UsageError("--resume and --overwrite go with a table: -o FILE")
     if resume and (overwrite or sort):
         raise UsageError("--resume goes neither with --overwrite nor with --sort")
+    from facegauge.placing import Place
     from facegauge.remaining import score_remaining
+    from facegauge.visual.saving import saving
 
-    pictures = Pictures(read_paths(paths), exclude or ())
+    given = read_paths(paths)
+    pictures = Pictures(given, exclude or ())
+    drawn, cut = (Place(folder, given) if folder else None for folder in (annotate, crops))
+    pictures.leave_out(drawn, cut)
     engine = open_scorer(
         scorer,
         faces=faces,
@@ -200,7 +219,10 @@ def score(
                 scored = engine.score_iter(remaining(pictures.paths()))
             else:
                 scored = score_remaining(engine, sink, pictures.paths())
-            results = with_progress(scored, remaining(pictures.again()))
+            shown = saving(
+                scored, engine.spec, annotated=drawn, crops=cut, max_pixels=engine.max_pixels
+            )
+            results = with_progress(shown, remaining(pictures.again()))
             for result in _sorted(results, sort):
                 sink.write(result)
                 tally.add(result)

@@ -15,6 +15,8 @@ from facegauge.errors import UsageError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from facegauge.placing import Place
+
 LEAST_WIDTH = 24  # columns of a terminal into which the last column of a table may be broken
 
 
@@ -122,6 +124,7 @@ class Pictures:
         from facegauge.images.suffixes import in_words
 
         self.left_out: Counter[str] = Counter()
+        self._places: tuple[Place, ...] = ()
         self._find = partial(find_pictures, paths, exclude=exclude)
         left_out: Counter[str] = Counter()
         if next(self._find(left_out), None) is None:
@@ -129,14 +132,28 @@ class Pictures:
             found = f"no pictures found in {shown or 'an empty list of paths'}"
             raise UsageError("; ".join(part for part in (found, in_words(left_out)) if part))
 
+    def leave_out(self, *places: Place | None) -> None:
+        """Leave out what is in the folders that this command writes into.
+
+        Raises:
+            UsageError: nothing else is there.
+        """
+        self._places = tuple(place for place in places if place)
+        if next(self.again(), None) is None:
+            folders = " and ".join(str(place.folder) for place in self._places)
+            raise UsageError(f"all pictures are in {folders}; choose another folder to write to")
+
     def paths(self) -> Iterator[str]:
         """The pictures; `left_out` counts the other files as they are passed."""
         self.left_out.clear()
-        return self._find(self.left_out)
+        return self._outside(self._find(self.left_out))
 
     def again(self) -> Iterator[str]:
         """The pictures once more, only to count them."""
-        return self._find()
+        return self._outside(self._find())
+
+    def _outside(self, paths: Iterator[str]) -> Iterator[str]:
+        return (path for path in paths if not any(one.holds(path) for one in self._places))
 
     def say_left_out(self) -> None:
         """Print which files were left out, if any."""

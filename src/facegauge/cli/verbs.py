@@ -11,6 +11,7 @@ import typer
 VERBS = {
     "score": "Score the faces in pictures, 0 (worst) to 1 (best).",
     "best": "Find the pictures with the best faces, best first.",
+    "sheet": "Draw the worst and the best faces of a score table on one sheet.",
     "serve": "Score pictures over HTTP: a service for other programs.",
     "models": "List the shipped scorers: size, cost, agreement with labels (95 % intervals), "
     "licence.",

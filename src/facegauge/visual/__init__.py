@@ -1,0 +1,1 @@
+"""What is seen of scores: boxes drawn on pictures, faces cut out, thumbnails, contact sheets."""
