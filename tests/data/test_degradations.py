@@ -39,6 +39,15 @@ def test_distance_grows_with_severity(kind: str, picture: np.ndarray) -> None:
     assert all(a < b for a, b in pairwise(distances)), distances
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_motion_blur_grows_with_every_small_step(seed: int, picture: np.ndarray) -> None:
+    distances = []
+    for severity in np.arange(0, 5.01, 0.25):
+        out = degrade(picture, "motion_blur", float(severity), np.random.default_rng(seed))
+        distances.append(float(np.abs(out.astype(float) - picture).mean()))
+    assert all(a < b for a, b in pairwise(distances)), distances
+
+
 @pytest.mark.parametrize("kind", DEGRADATIONS)
 def test_same_seed_same_picture(kind: str, picture: np.ndarray) -> None:
     one, two = (degrade(picture, kind, 2.5, np.random.default_rng(7)) for _ in range(2))

@@ -12,15 +12,16 @@ from PIL import Image, ImageDraw
 pytest.importorskip("torch")
 
 from facegauge.arrays import Pixels
+from facegauge.data.framing import Framing
 from facegauge.errors import UsageError
 from facegauge.faces.extraction import FaceExtractor
-from facegauge.faces.framing import crop_frames
+from facegauge.faces.framing import crop_frames, frame_around
 from facegauge.faces.policy import ExtractionPolicy
 from facegauge.faces.sampling import face_crops
 from facegauge.faces.spec import PreprocessSpec
-from facegauge.results import Box
+from facegauge.results import Box, Face
 from facegauge.training.config import load_preset, walk
-from facegauge.training.geometry import InputConfig
+from facegauge.training.geometry import InputConfig, with_framing
 from facegauge.training.inputs.pictures import sampled
 from facegauge.training.inputs.views import Framed, ViewMaker
 from facegauge.training.settings import ViewsConfig
@@ -147,3 +148,15 @@ def test_settings_that_do_not_go_together_are_one_line() -> None:
         InputConfig(width=384, height=384, crop_pct=0.75)
     with pytest.raises(UsageError, match="needs the crop_mode crop, got squash"):
         PreprocessSpec(crop_pct=0.75)
+
+
+@pytest.mark.parametrize("method", ["light_ensemble", "efficient_fiqa", "mspt", "dsl_fiqa"])
+def test_a_measured_framing_reaches_every_input(method: str) -> None:
+    framing = Framing(1.0, 0.4, 0.5, 0.49, 0.52, 0.2)
+    for preset in ("cpu", "paper"):
+        config = with_framing(load_preset(method, preset), framing)
+        for each in inputs(config):
+            spec = each.spec
+            assert (spec.aspect, spec.face_width, spec.framed_tolerance) == (1.0, 0.4, 0.2)
+        frame = frame_around(Face(Box(0, 0, 40, 50), 0.9), spec)
+        assert (frame.width, frame.height) == pytest.approx((100, 100))

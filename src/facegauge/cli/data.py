@@ -1,4 +1,4 @@
-"""`facegauge data`: check public data sets, write manifests of them, join and split manifests."""
+"""`facegauge data`: check public data sets, write manifests of them, and work on lists."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from facegauge.cli.framing import framing
 from facegauge.cli.progress import with_progress
 from facegauge.cli.score import SOME_FAILED, Excel
 from facegauge.cli.terminal import print_table, printable, say
@@ -26,7 +27,7 @@ MAX_LINES = 10
 
 data = typer.Typer(
     no_args_is_help=True,
-    help="Check public data sets, write manifests of them, join and split manifests.",
+    help="Check public data sets, write manifests of them, and work on lists.",
     **PLAIN,
 )
 
@@ -64,7 +65,7 @@ LabelRange = Annotated[
 
 @data.callback()
 def datasets() -> None:
-    """Check public data sets of rated faces, write manifests of them, join and split manifests."""
+    """Check public data sets of rated faces, write manifests of them, and work on lists."""
 
 
 def check(
@@ -220,6 +221,7 @@ data.command("manifest", epilog=EPILOG)(manifest)
 data.command("join")(join)
 data.command("split")(split)
 data.command("balance")(balance)
+data.command("framing")(framing)
 
 
 def _options(splits: str | None, attribute: str, val: float, scale: str | None) -> DatasetOptions:

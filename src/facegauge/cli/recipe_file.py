@@ -48,6 +48,7 @@ from facegauge.cli.train_options import (
     Data,
     DryRun,
     Exclude,
+    FramingFile,
     Output,
     Pairs,
     Preset,
@@ -102,6 +103,7 @@ def recipe_command(file: Path) -> Any:
         "preset": (Preset, None),
         "config": (ConfigFile, None),
         "set_": (Pairs, None),
+        "framing": (FramingFile, None),
         "resume": (Resume, False),
         "allow_leakage": (AllowLeakage, False),
         "dry_run": (DryRun, False),
@@ -210,6 +212,7 @@ def train_by(
         preset=given["preset"],
         file=given["config"],
         pairs=given["set_"],
+        framing=given["framing"],
         resumed=out if resume else None,
         presets=presets if presets.is_file() else None,
     )

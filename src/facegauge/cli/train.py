@@ -16,6 +16,7 @@ from facegauge.cli.train_options import (
     Data,
     DryRun,
     Exclude,
+    FramingFile,
     Output,
     Pairs,
     Preset,
@@ -62,6 +63,7 @@ def ensemble(
     preset: Preset = None,
     config: ConfigFile = None,
     set_: Pairs = None,
+    framing: FramingFile = None,
     resume: Resume = False,
     allow_leakage: AllowLeakage = False,
     dry_run: DryRun = False,
@@ -71,7 +73,12 @@ def ensemble(
     from facegauge.data.manifests import load_manifest
 
     settings = settings_of(
-        "light_ensemble", preset=preset, file=config, pairs=set_, resumed=output if resume else None
+        "light_ensemble",
+        preset=preset,
+        file=config,
+        pairs=set_,
+        resumed=output if resume else None,
+        framing=framing,
     )
     from facegauge.training.methods.light_ensemble import recipe
 
@@ -102,6 +109,7 @@ def efficient(
     preset: Preset = None,
     config: ConfigFile = None,
     set_: Pairs = None,
+    framing: FramingFile = None,
     resume: Resume = False,
     allow_leakage: AllowLeakage = False,
     dry_run: DryRun = False,
@@ -111,7 +119,12 @@ def efficient(
     from facegauge.data.manifests import join_unlabelled, load_manifest
 
     settings = settings_of(
-        "efficient_fiqa", preset=preset, file=config, pairs=set_, resumed=output if resume else None
+        "efficient_fiqa",
+        preset=preset,
+        file=config,
+        pairs=set_,
+        resumed=output if resume else None,
+        framing=framing,
     )
     from facegauge.training.methods.efficient_fiqa import recipe
 
@@ -148,6 +161,7 @@ def mspt(
     preset: Preset = None,
     config: ConfigFile = None,
     set_: Pairs = None,
+    framing: FramingFile = None,
     resume: Resume = False,
     allow_leakage: AllowLeakage = False,
     dry_run: DryRun = False,
@@ -157,7 +171,12 @@ def mspt(
     from facegauge.data.manifests import load_manifest
 
     settings = settings_of(
-        "mspt", preset=preset, file=config, pairs=set_, resumed=output if resume else None
+        "mspt",
+        preset=preset,
+        file=config,
+        pairs=set_,
+        resumed=output if resume else None,
+        framing=framing,
     )
     from facegauge.predictors import open_predictor
     from facegauge.training.methods.mspt import recipe
@@ -191,6 +210,7 @@ def dsl(
     preset: Preset = None,
     config: ConfigFile = None,
     set_: Pairs = None,
+    framing: FramingFile = None,
     resume: Resume = False,
     allow_leakage: AllowLeakage = False,
     dry_run: DryRun = False,
@@ -200,7 +220,12 @@ def dsl(
     from facegauge.data.manifests import load_manifest
 
     settings = settings_of(
-        "dsl_fiqa", preset=preset, file=config, pairs=set_, resumed=output if resume else None
+        "dsl_fiqa",
+        preset=preset,
+        file=config,
+        pairs=set_,
+        resumed=output if resume else None,
+        framing=framing,
     )
     from facegauge.training.methods.dsl_fiqa import recipe
 
@@ -240,6 +265,7 @@ def photos(
     preset: Preset = None,
     config: ConfigFile = None,
     set_: Pairs = None,
+    framing: FramingFile = None,
     resume: Resume = False,
     allow_leakage: AllowLeakage = False,
     dry_run: DryRun = False,
@@ -249,7 +275,12 @@ def photos(
     from facegauge.data.manifests import load_manifest
 
     settings = settings_of(
-        "photos", preset=preset, file=config, pairs=set_, resumed=output if resume else None
+        "photos",
+        preset=preset,
+        file=config,
+        pairs=set_,
+        resumed=output if resume else None,
+        framing=framing,
     )
     from facegauge.predictors import open_predictor
     from facegauge.training.methods.photos import recipe

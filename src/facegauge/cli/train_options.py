@@ -49,6 +49,15 @@ Exclude = Annotated[
         show_default=False,
     ),
 ]
+FramingFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--framing",
+        metavar="FILE",
+        help="How the pictures of --data frame their faces, as facegauge data framing writes it: "
+        "replaces these settings in every input",
+    ),
+]
 Resume = Annotated[
     bool,
     typer.Option(
@@ -89,6 +98,7 @@ def settings_of(
     pairs: list[str] | None,
     resumed: Path | None,
     presets: Path | None = None,
+    framing: Path | None = None,
 ) -> Any:
     """The settings that the options ask for.
 
@@ -96,6 +106,7 @@ def settings_of(
         method: a shipped method's name, or the class of a method's settings.
         resumed: the run folder, if it is resumed.
         presets: a file with other presets than those that ship with the method.
+        framing: a file of `data.framing`.
 
     Raises:
         MissingExtra: torch or pydantic is not installed.
@@ -109,7 +120,7 @@ def settings_of(
         raise MissingExtra("training", "train")
     from facegauge.training.config import config_class, resolve
 
-    return resolve(
+    settings = resolve(
         config_class(method) if isinstance(method, str) else method,
         preset=preset,
         file=file,
@@ -117,3 +128,9 @@ def settings_of(
         resumed=resumed,
         presets=presets,
     )
+    if framing is None:
+        return settings
+    from facegauge.data.framing import read_framing
+    from facegauge.training.geometry import with_framing
+
+    return with_framing(settings, read_framing(framing))

@@ -51,9 +51,10 @@ def setting(doc: str, **options: Any) -> Any:
 def table(cls: type[T]) -> type[T]:
     """Make a class a table: a frozen, strict, keyword-only dataclass.
 
-    A class may have `RENAMED`, old names of fields and the new ones, and `RENAMED_VALUES`, the same
-    for values of a field; they serve error messages only. Checks across fields belong into
-    `__post_init__` and raise a `ValueError` whose text names the fields.
+    A class may have `INSTEAD`, fields that exclude each other and are 0 for none. It may have
+    `RENAMED`, old names of fields and the new ones, and `RENAMED_VALUES`, the same for values of a
+    field; these two serve error messages only. Checks across fields belong into `__post_init__` and
+    raise a `ValueError` whose text names the fields.
     """
     made: Any = dataclass(frozen=True, kw_only=True, config=STRICT)(cls)
     validated = made.__init__
@@ -155,6 +156,8 @@ def load_config(
 def apply_overrides(config: T, pairs: Sequence[str]) -> T:
     """The settings with some values replaced; all are checked together, at the end.
 
+    One of two settings that exclude each other, such as steps and epochs, replaces the other.
+
     Args:
         pairs: "table.key=value". The value is read as TOML (`3`, `1e-4`, `true`, `[1, 2]`,
             `"text"`); where text is expected, quotes may be left out.
@@ -164,6 +167,7 @@ def apply_overrides(config: T, pairs: Sequence[str]) -> T:
             a value that the setting cannot have.
     """
     cls, data = type(config), to_dict(config)
+    asked = {pair.partition("=")[0].strip() for pair in pairs}
     for pair in pairs:
         key, equals, text = pair.partition("=")
         path = key.strip().split(".")
@@ -176,6 +180,9 @@ def apply_overrides(config: T, pairs: Sequence[str]) -> T:
         for name in path[:-1]:
             inner = inner.setdefault(name, {})
         inner[path[-1]] = _parsed(text.strip(), bare=errors.takes_text(field.annotation))
+        other = errors.instead_of(cls, path, data)
+        if other is not None and ".".join([*path[:-1], other]) not in asked:
+            inner[other] = 0
     return from_dict(cls, data)
 
 

@@ -106,6 +106,16 @@ def find(
     return field
 
 
+def instead_of(cls: type[Any], path: Sequence[str], data: Mapping[str, Any]) -> str | None:
+    """The name of the field that the one at a path excludes, if any; see `config.table`."""
+    table: Any = cls
+    if path[:-1]:
+        field = find(cls, path[:-1], data, tables=True)
+        table = bare(field.annotation) if field else None
+    names: Mapping[str, str] = getattr(table, "INSTEAD", {})
+    return names.get(path[-1])
+
+
 def known(cls: type[Any], data: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
     """The name of every setting; in tables of tables, of those that `data` has."""
     for name, field in cls.__pydantic_fields__.items():

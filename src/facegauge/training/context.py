@@ -32,6 +32,7 @@ from facegauge.training.devices import log_from_main_process, this_process
 from facegauge.training.fit import Validate, fit
 from facegauge.training.init_from import anchored, check_sources, is_pretrained
 from facegauge.training.inputs.pictures import load_framed
+from facegauge.training.inputs.shares import in_steps
 from facegauge.training.inputs.views import Batch, Framed, ViewMaker
 from facegauge.training.rehearsal import LONG, current, seconds_per_step
 from facegauge.training.run_folder import check_folder, processes_at_first, take_folder
@@ -117,8 +118,8 @@ class TrainingContext:
     ) -> None:
         """Train into the run folder `out/name`; a finished part is loaded and left as it is.
 
-        With 0 steps the network stays as it is, and there is no folder. Either way it is then on
-        the run's device, where the next step wants it.
+        With neither steps nor epochs the network stays as it is, and there is no folder. Either way
+        it is then on the run's device, where the next step wants it.
 
         Args:
             network: with an attribute `config`, see `nn.build.build`.
@@ -126,8 +127,9 @@ class TrainingContext:
             system: what the part is, for its run folder.
         """
         network.to(this_process().device)
-        if not config.steps:
+        if not config.trains:
             return
+        config = in_steps(config, batches, self.processes)
         folder, rehearsal = self.out / name, current()
         if rehearsal is not None:
             rehearsal.fit(

@@ -108,11 +108,13 @@ def numbered(
 
 
 def rate(step: int, config: FitConfig) -> float:
-    """The learning rate of a step: linear warm-up, then cosine down to lr / 100."""
+    """The learning rate of a step: linear warm-up, then down by the schedule."""
     if step < config.warmup:
         return config.lr * (step + 1) / config.warmup
     done = (step - config.warmup) / max(1, config.steps - config.warmup)
-    return config.lr * (0.01 + 0.99 * (1 + math.cos(math.pi * done)) / 2)
+    if config.schedule == "cosine":
+        return config.lr * (0.01 + 0.99 * (1 + math.cos(math.pi * done)) / 2)
+    return config.lr * 0.1 ** int(3 * done) if config.schedule == "step" else config.lr
 
 
 def judge(state: FitState, validate: Validate, log: Log, config: FitConfig) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from dataclasses import asdict, is_dataclass, replace
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from facegauge.data.framing import Framing
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.training.config import setting, table
 from facegauge.training.settings import AboveZero, Positive, Share, Weight
@@ -78,3 +80,20 @@ class InputConfig:
     @property
     def spec(self) -> PreprocessSpec:
         return PreprocessSpec(**vars(self))
+
+
+def with_framing(config: Any, framing: Framing) -> Any:
+    """Settings whose networks see faces as a data set frames them: every input, of all tables.
+
+    Args:
+        config: the settings of a method.
+        framing: measured, see `data.framing`.
+    """
+    if isinstance(config, InputConfig):
+        return replace(config, **asdict(framing))
+    if isinstance(config, dict):
+        return {name: with_framing(each, framing) for name, each in config.items()}
+    if not (is_dataclass(config) and hasattr(type(config), "__pydantic_fields__")):
+        return config
+    changed = {name: with_framing(value, framing) for name, value in vars(config).items()}
+    return replace(config, **changed)  # type: ignore[type-var]

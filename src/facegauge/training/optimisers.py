@@ -1,4 +1,4 @@
-"""Optimisers: AdamW; or Muon for the matrices of linear layers and AdamW for the rest."""
+"""Optimisers: AdamW, Adam; or Muon for the matrices of linear layers, AdamW for the rest."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import torch
 from torch import nn
-from torch.optim import AdamW, Optimizer
+from torch.optim import Adam, AdamW, Optimizer
 
 from facegauge.errors import UsageError
 
@@ -61,6 +61,20 @@ def muon(
     return [first, *adamw(network, rest, lr, weight_decay)]
 
 
+def adam(
+    network: nn.Module, weights: list[nn.Parameter], lr: float, weight_decay: float
+) -> list[Optimizer]:
+    """Adam for all weights, with the weight decay as a part of every gradient, as torch has it.
+
+    Args:
+        network: not read; `muon` needs it.
+        weights: of the network and of the objective.
+        lr: peak learning rate.
+        weight_decay: of all weights.
+    """
+    return [Adam(weights, lr, weight_decay=weight_decay)]
+
+
 Maker = Callable[[nn.Module, list[nn.Parameter], float, float], list[Optimizer]]
 
-OPTIMISERS: dict[str, Maker] = {"adamw": adamw, "muon": muon}
+OPTIMISERS: dict[str, Maker] = {"adamw": adamw, "adam": adam, "muon": muon}

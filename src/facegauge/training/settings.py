@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
@@ -119,12 +121,28 @@ class FitConfig:
     RENAMED: ClassVar[dict[str, str]] = {"average": "ema_decay"}
     RENAMED_VALUES: ClassVar[dict[str, dict[str, str]]] = {"precision": {"no": "fp32"}}
 
-    steps: Count = setting("Optimiser steps, one batch each; 0 leaves the network as it is")
-    lr: Weight = setting("Peak learning rate; it falls as a cosine to a hundredth of it")
-    weight_decay: Weight = setting("Weight decay of matrices and convolutions", default=0.01)
+    INSTEAD: ClassVar[dict[str, str]] = {"steps": "epochs", "epochs": "steps"}
+
+    steps: Count = setting("Optimiser steps; 0, without epochs, leaves the network as it is")
+    epochs: Weight = setting(
+        "In place of steps: passes over the labelled pictures, or over what a step takes one of; "
+        "no more steps than a pass lie between validations then",
+        default=0.0,
+    )
+    lr: Weight = setting("Peak learning rate")
+    schedule: Literal["cosine", "step", "constant"] = setting(
+        "How the learning rate falls: as a cosine to a hundredth; to a tenth after each third of "
+        "the steps; or not at all",
+        default="cosine",
+    )
+    weight_decay: Weight = setting(
+        "Weight decay of matrices and convolutions; with adam of all weights", default=0.01
+    )
     warmup: Count = setting("Steps over which the learning rate rises from 0", default=100)
-    optimiser: Literal["adamw", "muon"] = setting(
-        "AdamW; or Muon for the matrices of linear layers and AdamW for the rest", default="adamw"
+    optimiser: Literal["adamw", "adam", "muon"] = setting(
+        "AdamW; Adam, whose weight decay is a part of the gradient; or Muon for the matrices of "
+        "linear layers and AdamW for the rest",
+        default="adamw",
     )
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = setting(
         "Decay of the exponential moving average of the weights, which is what is validated and "
@@ -162,7 +180,33 @@ class FitConfig:
     save_every: Positive = setting("Steps between saved states to resume from", default=200)
     log_every: Positive = setting("Steps between rows of log.jsonl", default=50)
 
+    @property
+    def trains(self) -> bool:
+        """Whether there are any steps."""
+        return bool(self.steps or self.epochs)
+
+    def in_steps(self, a_pass: float) -> FitConfig:
+        """The same with steps in place of epochs.
+
+        Args:
+            a_pass: steps that a pass takes.
+        """
+        if not self.epochs:
+            return self
+        steps = max(1, math.ceil(self.epochs * a_pass))
+        return replace(
+            self,
+            steps=steps,
+            epochs=0.0,
+            warmup=min(self.warmup, steps),
+            validate_every=max(1, min(self.validate_every, math.ceil(a_pass))),
+        )
+
     def __post_init__(self) -> None:
+        if self.steps and self.epochs:
+            raise ValueError(
+                f"expected steps or epochs, got {self.steps} and {self.epochs:g}; set one to 0"
+            )
         if self.steps and self.warmup > self.steps:
             raise ValueError(
                 f"expected a warmup within the {self.steps} steps, got warmup {self.warmup}"

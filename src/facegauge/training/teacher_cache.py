@@ -181,6 +181,11 @@ class CacheBatches(Dataset[Batch]):
     def __len__(self) -> int:
         return self.steps
 
+    @property
+    def a_pass(self) -> float:
+        """Batches of all processes in which every view of the cache comes once."""
+        return self.cache.batches
+
     def __getitem__(self, step: int) -> Batch:
         plan, arrays = self.cache.plan, self.cache.arrays
         labelled = self._drawn(step, plan.labelled, 1, first=0)

@@ -47,14 +47,8 @@ def downscale(pixels: Pixels, severity: float, rng: np.random.Generator) -> Pixe
 
 def motion_blur(pixels: Pixels, severity: float, rng: np.random.Generator) -> Pixels:
     """Average along a random direction over 2 to 17 px."""
-    length = strength(MOTION_LENGTH, severity)
-    angle = rng.uniform(0, np.pi)
-    steps = max(2, round(length) + 1)
-    total = np.zeros(pixels.shape, np.float32)
-    for offset in np.linspace(-length / 2, length / 2, steps):
-        down, right = round(offset * np.sin(angle)), round(offset * np.cos(angle))
-        total += _shift(pixels, down, right)
-    return to_uint8(total / steps)
+    length, angle = strength(MOTION_LENGTH, severity), rng.uniform(0, np.pi)
+    return to_uint8(_convolve(pixels, _line(length, angle)))
 
 
 def zoom_blur(pixels: Pixels, severity: float, rng: np.random.Generator) -> Pixels:
@@ -71,11 +65,21 @@ def zoom_blur(pixels: Pixels, severity: float, rng: np.random.Generator) -> Pixe
     return to_uint8(total / steps)
 
 
-def _shift(pixels: Pixels, down: int, right: int) -> Pixels:
-    """Shift the content and repeat the border."""
-    rows = np.clip(np.arange(pixels.shape[0]) - down, 0, pixels.shape[0] - 1)
-    columns = np.clip(np.arange(pixels.shape[1]) - right, 0, pixels.shape[1] - 1)
-    return pixels[rows][:, columns]
+def _line(length: float, angle: float) -> npt.NDArray[np.float64]:
+    """A line through the middle as a kernel (K, K), K odd, that sums to 1.
+
+    Its points lie closer than pixels, each shared among the four pixels around it, so that a longer
+    line always blurs more.
+    """
+    half = int(np.ceil(length / 2)) + 1
+    along = (np.arange(SUBPIXELS * (2 * half + 1)) + 0.5) / (SUBPIXELS * (2 * half + 1)) - 0.5
+    kernel = np.zeros((2 * half + 1,) * 2)
+    down, right = (half + length * along * share for share in (np.sin(angle), np.cos(angle)))
+    top, left = np.floor(down).astype(int), np.floor(right).astype(int)
+    for row, column in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        weights = (1 - abs(down - top - row)) * (1 - abs(right - left - column))
+        np.add.at(kernel, (top + row, left + column), weights)
+    return kernel / len(along)
 
 
 def _disc(radius: float) -> npt.NDArray[np.float64]:

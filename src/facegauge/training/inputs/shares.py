@@ -8,12 +8,14 @@ on with the same batches: each process then has more of them.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from torch.utils.data import Dataset
 
 from facegauge.errors import UsageError
 from facegauge.training.devices import this_process
 from facegauge.training.inputs.views import Batch
+from facegauge.training.settings import FitConfig
 
 
 def batches_of_each(accumulate: int, began: int) -> int:
@@ -35,6 +37,29 @@ def batches_of_each(accumulate: int, began: int) -> int:
             f"it with a number of processes that divides {accumulate * began}"
         )
     return each
+
+
+def in_steps(
+    config: FitConfig, batches: Callable[..., Dataset[Batch]], began: int | None = None
+) -> FitConfig:
+    """A fit's settings with steps in place of epochs.
+
+    Args:
+        config: with steps or epochs.
+        batches: steps, seed, rank and world, by name, -> the batch of every step; its `a_pass` says
+            how many batches a pass has.
+        began: processes that the run began with; None: those that there are.
+
+    Raises:
+        UsageError: epochs of a fit without labelled views.
+    """
+    if not config.epochs:
+        return config
+    one: Any = batches(steps=1, seed=config.seed, rank=0, world=1)
+    if not one.a_pass:
+        raise UsageError("epochs count labelled views, and the plan has none; give steps")
+    a_step = config.accumulate * (began or this_process().num_processes)
+    return config.in_steps(one.a_pass / a_step)
 
 
 class Shares(Dataset[Batch]):

@@ -212,6 +212,11 @@ class ViewBatches(Dataset[Batch]):
         self.top_quartile = ranked[: math.ceil(len(ranked) / 4)]
         self.with_landmarks = any(p.points for p in pictures)
 
+    @property
+    def a_pass(self) -> float:
+        """Batches of all processes in which every labelled picture comes once; 0: none come."""
+        return len(self.labels) / self.plan.labelled if self.plan.labelled else 0.0
+
     def __len__(self) -> int:
         return self.steps
 

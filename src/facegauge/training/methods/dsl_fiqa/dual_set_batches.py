@@ -81,6 +81,11 @@ class DualSetBatches(Dataset[Batch]):
     def __len__(self) -> int:
         return self.steps
 
+    @property
+    def a_pass(self) -> float:
+        """Batches of all processes in which as many clean faces come as there are."""
+        return len(self.clean.pictures)
+
     def __getitem__(self, step: int) -> Batch:
         rng = np.random.default_rng([self.seed, step, self.rank])
         plan, faces = self.plan, self.clean.pictures

@@ -161,7 +161,7 @@ def train_encoder(
         unlabelled: faces of set R, beside the labelled ones.
         clean: faces of set S.
     """
-    if config.fit.steps:
+    if config.fit.trains:
         spec, views = context.maker.spec, context.maker.config
         real = [*context.maker.pictures, *_load(context, unlabelled)]
         batches = partial(

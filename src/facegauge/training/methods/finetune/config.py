@@ -86,5 +86,7 @@ class FinetuneConfig(MethodConfig, ScoreLossConfig, SeverityRankConfig):
     def __post_init__(self) -> None:
         if not self.start:
             raise ValueError("expected start to name a scorer or a run folder, got nothing")
+        if self.fit.epochs:
+            raise ValueError("expected passes in place of fit.epochs")
         if not self.plan.labelled:
             raise ValueError("expected labelled views in the plan, got none")

@@ -144,5 +144,10 @@ class MsptConfig(MethodConfig):
     stages: dict[str, StageConfig] = setting("The stages by name, in the order in which they run")
 
     def __post_init__(self) -> None:
-        if not any(stage.fit.steps for stage in self.stages.values()):
-            raise ValueError("expected one or more stages with fit.steps of 1 or more, got none")
+        if not any(stage.fit.trains for stage in self.stages.values()):
+            raise ValueError("expected one or more stages with fit.steps or fit.epochs, got none")
+        if self.single_stage and any(stage.fit.epochs for stage in self.stages.values()):
+            raise ValueError(
+                "expected fit.steps in every stage with single_stage, which counts their cost, got "
+                "fit.epochs"
+            )

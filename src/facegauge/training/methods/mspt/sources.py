@@ -65,6 +65,11 @@ class MixedBatches(Dataset[Batch]):
     def __len__(self) -> int:
         return self.steps
 
+    @property
+    def a_pass(self) -> float:
+        """Batches of all processes in which every picture of the first source comes once."""
+        return self.parts[0].a_pass
+
     def __getitem__(self, step: int) -> Batch:
         batches = [part[step] for part in self.parts]
         names = dict.fromkeys(name for batch in batches for name in batch)

@@ -18,7 +18,7 @@ def plan_stages(config: MsptConfig) -> dict[str, StageConfig]:
         and the first one's learning rate, which shows the network as many pixels as all stages.
         Without `replay`, the stages with their new sources only.
     """
-    stages = {name: stage for name, stage in config.stages.items() if stage.fit.steps}
+    stages = {name: stage for name, stage in config.stages.items() if stage.fit.trains}
     if config.single_stage:
         return {"single": _single(list(stages.values()), config.objective.copies)}
     return stages if config.replay else _without_replay(stages)

@@ -77,6 +77,11 @@ class PhotoBatches(Dataset[Batch]):
     def __len__(self) -> int:
         return self.steps
 
+    @property
+    def a_pass(self) -> float:
+        """Batches of all processes in which every labelled photo comes once."""
+        return len(self.pictures["photos"]) / self.config.batch.photos
+
     def __getitem__(self, step: int) -> Batch:
         rng = np.random.default_rng([self.seed, step, self.rank])
         turn, changes = step * self.world + self.rank, self.config.changes
