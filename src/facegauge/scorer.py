@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from facegauge.images.sources import Source
     from facegauge.schema import Value
     from facegauge.tables.scores import ScoreTable
+    from facegauge.tables.shards import Shard
 
 BATCH_SIZE = 2  # on CPUs 16 took more memory, and for `mobile` more time; see docs/experiments
 
@@ -222,6 +223,7 @@ class Scorer:
         resume: bool = False,
         overwrite: bool = False,
         excel: bool = False,
+        shard: Shard | None = None,
     ) -> ScoreTable:
         """A table for the results of this scorer, with the columns of its factors.
 
@@ -235,6 +237,7 @@ class Scorer:
                 `same_as` are continued too.
             overwrite: replace what is there, if anything.
             excel: for spreadsheets: CSV with a byte order mark and without formulas.
+            shard: which share of the pictures the table is of, see `tables.shards`.
 
         Raises:
             UsageError: see `tables.scores.open_table`.
@@ -250,6 +253,7 @@ class Scorer:
             resume=resume,
             overwrite=overwrite,
             excel=excel,
+            shard=shard,
         )
 
     def heat_map(self, source: Source | Prepared, face: int = 0) -> HeatMap:

@@ -21,7 +21,7 @@ from typer.testing import Result
 
 from commands import MAIN, run
 from facegauge import placing, scorer
-from facegauge.cli import best, sinks, streams, terminal
+from facegauge.cli import best, pictures, sinks, streams
 from facegauge.errors import UsageError
 from facegauge.faces import extraction
 from facegauge.factors import FACTORS
@@ -165,7 +165,7 @@ def test_a_name_that_ends_in_a_carriage_return_keeps_it_between_nuls(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"a\r\0b\0")))
-    assert terminal.read_paths(["-"]) == ["a\r", "b"]
+    assert list(pictures.Given(["-"])) == ["a\r", "b"]
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\0"])

@@ -3,32 +3,65 @@
 from __future__ import annotations
 
 import codecs
+import io
 import os
 import random
 import signal
 import subprocess
 import sys
 import time
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from commands import MAIN
-from facegauge.cli.streams import paths_in
+from facegauge.cli import streams
+from facegauge.cli.streams import PathList
 from facegauge.errors import UsageError
 
 NAMES = ["photos/a.jpg", "C:\\bilder\\ä b.png", "名前/鏡.jpg"]
 posix = pytest.mark.skipif(os.name == "nt", reason="a shell and signals of POSIX")
 
 
+def paths_in(data: bytes) -> list[str]:
+    return list(PathList(io.BytesIO(data)))
+
+
+@pytest.mark.parametrize("chunk", [4, 1 << 20])
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 @pytest.mark.parametrize("bom", [True, False])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
-def test_lists_of_any_encoding(encoding: str, bom: bool, end: str) -> None:
+def test_lists_of_any_encoding(
+    encoding: str, bom: bool, end: str, chunk: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     text = end.join(["", *NAMES, "   ", "", NAMES[0], ""])
     data = (("\ufeff" if bom else "") + text).encode(encoding)
-    assert paths_in(data) == [*NAMES, NAMES[0]]
+    paths = PathList(io.BytesIO(data))
+    monkeypatch.setattr(streams, "CHUNK", chunk)  # once the encoding is known
+    assert list(paths) == [*NAMES, NAMES[0]]
+
+
+def test_a_long_list_is_not_held_in_memory_and_read_by_several_at_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(streams, "IN_MEMORY", 1000)
+    monkeypatch.setattr(streams, "CHUNK", 1 << 16)
+    long = tmp_path / "list.txt"
+    with long.open("w") as file:
+        file.writelines(f"photos/{number:0100}.jpg\n" for number in range(60_000))  # 6.8 MB
+    tracemalloc.start()
+    try:
+        with long.open("rb") as file:
+            paths = PathList(file)
+        one, other = iter(paths), iter(paths)
+        assert [next(one), next(one)] == [next(other), next(other)]
+        assert sum(1 for _ in one) == sum(1 for _ in other) == 59_998
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 2_000_000
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])

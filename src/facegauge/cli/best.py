@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from facegauge.cli.pictures import Pictures
 from facegauge.cli.progress import with_progress
 from facegauge.cli.score import (
     SOME_FAILED,
@@ -27,7 +28,7 @@ from facegauge.cli.score import (
     Threads,
     open_scorer,
 )
-from facegauge.cli.terminal import Pictures, print_table, read_paths, say
+from facegauge.cli.terminal import print_table, say
 from facegauge.errors import UsageError
 
 if TYPE_CHECKING:
@@ -115,10 +116,9 @@ def best(
 
     if by not in BY:
         raise UsageError(f"expected --by to be one of {', '.join(BY)}, got {by}")
-    given = read_paths(paths)
-    pictures = Pictures(given, exclude or ())
+    pictures = Pictures(paths, exclude or ())
     _check_table(output, overwrite, excel)
-    place = Place(copy_to, given) if copy_to else None
+    place = Place(copy_to, pictures.given) if copy_to else None
     pictures.leave_out(place)
     engine = open_scorer(
         scorer,

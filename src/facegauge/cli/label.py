@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from facegauge.cli.progress import with_progress
-from facegauge.cli.score import SOME_FAILED, DetectSize, Excel, Exclude
+from facegauge.cli.score import SOME_FAILED, DetectSize, Excel, Exclude, ShardOf
 from facegauge.cli.terminal import resumable, say, with_noun
 
 EPILOG = (
@@ -60,6 +60,7 @@ def label(
     ] = False,
     excel: Excel = False,
     exclude: Exclude = None,
+    shard: ShardOf = None,
 ) -> None:
     """Label pictures with a scorer's scores, to train another scorer on them.
 
@@ -71,6 +72,7 @@ def label(
     from facegauge.labelling.label_table import count_failed
     from facegauge.predictors import open_predictor
     from facegauge.results import Status
+    from facegauge.tables.shards import Shard
 
     if resume and overwrite:
         raise UsageError("--resume does not go with --overwrite")
@@ -94,6 +96,7 @@ def label(
             resume=resume,
             overwrite=overwrite,
             excel=excel,
+            shard=None if shard is None else Shard.parse(shard),
             progress=lambda labels, left: with_progress(labels, left, "labelling"),
         )
     labelled, faceless = counts[Status.OK], counts[Status.NO_FACE] + counts[Status.TOO_SMALL]

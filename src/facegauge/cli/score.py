@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from facegauge.cli.pictures import Pictures
 from facegauge.cli.progress import with_progress
 from facegauge.cli.sinks import open_sink
-from facegauge.cli.terminal import Pictures, read_paths, resumable, say, with_noun
+from facegauge.cli.terminal import resumable, say, with_noun
 from facegauge.errors import UsageError
 
 if TYPE_CHECKING:
@@ -114,6 +115,16 @@ QualityFactors = Annotated[
         "with a rating: the factor quality",
     ),
 ]
+ShardOf = Annotated[
+    str | None,
+    typer.Option(
+        "--shard",
+        metavar="I/N",
+        help="Take only share I of N of the pictures, by a hash of the path; facegauge merge joins "
+        "the tables of all shares",
+        show_default=False,
+    ),
+]
 MaxPixels = Annotated[
     int | None,
     typer.Option(
@@ -180,6 +191,16 @@ def score(
     threads: Threads = None,
     max_pixels: MaxPixels = None,
     exclude: Exclude = None,
+    path_column: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="PATH... are lists, .csv, .jsonl or .parquet, with the paths of pictures in this "
+            "column",
+            show_default=False,
+        ),
+    ] = None,
+    shard: ShardOf = None,
 ) -> None:
     """Score the faces in pictures, 0 (worst) to 1 (best)."""
     if sort not in (None, *SORTS):
@@ -190,11 +211,12 @@ def score(
         raise UsageError("--resume goes neither with --overwrite nor with --sort")
     from facegauge.placing import Place
     from facegauge.remaining import score_remaining
+    from facegauge.tables.shards import Shard
     from facegauge.visual.saving import saving
 
-    given = read_paths(paths)
-    pictures = Pictures(given, exclude or ())
-    drawn, cut = (Place(folder, given) if folder else None for folder in (annotate, crops))
+    share = None if shard is None else Shard.parse(shard)
+    pictures = Pictures(paths, exclude or (), column=path_column, shard=share)
+    drawn, cut = (Place(folder, pictures.given) if folder else None for folder in (annotate, crops))
     pictures.leave_out(drawn, cut)
     engine = open_scorer(
         scorer,
@@ -207,7 +229,9 @@ def score(
         factors=[*(factor or ()), *(["quality"] if factors else [])],
     )
     tally = Tally()
-    with open_sink(output, engine, resume=resume, overwrite=overwrite, excel=excel) as sink:
+    with open_sink(
+        output, engine, resume=resume, overwrite=overwrite, excel=excel, shard=share
+    ) as sink:
         if resume and (tried := sink.retry(pictures.again())):
             say(f"{with_noun(tried, 'picture')} failed before and will be tried again")
 
@@ -226,6 +250,8 @@ def score(
             for result in _sorted(results, sort):
                 sink.write(result)
                 tally.add(result)
+        if share is not None:
+            sink.listed(pictures.listing)
         left = sink.failed
     say(tally.summary(left, resumed=resume) + tally.whole())
     pictures.say_left_out()

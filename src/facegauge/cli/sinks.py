@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from facegauge.results import ImageScore
     from facegauge.schema import Schema, Value
     from facegauge.scorer import Scorer
+    from facegauge.tables.shards import Listing, Shard
 
 FACTOR_WIDTH = 7  # characters of a factor's column on the terminal, or more if its name is longer
 
@@ -26,17 +27,24 @@ class Sink(Protocol):
     def is_suspect(self, path: str) -> bool: ...
     def begun(self, path: str) -> None: ...
     def retry(self, paths: Iterable[str]) -> int: ...
+    def listed(self, listing: Listing) -> None: ...
     @property
     def failed(self) -> int: ...
 
 
 def open_sink(
-    output: Path | None, scorer: Scorer, *, resume: bool, overwrite: bool, excel: bool
+    output: Path | None,
+    scorer: Scorer,
+    *,
+    resume: bool,
+    overwrite: bool,
+    excel: bool,
+    shard: Shard | None,
 ) -> AbstractContextManager[Sink]:
     """The table of the option --output; without it the terminal, or CSV to a pipe."""
     if output is None:
         return (_Shown if sys.stdout.isatty() else _Piped)(scorer.schema, excel)
-    return scorer.open_table(output, resume=resume, overwrite=overwrite, excel=excel)
+    return scorer.open_table(output, resume=resume, overwrite=overwrite, excel=excel, shard=shard)
 
 
 class _Stream:
@@ -59,6 +67,9 @@ class _Stream:
 
     def retry(self, paths: Iterable[str]) -> int:
         return 0
+
+    def listed(self, listing: Listing) -> None:
+        pass
 
     @property
     def failed(self) -> int:

@@ -5,7 +5,13 @@ from __future__ import annotations
 import codecs
 import io
 import os
+import shutil
 import sys
+import tempfile
+from collections import deque
+from collections.abc import Iterator
+from threading import Lock
+from typing import BinaryIO
 
 from facegauge.errors import UsageError
 
@@ -15,6 +21,9 @@ BOMS = (  # those of UTF-32 first: that of its little endian form begins like UT
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+
+CHUNK = 1 << 20  # bytes that are read at a time, and by which the encoding is told
+IN_MEMORY = 1 << 24  # bytes of a list that is kept in memory
 
 
 def open_missing_streams() -> None:
@@ -45,32 +54,73 @@ def escape_unprintable() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def paths_in(data: bytes) -> list[str]:
+class PathList:
     """The paths of a list: one a line, or separated by NUL as `find -print0` writes them.
 
     The list may be in UTF-16 or UTF-32, as programs for Windows write it, with a byte order mark or
     without; blank lines are left out. Cells of a table that begin with `file:` are the names that
     they stand for, unless there is a file of that very name.
 
+    A long list is kept in a temporary file. It can be read several times, also at the same time.
+
+    Args:
+        stream: read to its end.
+
     Raises:
         UsageError: a path cannot be decoded.
     """
-    if encoding := _wide_encoding(data):
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._file = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115  # closed with this object
+        self._lock = Lock()
+        shutil.copyfileobj(stream, self._file, CHUNK)
+        head = next(self._chunks(), b"")
+        self._encoding = _wide_encoding(head)
+        self._end = b"\0" if b"\0" in head else b"\n"
+        if self._encoding or os.name == "nt":  # what cannot be decoded is told at once
+            deque(self, maxlen=0)
+
+    def __iter__(self) -> Iterator[str]:
+        if self._encoding:
+            return (_named(line) for line in self._wide_lines() if line.strip("\0 \t\r"))
+        return (_named(_decode(line)) for line in self._lines() if line.strip())
+
+    def _lines(self) -> Iterator[bytes]:
+        rest, mark = b"", codecs.BOM_UTF8
+        for chunk in self._chunks():
+            *lines, rest = (rest + chunk.removeprefix(mark)).split(self._end)
+            mark = b""
+            yield from map(self._line, lines)
+        yield self._line(rest)
+
+    def _line(self, line: bytes) -> bytes:
+        return line.removesuffix(b"\r") if self._end == b"\n" else line
+
+    def _wide_lines(self) -> Iterator[str]:
+        decoder = codecs.getincrementaldecoder(self._encoding)()
+        rest, mark = "", "\ufeff"
         try:
-            text = data.decode(encoding).removeprefix("\ufeff")
+            for chunk in self._chunks():
+                *lines, rest = (rest + decoder.decode(chunk).removeprefix(mark)).split("\n")
+                mark = ""
+                yield from (line.removesuffix("\r") for line in lines)
+            yield rest + decoder.decode(b"", final=True)
         except UnicodeDecodeError as error:
             raise UsageError(
-                f"stdin has a list that begins as {encoding.upper()} and cannot be decoded; "
+                f"stdin has a list that begins as {self._encoding.upper()} and cannot be decoded; "
                 "expected UTF-8, a path a line"
             ) from error
-        texts = text.replace("\r\n", "\n").split("\n")
-        return [_named(line) for line in texts if line.strip("\0 \t\r")]
-    data = data.removeprefix(codecs.BOM_UTF8)
-    if b"\0" in data:
-        lines = data.split(b"\0")
-    else:
-        lines = [line.removesuffix(b"\r") for line in data.split(b"\n")]
-    return [_named(_decode(line)) for line in lines if line.strip()]
+
+    def _chunks(self) -> Iterator[bytes]:
+        place = 0
+        while True:
+            with self._lock:
+                self._file.seek(place)
+                chunk = self._file.read(CHUNK)
+            if not chunk:
+                return
+            place += len(chunk)
+            yield chunk
 
 
 def _wide_encoding(data: bytes) -> str:

@@ -1,21 +1,15 @@
-"""Shared by the verbs: paths of the command line, messages, tables, how to go on."""
+"""Shared by the verbs: messages, tables, how to go on."""
 
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from typing import TYPE_CHECKING, Literal
-
-from facegauge.cli.streams import paths_in
-from facegauge.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from facegauge.placing import Place
 
 LEAST_WIDTH = 24  # columns of a terminal into which the last column of a table may be broken
 
@@ -94,73 +88,6 @@ def _print_table(console: Console, columns: Sequence[str], rows: Iterable[Sequen
     for row in rows:
         table.add_row(*map(Text, row))
     console.print(table)
-
-
-def read_paths(paths: Sequence[str]) -> list[str]:
-    """The paths of the command line, with `-` replaced by the paths on stdin.
-
-    Raises:
-        UsageError: a path on stdin cannot be decoded.
-    """
-    expanded: list[str] = []
-    for path in paths:
-        expanded += paths_in(sys.stdin.buffer.read()) if path == "-" else [path]
-    return expanded
-
-
-class Pictures:
-    """The pictures of the command line's paths, and what their folders hold besides.
-
-    Args:
-        paths: files and folders.
-        exclude: patterns of files and folders to skip in folders, see `find_pictures`.
-
-    Raises:
-        UsageError: there is no picture.
-    """
-
-    def __init__(self, paths: Sequence[str], exclude: Sequence[str] = ()) -> None:
-        from facegauge.images.discovery import find_pictures
-        from facegauge.images.suffixes import in_words
-
-        self.left_out: Counter[str] = Counter()
-        self._places: tuple[Place, ...] = ()
-        self._find = partial(find_pictures, paths, exclude=exclude)
-        left_out: Counter[str] = Counter()
-        if next(self._find(left_out), None) is None:
-            shown = ", ".join(paths[:3]) + (", ..." if len(paths) > 3 else "")
-            found = f"no pictures found in {shown or 'an empty list of paths'}"
-            raise UsageError("; ".join(part for part in (found, in_words(left_out)) if part))
-
-    def leave_out(self, *places: Place | None) -> None:
-        """Leave out what is in the folders that this command writes into.
-
-        Raises:
-            UsageError: nothing else is there.
-        """
-        self._places = tuple(place for place in places if place)
-        if next(self.again(), None) is None:
-            folders = " and ".join(str(place.folder) for place in self._places)
-            raise UsageError(f"all pictures are in {folders}; choose another folder to write to")
-
-    def paths(self) -> Iterator[str]:
-        """The pictures; `left_out` counts the other files as they are passed."""
-        self.left_out.clear()
-        return self._outside(self._find(self.left_out))
-
-    def again(self) -> Iterator[str]:
-        """The pictures once more, only to count them."""
-        return self._outside(self._find())
-
-    def _outside(self, paths: Iterator[str]) -> Iterator[str]:
-        return (path for path in paths if not any(one.holds(path) for one in self._places))
-
-    def say_left_out(self) -> None:
-        """Print which files were left out, if any."""
-        from facegauge.images.suffixes import in_words
-
-        if line := in_words(self.left_out):
-            say(line)
 
 
 @contextmanager

@@ -20,6 +20,7 @@ VERBS = {
     "finetune": "Teach a finished scorer your own labels: 300 to 3,000 pictures, in minutes.",
     "train": "Train a scorer by one of the published methods, or by a recipe of your own.",
     "label": "Label pictures with a scorer's scores, to train another scorer on them.",
+    "merge": "Join the tables of all shards to the table of one run.",
     "evaluate": "Evaluate a run, a scorer or a table: correlations and errors with bootstrap 95 % "
     "intervals.",
     "audit": "Compare the scores of groups of people: means, gaps, shares accepted, errors.",

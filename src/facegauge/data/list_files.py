@@ -95,6 +95,11 @@ def require_column(columns: Columns, names: Sequence[str], source: Path, option:
     return found
 
 
+def separator_of(header: str) -> str:
+    """What separates the cells of a CSV file with this first line: a comma, semicolon or tab."""
+    return next((mark for mark in ",;\t" if mark in header), ",")
+
+
 def _complete(source: Path, names: Sequence[str], rows: Iterable[Row]) -> Iterable[tuple[str, ...]]:
     """The columns, after a check of every row's length; blank lines count as rows."""
     complete = []
@@ -122,7 +127,7 @@ def _read_csv(source: Path) -> tuple[Row, list[Row]]:
         excel = data.startswith(codecs.BOM_UTF8)
         text = data.removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape")
         header = text.partition("\n")[0]
-        mark = next((mark for mark in ",;\t" if mark in header), ",")
+        mark = separator_of(header)
         rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=mark))
     except csv.Error as error:
         raise UsageError(f"{source} is not a CSV file: {error}") from error

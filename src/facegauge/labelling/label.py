@@ -29,6 +29,7 @@ from facegauge.labelling.label_table import Label, Table
 from facegauge.labelling.tta_views import View, tta_views
 from facegauge.predictors import OnnxPredictor, Predictor, in_batches, predict_faces
 from facegauge.results import Status
+from facegauge.tables.shards import Listing, Shard
 
 Progress = Callable[[Iterator[Label], Sequence[Path]], Iterable[Label]]
 Named = tuple[str, Path]  # a picture's name in the table, and where it is
@@ -125,6 +126,7 @@ def label_into(
     resume: bool = False,
     overwrite: bool = False,
     excel: bool = False,
+    shard: Shard | None = None,
     progress: Progress = lambda labels, pictures: labels,
 ) -> Counter[Status]:
     """Label a manifest into a table, one row a picture; a run that was killed can be resumed.
@@ -146,6 +148,7 @@ def label_into(
             again.
         overwrite: replace what is there, if anything.
         excel: for spreadsheets, see `tables.cells`: CSV only.
+        shard: label only this share of the pictures, by their names in the table.
         progress: passes the new labels on, to show them; also given the pictures that they are of.
 
     Returns:
@@ -159,6 +162,11 @@ def label_into(
     policy = _check(predictor, faces, views, batch_size, detect_size)
     table = Table(Path(out), excel=excel)
     rows = {table.name(path): row for row, path in enumerate(manifest.paths)}
+    listing = Listing()
+    if shard is not None:
+        for name in rows:
+            listing.add(name)
+        rows = {name: row for name, row in rows.items() if name in shard}
     settings = {
         "facegauge": __version__,
         "scorer": predictor.name,
@@ -168,6 +176,7 @@ def label_into(
         "views": views,
         "labels": None if held_out is None else _describe(held_out),
         **({"excel": True} if excel else {}),
+        **({"shard": str(shard)} if shard is not None else {}),
     }
     if detect_size is not None:
         settings["detect_size"] = detect_size
@@ -196,6 +205,8 @@ def label_into(
             for name, one in zip(names, progress(labels, left), strict=True):
                 table.write(name, one, predictor.name)
                 counts[one.status] += 1
+            if shard is not None:
+                table.listed(listing)
     except OSError as error:
         raise UsageError(f"cannot write {out}: {error.strerror or error}") from error
     return counts

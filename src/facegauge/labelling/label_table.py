@@ -20,6 +20,7 @@ from facegauge.tables.files import check_excel, suffix_of, table_rows, table_sch
 from facegauge.tables.formats import Row
 from facegauge.tables.held import MAY_PASS
 from facegauge.tables.journal import Journal
+from facegauge.tables.shards import Listing
 
 Scores = npt.NDArray[np.float64]
 
@@ -201,6 +202,10 @@ class Table:
         except UsageError:
             self._journal.close(publish=False)
             raise
+
+    def listed(self, listing: Listing) -> None:
+        """Note the list that a shard's pictures are a share of; `merge` compares it."""
+        self._journal.note({"listing": listing.to_dict()})
 
     def write(self, name: str, label: Label, scorer: str) -> None:
         """Append a row.

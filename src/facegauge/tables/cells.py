@@ -48,7 +48,7 @@ def path_to_cell(path: str, *, excel: bool = False) -> str:
             pass
         else:
             return path
-    return SCHEME + quote(_bytes(path))
+    return SCHEME + quote(path_bytes(path))
 
 
 def path_from_cell(cell: str) -> str:
@@ -66,7 +66,7 @@ def path_from_cell(cell: str) -> str:
     if not cell.startswith(SCHEME):
         return cell
     try:
-        return os.fsdecode(unquote_to_bytes(_bytes(cell.removeprefix(SCHEME))))
+        return os.fsdecode(unquote_to_bytes(path_bytes(cell.removeprefix(SCHEME))))
     except UnicodeDecodeError:  # on Windows, which has no such names
         return cell
 
@@ -98,7 +98,8 @@ def restore_paths(row: dict[str, Any]) -> dict[str, Any]:
     return row
 
 
-def _bytes(path: str) -> bytes:
+def path_bytes(path: str) -> bytes:
+    """The bytes of a file name, also of one that no file can have."""
     try:
         return os.fsencode(path)
     except UnicodeEncodeError:  # half a character, which no file name has

@@ -156,7 +156,7 @@ class Journal:
         if self._only_finished:
             self._rebuild()
             notes = replace(notes, whole=self.lines.stat().st_size)
-        self._notes = replace(notes, settings=new, schema=self.schema)
+        self._notes = replace(notes, settings=new, schema=self.schema, finished=None)
         self._open()
         try:
             self._file.size = self._read_back(notes)
@@ -171,6 +171,14 @@ class Journal:
             self._file.close()
             raise
         return notes.more
+
+    def note(self, more: Mapping[str, Any]) -> None:
+        """Put more into the notes; they are stored when the journal is closed.
+
+        Args:
+            more: JSON types by name.
+        """
+        self._notes = replace(self._notes, more={**self._notes.more, **in_json(more)})
 
     def begun(self, name: str) -> None:
         """Note that a picture will be opened, in case it ends the process.
@@ -251,6 +259,8 @@ class Journal:
             self._file.check()
         self._file.cut(self._file.size)
         sync(self.lines)
+        finished = self._file.size if publish and self.table == self.lines else None
+        self._notes = replace(self._notes, finished=finished)
         self._save()
         if publish and self.table != self.lines:
             self._publish()
@@ -260,6 +270,8 @@ class Journal:
             rows = (row for row, _ in self._format.decode(file) if row is not None)
             notes = {"settings": self._notes.settings, **self._notes.more}
             write_table(self.table, self.schema, rows, notes, excel=self._excel)
+        self._notes = replace(self._notes, finished=self.table.stat().st_size)
+        self._save()
         if os.name == "nt":  # where an open file cannot be deleted
             self._file.close()
         self.lines.unlink()

@@ -29,6 +29,7 @@ class Notes:
         fewer: as many are as whole, while lines are taken out; 0 at other times.
         suspects: names of pictures that may have ended a run, see `held.Held.suspect`.
         more: what else there is, such as the mapping of pseudo-labels.
+        finished: bytes of the finished table; None while it grows or can be resumed.
     """
 
     settings: Mapping[str, Any]
@@ -37,6 +38,7 @@ class Notes:
     more: Mapping[str, Any] = field(default_factory=dict)
     fewer: int = 0
     suspects: tuple[str, ...] = ()
+    finished: int | None = None
 
 
 def notes_path(table: Path) -> Path:
@@ -56,9 +58,11 @@ def read_notes(table: Path) -> Notes:
         settings, whole = dict(stored.pop("settings")), int(stored.pop("whole", 0))
         fewer = int(stored.pop("fewer", 0))
         suspects = tuple(map(str, stored.pop("suspects", ())))
+        finished = stored.pop("finished", None)
+        finished = None if finished is None else int(finished)
         columns = stored.pop("columns", None)
         schema = None if columns is None else Schema(Column(**column) for column in columns)
-        return Notes(settings, schema, whole, stored, fewer, suspects)
+        return Notes(settings, schema, whole, stored, fewer, suspects, finished)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, UsageError) as error:
         raise UsageError(f"{file.name}, which has the settings, is missing or damaged") from error
 
@@ -75,6 +79,8 @@ def write_notes(table: Path, notes: Notes) -> None:
         stored["fewer"] = notes.fewer
     if notes.suspects:
         stored["suspects"] = notes.suspects
+    if notes.finished is not None:
+        stored["finished"] = notes.finished
     with replacing(notes_path(table)) as fresh:
         fresh.write_text(json.dumps(stored, indent=2) + "\n", encoding="utf-8")
 

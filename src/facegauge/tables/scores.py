@@ -21,6 +21,7 @@ from facegauge.tables.files import check_excel, suffix_of, table_rows, table_sch
 from facegauge.tables.formats import Row
 from facegauge.tables.journal import Journal
 from facegauge.tables.notes import Notes, read_notes
+from facegauge.tables.shards import Listing, Shard
 
 RESTART = "start anew with --overwrite"
 
@@ -42,6 +43,7 @@ def open_table(
     resume: bool = False,
     overwrite: bool = False,
     excel: bool = False,
+    shard: Shard | None = None,
 ) -> ScoreTable:
     """A new table, or one to resume; its suffix, .csv, .jsonl or .parquet, says the format.
 
@@ -54,6 +56,7 @@ def open_table(
             version keeps its columns.
         overwrite: replace what is there, if anything.
         excel: for spreadsheets, see `tables.cells`: CSV only.
+        shard: which share of the pictures it is of, see `tables.shards`.
 
     Raises:
         UsageError: unknown suffix; `excel` and no CSV; the table exists and neither `resume` nor
@@ -65,6 +68,8 @@ def open_table(
     suffix = suffix_of(path)
     check_excel(path, excel)
     settings = {**(settings or {}), **({"excel": True} if excel else {})}
+    if shard is not None:
+        settings["shard"] = str(shard)
     journal_of = partial(
         Journal,
         path,
@@ -160,6 +165,10 @@ class ScoreTable:
             self._journal.append(result.rows(self._journal.schema))
         except OSError as error:
             raise self._cannot_write(error) from error
+
+    def listed(self, listing: Listing) -> None:
+        """Note the list that a shard's pictures are a share of; `merge` compares it."""
+        self._journal.note({"listing": listing.to_dict()})
 
     def is_done(self, path: str) -> bool:
         """Whether a resumed table already holds the rows of this path, however it is spelt."""
