@@ -7,9 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from facegauge.data.manifests import load_manifest
 from facegauge.errors import UsageError
-from facegauge.training.config import setting, table
-from facegauge.training.init_from import Earlier, check_sources, is_pretrained
+from facegauge.nn import pretrained
+from facegauge.training import context
+from facegauge.training.config import apply_overrides, load_preset, setting, table
+from facegauge.training.init_from import Earlier, check_sources, imagenet_backbones, is_pretrained
+from facegauge.training.methods.dsl_fiqa import recipe as dsl
+from facegauge.training.methods.light_ensemble import recipe as ensemble
 from facegauge.training.settings import NetworkConfig
 
 
@@ -45,3 +50,39 @@ def test_a_network_is_pretrained_if_a_scorer_or_a_run_holds_it(tmp_path: Path) -
     file.touch()
     assert is_pretrained("mobile") and is_pretrained(str(tmp_path))
     assert not any(map(is_pretrained, ("", "imagenet", str(file), "nowhere")))
+
+
+def test_imagenet_weights_are_asked_for_by_backbone() -> None:
+    asked = {
+        "light_ensemble": ["mobilenet_v3_small", "shufflenet_v2_x1_0"],
+        "efficient_fiqa": ["swin_b", "edgenext_xx_small"],
+        "mspt": ["mobilenetv3_small_100"],
+        "dsl_fiqa": ["vit_base_patch16_384"],
+    }
+    for method, backbones in asked.items():
+        assert imagenet_backbones(load_preset(method, "paper")) == backbones
+        assert imagenet_backbones(load_preset(method, "cpu")) == []
+
+
+def test_weights_that_cannot_be_fetched_end_a_run_before_a_picture_is_read(
+    toy_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def offline(backbone: str, trained: bool = False) -> None:
+        raise OSError("no network")
+
+    monkeypatch.setattr(pretrained, "classifier", offline)
+    monkeypatch.setattr(context, "load_framed", lambda *args, **more: pytest.fail("pictures read"))
+    config = load_preset("light_ensemble", "paper")
+    with pytest.raises(UsageError, match="cannot fetch the ImageNet weights of mobilenet_v3_small"):
+        ensemble.run(config, load_manifest(toy_data), [], tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_lists_that_nothing_reads_are_refused(toy_data: Path, tmp_path: Path) -> None:
+    data, config = load_manifest(toy_data), load_preset("light_ensemble", "paper")
+    with pytest.raises(UsageError, match="--unlabelled is not used by these settings: no teacher"):
+        ensemble.run(config, data, [data], tmp_path / "run")
+    frozen = apply_overrides(load_preset("dsl_fiqa", "cpu"), ["encoder.fit.steps=0"])
+    with pytest.raises(UsageError, match="not used by these settings: no degradation encoder is"):
+        dsl.run(frozen, data, [data], [data], tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -16,7 +16,7 @@ VERBS = {
     "models": "List the shipped scorers: size, cost, agreement with labels (95 % intervals), "
     "licence.",
     "doctor": "Check the installation.",
-    "data": "Check public data sets, write manifests of them, join and split manifests.",
+    "data": "Check public data sets, write manifests of them, and work on lists.",
     "finetune": "Teach a finished scorer your own labels: 300 to 3,000 pictures, in minutes.",
     "train": "Train a scorer by one of the published methods, or by a recipe of your own.",
     "label": "Label pictures with a scorer's scores, to train another scorer on them.",
@@ -28,6 +28,7 @@ VERBS = {
     "compare": "Compare two versions of the same pictures: means, differences, and what changed "
     "most.",
     "soup": "Average the weights of runs that started from the same weights (model soup).",
+    "convert": "Make a run folder of the weights that a paper's authors published.",
     "export": "Write a scorer folder: an ONNX file, which training can start from too, and a card.",
     "calibrate": "Write a copy of a scorer whose percentiles and intervals are those of your "
     "photos.",

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from facegauge.errors import UsageError
-from facegauge.nn.backbones import classifier
+from facegauge.nn.backbones import TAPS, classifier
 from facegauge.nn.torchscript import is_torchscript, torchscript_tensors
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -44,6 +44,29 @@ def backbone_weights(backbone: str, weights: str | Path) -> dict[str, Tensor]:
         return state
     except Exception as error:
         raise UsageError(f"cannot load backbone weights from {weights}: {error}") from error
+
+
+def fetch_imagenet(backbone: str) -> None:
+    """Have torchvision or timm fetch a backbone's ImageNet weights, if they are not there yet.
+
+    Args:
+        backbone: a key of `backbones.TAPS`, or another network of timm.
+
+    Raises:
+        UsageError: they cannot be fetched.
+    """
+    try:
+        if backbone in TAPS:
+            classifier(backbone, trained=True)
+        else:
+            import timm
+
+            timm.create_model(backbone, pretrained=True)
+    except Exception as error:
+        raise UsageError(
+            f"cannot fetch the ImageNet weights of {backbone}: {error}; connect to the network, or "
+            "give a .pth file of them as init_from"
+        ) from error
 
 
 def _read(weights: str | Path) -> dict[str, Tensor]:

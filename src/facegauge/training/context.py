@@ -24,13 +24,14 @@ from facegauge.faces.spec import PreprocessSpec
 from facegauge.labelling.label import label_into
 from facegauge.labelling.label_table import load_labels
 from facegauge.nn.checkpoints import find_run, provenance, save_run
+from facegauge.nn.pretrained import fetch_imagenet
 from facegauge.nn.regressor import Regressor
 from facegauge.predictors import Predictor
 from facegauge.progress import in_words, track
 from facegauge.training.config import to_dict
 from facegauge.training.devices import log_from_main_process, this_process
 from facegauge.training.fit import Validate, fit
-from facegauge.training.init_from import anchored, check_sources, is_pretrained
+from facegauge.training.init_from import anchored, check_sources, imagenet_backbones, is_pretrained
 from facegauge.training.inputs.pictures import load_framed
 from facegauge.training.inputs.shares import in_steps
 from facegauge.training.inputs.views import Batch, Framed, ViewMaker
@@ -259,6 +260,7 @@ def begin_run(
     leaks = refuse_leaks(data, allow=allow_leakage)
     if not allow_leakage:
         more = [without_leaks(part, [val]) for part in more]
+    fetch_weights(config)
     lock = take_folder(config, out)
     detector = CachedDetector(out)
     read = partial(load_framed, spec=spec, detector=detector)
@@ -288,6 +290,19 @@ def begin_run(
         lock=lock,
         processes=processes,
     )
+
+
+def fetch_weights(config: MethodConfig) -> None:
+    """Fetch all ImageNet weights that the run will need, before its first step.
+
+    Raises:
+        UsageError: they cannot be fetched.
+    """
+    if this_process().is_main_process:
+        for backbone in imagenet_backbones(config):
+            logger.info("fetching ImageNet weights of %s, unless they are there", backbone)
+            fetch_imagenet(backbone)
+    this_process().wait_for_everyone()
 
 
 def load_pretrained(

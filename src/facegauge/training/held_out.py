@@ -1,4 +1,4 @@
-"""What is held out of lists without labels: their val rows, or an eighth."""
+"""Lists without labels: what is held out of them, and whether anything reads them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,24 @@ from pathlib import Path
 import numpy as np
 
 from facegauge.data.manifests import Manifest, join_unlabelled
+from facegauge.errors import UsageError
 
 HELD_OUT = 32  # of 256: of a list without splits
+
+
+def refuse_unused(lists: Sequence[Manifest], used: bool, why: str) -> None:
+    """Refuse lists that no step of a run would read, which its card would name all the same.
+
+    Args:
+        lists: of --unlabelled.
+        used: whether a step reads them.
+        why: what the settings do instead, and what to change.
+
+    Raises:
+        UsageError: there are lists, and none is read.
+    """
+    if lists and not used:
+        raise UsageError(f"--unlabelled is not used by these settings: {why}")
 
 
 def split_held_out(manifests: Sequence[Manifest]) -> tuple[Manifest, Manifest]:

@@ -67,6 +67,17 @@ def check_sources(config: Any) -> None:
             raise UsageError(f"{name}: there is no {value!r}; expected {source.text}")
 
 
+def imagenet_backbones(config: Any) -> list[str]:
+    """The backbones whose ImageNet weights the settings ask a library for, each once."""
+    values = {name: value for name, _, value in walk(config)}
+    asked: list[str] = []
+    for name, _, value in _sources(config):
+        if value == IMAGENET:
+            own = values.get(name.removesuffix("init_from") + "backbone")
+            asked += [own] if own else getattr(config, "members", {})  # named by their backbones
+    return list(dict.fromkeys(asked))
+
+
 def _sources(config: Any) -> Iterator[tuple[str, Source, str]]:
     """The settings that name a source: name, what may be there, value."""
     for name, field, value in walk(config):

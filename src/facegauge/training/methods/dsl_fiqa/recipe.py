@@ -30,6 +30,7 @@ from facegauge.faces.spec import PreprocessSpec
 from facegauge.nn.checkpoints import find_run
 from facegauge.nn.regressor import Regressor
 from facegauge.training.context import TrainingContext, begin_run, describe, load_pretrained
+from facegauge.training.held_out import refuse_unused
 from facegauge.training.init_from import is_pretrained
 from facegauge.training.inputs.views import Framed, ViewBatches, ViewMaker
 from facegauge.training.methods.dsl_fiqa.config import CoreConfig, DslFiqaConfig, EncoderConfig
@@ -80,6 +81,11 @@ def run(
         UsageError: leaks between the splits, no train or val rows, `out` is in use and `resume` is
             off, or too few pictures for the sets.
     """
+    refuse_unused(
+        unlabelled,
+        config.core.degradation != "none" and config.encoder.fit.trains,
+        "no degradation encoder is trained; leave them out, or give encoder.fit steps",
+    )
     landmarks = bool(config.core.landmarks)
     encoder: DegradationEncoder | None = None
     source: dict[str, Any] = {}

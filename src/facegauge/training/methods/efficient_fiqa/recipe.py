@@ -83,19 +83,22 @@ def run(
     if not allow_leakage:
         a = without_leaks(a, [data])
         b = without_leaks(b, [data, a])
-    context = context.recorded(data=describe([data.where(split="train"), a, b]))
     labelled = list(context.maker.pictures)
+    train = data.where(split="train")
+    with_a = context.recorded(data=describe([train, a]))
+    with_both = context.recorded(data=describe([train, a, b]))
 
     teacher = train_teacher(context, config, labelled)
     set_a = pseudo_label(context, config, "a", teacher, a)
-    plus = retrain_teacher(context, config, [*labelled, *set_a], teacher)
+    plus = retrain_teacher(with_a, config, [*labelled, *set_a], teacher)
     set_b = pseudo_label(context, config, "b", plus, b)
     lessons = {
-        "labels": (labelled, None),
-        "a": ([*labelled, *set_a], teacher),
-        "b": ([*labelled, *set_a, *set_b], plus),
+        "labels": (context, labelled, None),
+        "a": (with_a, [*labelled, *set_a], teacher),
+        "b": (with_both, [*labelled, *set_a, *set_b], plus),
     }
-    student = train_student(context, config, *lessons[config.student.learns])
+    learns, pictures, taught_by = lessons[config.student.learns]
+    student = train_student(learns, config, pictures, taught_by)
 
     validate = context.for_network(config.teacher_input.spec).validate
     figures = {

@@ -76,6 +76,13 @@ class LightEnsembleConfig(MethodConfig):
     student: StudentConfig = setting("What the members have in common")
     members: dict[Backbone, MemberConfig] = setting("The light networks, by their backbone's name")
 
+    @property
+    def scores_unlabelled(self) -> bool:
+        """Whether a teacher, or the order of degraded copies, needs no labels of some views."""
+        plans = [] if self.teacher_cache is None else [self.teacher_cache.plan]
+        plans += [teacher.plan for teacher in self.teachers.values() if teacher.fit.trains]
+        return any(plan.distilled or plan.groups for plan in plans)
+
     def __post_init__(self) -> None:
         if not self.members:
             raise ValueError("expected one or more [members], got none")

@@ -28,6 +28,7 @@ from facegauge.nn.regressor import Regressor
 from facegauge.training.cache_files import TeacherCache
 from facegauge.training.context import TrainingContext, begin_run
 from facegauge.training.distillation import cache_teachers
+from facegauge.training.held_out import refuse_unused
 from facegauge.training.inputs.views import Batch, ViewBatches
 from facegauge.training.methods.light_ensemble.config import (
     LightEnsembleConfig,
@@ -70,6 +71,11 @@ def run(
         UsageError: leaks between the splits, no train or val rows, `out` is in use and `resume` is
             off, or a network to start from is not there.
     """
+    refuse_unused(
+        unlabelled,
+        config.scores_unlabelled,
+        "no teacher scores pictures without labels; leave them out, or take the preset cpu",
+    )
     context = begin_run(
         config,
         data,
