@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from facegauge.default_scorer import score
     from facegauge.errors import FacegaugeError
     from facegauge.evaluation.compare import compare
+    from facegauge.explanation import Explanation, explain
     from facegauge.faces.located import Prepared
     from facegauge.image_scores import ImageScores
     from facegauge.results import Box, Face, FaceScore, HeatMap, ImageScore, Status
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Box",
     "Column",
+    "Explanation",
     "Face",
     "FaceScore",
     "FacegaugeError",
@@ -41,6 +43,7 @@ __all__ = [
     "__version__",
     "best",
     "compare",
+    "explain",
     "path_from_cell",
     "score",
 ]
@@ -55,6 +58,8 @@ _MODULES = {
     "score": "default_scorer",
     "best": "selection",
     "compare": "evaluation.compare",
+    "Explanation": "explanation",
+    "explain": "explanation",
     "path_from_cell": "tables.cells",
 }
 

@@ -309,3 +309,14 @@ class HeatMap:
     face: Face | None
     quality: FloatArray | None = None
     confidence: FloatArray | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The values, rounded to six decimals, and the edges of the frame, as JSON types."""
+        frame = self.frame
+        return {
+            "values": self.values.astype(float).round(6).tolist(),
+            "left": frame.left,
+            "top": frame.top,
+            "right": frame.right,
+            "bottom": frame.bottom,
+        }

@@ -10,6 +10,8 @@ import typer
 
 VERBS = {
     "score": "Score the faces in pictures, 0 (worst) to 1 (best).",
+    "explain": "Explain a picture's scores: what is wrong with each face, and what moved its "
+    "score.",
     "best": "Find the pictures with the best faces, best first.",
     "sheet": "Draw the worst and the best faces of a score table on one sheet.",
     "serve": "Score pictures over HTTP: a service for other programs.",

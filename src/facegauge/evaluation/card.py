@@ -12,13 +12,16 @@ import numpy.typing as npt
 
 from facegauge import zoo
 from facegauge.arrays import Scores
+from facegauge.attribution import Attribution
 from facegauge.calibration import Calibration
 from facegauge.data.manifests import Manifest
 from facegauge.errors import UsageError
+from facegauge.evaluation.attribution import LEAST, fit_attribution, measure_factors
 from facegauge.evaluation.calibration import fit_calibration
 from facegauge.evaluation.evaluate import predict_with
 from facegauge.evaluation.intervals import Interval
 from facegauge.evaluation.metrics import Evaluation, evaluate
+from facegauge.faces.spec import PreprocessSpec
 from facegauge.predictors import OnnxPredictor, Predictor
 from facegauge.zoo import Card, Figure, Validation, card_to_toml
 
@@ -84,11 +87,13 @@ class Measured:
         scores: (N,), of all that have one.
         labels: (N,).
         val: (N,), whether each is for figures and intervals.
+        rows: (N,), their places in the list.
     """
 
     scores: Scores
     labels: Scores
     val: npt.NDArray[np.bool_]
+    rows: npt.NDArray[np.intp]
 
     @classmethod
     def of(cls, predictor: Predictor, data: Manifest, faces: str) -> Measured:
@@ -105,7 +110,7 @@ class Measured:
             raise UsageError(f"{data.source}: expected val rows with a face, got none")
         if few := int((val & ~scored).sum()):
             logger.info("%s: no face in %d of %d pictures of val", data.source, few, val.sum())
-        return cls(scores[scored], labels[scored], val[scored])
+        return cls(scores[scored], labels[scored], val[scored], np.flatnonzero(scored))
 
     def judged(self, label: str, what: str) -> Validation:
         """The figures on val.
@@ -127,7 +132,16 @@ class Measured:
     def on_card(self, card: Card) -> Card:
         """The card with these pictures in the place of those that it has."""
         judged = self.judged(card.val.label, "pictures")
-        return replace(card, val=judged, photos=None, calibration=self.calibration("pictures"))
+        calibration = self.calibration("pictures")
+        return replace(card, val=judged, photos=None, calibration=calibration, attribution=None)
+
+    def attribution(self, data: Manifest, spec: PreprocessSpec) -> Attribution | None:
+        """The additive model of the factors, fitted to val; None where val has too few pictures."""
+        scores = self.scores[self.val]
+        if len(scores) < LEAST or np.ptp(scores) == 0:
+            logger.info("no model of the factors: fewer than %d pictures of val", LEAST)
+            return None
+        return fit_attribution(measure_factors(data.take(self.rows[self.val]), spec), scores)
 
 
 def on_photos(
@@ -137,7 +151,7 @@ def on_photos(
     *,
     whole: tuple[Scores, Scores] | None = None,
 ) -> Card:
-    """The card with figures on photos, and a calibration to them.
+    """The card with figures on photos, a calibration to them, and what moves their scores.
 
     Args:
         predictor: the scorer's network.
@@ -149,7 +163,12 @@ def on_photos(
     """
     found = Measured.of(predictor, photos, "auto")
     judged = found.judged(card.val.label, "photos")
-    return replace(card, photos=judged, calibration=found.calibration("photos", whole))
+    return replace(
+        card,
+        photos=judged,
+        calibration=found.calibration("photos", whole),
+        attribution=found.attribution(photos, predictor.spec),
+    )
 
 
 def judged_on(scores: Scores, labels: Scores, where: str) -> Evaluation:

@@ -43,7 +43,7 @@ class Scored:
         """`ImageScore.to_dict`, with a list `heat_maps` if they were asked for."""
         entry = self.result.to_dict()
         if self.heat_maps is not None:
-            entry["heat_maps"] = [_heat_map(one) for one in self.heat_maps]
+            entry["heat_maps"] = [one.to_dict() for one in self.heat_maps]
         return entry
 
 
@@ -84,14 +84,3 @@ class Score:
             return Scored(result)
         faces = range(len(result.faces)) if result.status is Status.OK else ()
         return Scored(result, tuple(scorer.heat_map(prepared, face) for face in faces))
-
-
-def _heat_map(shown: HeatMap) -> dict[str, Any]:
-    frame = shown.frame
-    return {
-        "values": np.round(shown.values.astype(float), 6).tolist(),
-        "left": frame.left,
-        "top": frame.top,
-        "right": frame.right,
-        "bottom": frame.bottom,
-    }

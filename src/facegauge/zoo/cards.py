@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from facegauge.attribution import Attribution, Curve
 from facegauge.calibration import Calibration, Offsets
 from facegauge.errors import ScorerError
 
@@ -90,6 +91,7 @@ class Card:
         version: of the scorer, such as "1.0"; empty if it has none.
         same_as: sha256 of other model files of this scorer whose scores agree within 0.001, so
             that a table begun with one of them can be resumed.
+        attribution: how the scores go with the factors of quality; None where it was not fitted.
     """
 
     name: str
@@ -104,6 +106,7 @@ class Card:
     photos: Validation | None = None
     version: str = ""
     same_as: tuple[str, ...] = ()
+    attribution: Attribution | None = None
 
 
 def card_from_toml(text: str, file: str = "card.toml") -> Card:
@@ -137,6 +140,7 @@ def card_from_toml(text: str, file: str = "card.toml") -> Card:
         photos=_validation(card.table("photos")) if "photos" in card.values else None,
         version=card.text("version", ""),
         same_as=same_as,
+        attribution=_attribution(card.table("factors")) if "factors" in card.values else None,
     )
 
 
@@ -169,6 +173,19 @@ def _calibration(calibration: _Table) -> Calibration:
         )
     except ValueError as error:
         raise ScorerError(f"{calibration.file}: at {calibration.prefix[:-1]}: {error}") from error
+
+
+def _attribution(factors: _Table) -> Attribution:
+    curves = {}
+    for name in factors.table("curves").values:
+        curve = factors.table("curves").table(name)
+        try:
+            curves[name] = Curve(curve.numbers("knots"), curve.numbers("values"))
+        except ValueError as error:
+            raise ScorerError(f"{factors.file}: at factors.curves.{name}: {error}") from error
+    r2 = factors.table("r2")
+    explained = (r2.number("value"), r2.number("low"), r2.number("high"))
+    return Attribution(factors.count("n"), *explained, factors.number("mean"), curves)
 
 
 def _offsets(interval: _Table) -> Offsets:
@@ -260,6 +277,16 @@ def card_to_toml(card: Card) -> str:
             **({"whole": _knots(calibration.whole)} if calibration.whole else {}),
         },
     }
+    if model := card.attribution:
+        tables["factors"] = {
+            "n": model.n,
+            "r2": {"value": model.r2, "low": model.low, "high": model.high},
+            "mean": model.mean,
+        }
+        tables["factors.curves"] = {
+            name: {"knots": curve.knots, "values": curve.values}
+            for name, curve in model.curves.items()
+        }
     top = {key: value for key, value in top.items() if value or key not in OPTIONAL}
     parts = [_lines(top), *(f"[{name}]\n{_lines(table)}" for name, table in tables.items())]
     return "\n".join(parts)

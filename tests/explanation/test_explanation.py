@@ -1,0 +1,175 @@
+"""Explanations: what they say, and their three forms."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import facegauge
+from commands import run
+from facegauge import Scorer, explain
+from facegauge.arrays import Pixels
+from facegauge.attribution import Attribution, Curve
+from facegauge.errors import PictureError, UsageError
+from facegauge.ratings import RATINGS
+from facegauge.results import Box, Face, Status
+
+ASTRONAUT = Path(__file__).parents[2] / "examples" / "astronaut.jpg"
+MODEL = Attribution(171, 0.75, 0.6, 0.8, 0.37, {"resolution": Curve((50.0, 200.0), (-0.05, 0.01))})
+
+
+def halves(pixels: Pixels) -> list[Face]:
+    """A face on the left, one on the right that reaches beyond the border."""
+    return [Face(Box(0, 0, 48, 64), 0.9), Face(Box(62, 4, 106, 60), 0.8)]
+
+
+@pytest.fixture
+def scorer(toy_scorer: Path) -> Scorer:
+    return Scorer(toy_scorer, faces="all", detector=halves)
+
+
+@pytest.fixture
+def picture() -> Pixels:
+    return np.random.default_rng(0).integers(0, 255, (80, 96, 3), np.uint8)
+
+
+def with_model(scorer: Scorer, model: Attribution) -> Scorer:
+    scorer.card = replace(scorer.card, attribution=model)
+    return scorer
+
+
+def test_an_explanation_has_the_scores_and_the_factors(scorer: Scorer, picture: Pixels) -> None:
+    found = explain(("a.png", picture), scorer)
+    plain = scorer.score(("a.png", picture))
+    assert [face.score for face in found.result.faces] == [face.score for face in plain.faces]
+    assert found.heat_maps == (None, None)  # the toy has none
+    data = json.loads(json.dumps(found.to_dict()))
+    assert data["scorer"]["name"] == "toy"
+    first = data["faces"][0]
+    assert set(first["factors"]) == set(RATINGS)
+    assert "resolution" in first["problems"] and first["shares"] is None
+    assert RATINGS["resolution"].advice in "\n".join(found.lines())
+
+
+def test_shares_are_shown_where_the_model_explains_half(scorer: Scorer, picture: Pixels) -> None:
+    found = explain(picture, with_model(scorer, MODEL))
+    assert found.shares(0) == {"resolution": -0.05}
+    text = "\n".join(found.lines())
+    assert (
+        "explains 75% of how the scores of 171 photos differ" in text
+        and "resolution -0.050" in text
+    )
+    assert found.to_dict()["faces"][0]["shares"] == {
+        "added": {"resolution": -0.05}, "mean": 0.37, "r2": 0.75, "n": 171,
+    }  # fmt: skip
+    weak = explain(picture, with_model(scorer, replace(MODEL, r2=0.49)))
+    assert weak.shares(0) == {} and "explains" not in "\n".join(weak.lines())
+
+
+def test_no_shares_for_pictures_that_are_taken_whole(scorer: Scorer, picture: Pixels) -> None:
+    whole = with_model(scorer, MODEL).with_options(faces="whole")
+    assert explain(picture, whole).shares(0) == {}
+
+
+class Elements(HTMLParser):
+    """The tags of a page, and what they refer to."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.sources: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.sources += [value or "" for key, value in attributes if key in ("src", "href")]
+
+
+def test_the_page_is_one_file_and_escaped(scorer: Scorer, picture: Pixels, tmp_path: Path) -> None:
+    name = "<img src=x onerror=alert(1)>&.png"
+    found = explain((name, picture), with_model(scorer, MODEL))
+    found.save(tmp_path / "a.html")
+    text = (tmp_path / "a.html").read_text()
+    page = Elements(text)
+    assert page.tags.count("img") == 3 and "script" not in page.tags
+    assert all(source.startswith("data:image/jpeg;base64,") for source in page.sources)
+    assert "&lt;img src=x onerror=alert(1)&gt;&amp;.png" in text
+    assert page.tags.count("tr") == 2 * (1 + len(RATINGS))
+    assert not list(tmp_path.glob("*.new"))
+
+
+def test_the_picture_shows_the_box_and_a_part_for_each_face(
+    scorer: Scorer, picture: Pixels, tmp_path: Path
+) -> None:
+    explain(picture, scorer).save(tmp_path / "two.png")
+    explain(picture, scorer.with_options(faces="largest")).save(tmp_path / "one.png")
+    two, one = (Image.open(tmp_path / f"{name}.png") for name in ("two", "one"))
+    assert two.width == one.width and two.height > one.height + 250
+    edge = np.all(np.asarray(two.convert("RGB")) == (224, 122, 0), axis=2)
+    assert edge[24:104, 24:120].sum() > 200  # the picture's own size, in the top left corner
+
+
+def test_the_heat_map_lies_over_the_face(tmp_path: Path) -> None:
+    found = explain(ASTRONAUT, Scorer(threads=1))
+    (heat_map,) = found.heat_maps
+    assert heat_map is not None and heat_map.frame == found.frames[0]
+    data = found.to_dict()["faces"][0]["heat_map"]
+    assert np.mean(data["values"]) == pytest.approx(found.result.score, abs=1e-4)
+    bare = replace(found, heat_maps=(None,))
+    found.save(tmp_path / "a.png")
+    bare.save(tmp_path / "b.png")
+    with_map, without = (np.asarray(Image.open(tmp_path / f"{name}.png")) for name in "ab")
+    face = np.s_[-300:-60, 60:240]
+    assert np.abs(with_map[face].astype(int) - without[face]).mean() > 3
+
+
+def test_a_picture_without_faces_has_its_reason(
+    toy_scorer: Path, picture: Pixels, tmp_path: Path
+) -> None:
+    found = explain(("empty.png", picture), Scorer(toy_scorer, detector=lambda pixels: []))
+    assert found.result.status is Status.NO_FACE
+    assert found.lines() == [f"empty.png: no_face: {found.result.message}"]
+    for suffix in ("png", "html", "json"):
+        found.save(tmp_path / f"a.{suffix}")
+    assert "no_face" in (tmp_path / "a.html").read_text()
+
+
+def test_what_cannot_be_explained_or_written_is_said(
+    scorer: Scorer, picture: Pixels, tmp_path: Path
+) -> None:
+    with pytest.raises(PictureError):
+        explain(io.BytesIO(b"no picture"), scorer)
+    found = explain(picture, scorer)
+    with pytest.raises(UsageError, match=r"ends with \.png, \.html or \.json, got a\.gif"):
+        found.save(tmp_path / "a.gif")
+    with pytest.raises(UsageError, match="cannot write"):
+        found.save(tmp_path / "missing" / "a.json")
+
+
+def test_the_command(toy_scorer: Path, picture: Pixels, tmp_path: Path) -> None:
+    Image.fromarray(picture).save(tmp_path / "a.png")
+    out = tmp_path / "out.json"
+    options: Any = ("--scorer", toy_scorer, "--faces", "whole")
+    done = run("explain", tmp_path / "a.png", "-o", out, *options)
+    assert done.exit_code == 0, done.stderr
+    assert "score 0." in done.stdout and "resolution" in done.stdout
+    assert json.loads(out.read_text())["faces"][0]["factors"]["resolution"]["value"] > 0
+    (tmp_path / "b.png").write_bytes(b"no picture")
+    failed = run("explain", tmp_path / "b.png", *options)
+    assert failed.exit_code == 3 and "b.png: unreadable: " in failed.stderr
+    wrong = run("explain", tmp_path / "a.png", "-o", tmp_path / "a.txt", *options)
+    assert wrong.exit_code == 2 and "expected a file that ends with" in wrong.stderr
+    nowhere = run("explain", tmp_path / "a.png", "-o", tmp_path / "no" / "a.png", *options)
+    assert nowhere.exit_code == 2 and "there is no folder" in nowhere.stderr
+
+
+def test_its_names_are_in_the_package() -> None:
+    assert facegauge.explain is explain and facegauge.Explanation.__name__ == "Explanation"
