@@ -152,7 +152,7 @@ def test_landmarks_reach_the_network_in_training_and_validation(
         return forward(self, x, landmarks)
 
     monkeypatch.setattr(DslFiqa, "forward", watching)
-    dsl.run(settings("encoder.fit.steps=0"), data, *sets, tmp_path / "run")
+    dsl.run(settings("encoder.fit.steps=0"), data, [], sets[1], tmp_path / "run")
     assert seen == {True, False}
 
 
@@ -164,7 +164,8 @@ def test_every_row_of_the_ablation_trains(
 ) -> None:
     changes = [f"core.degradation={degradation}", f"core.landmarks={landmarks}"]
     numbers = settings(*changes, "encoder.fit.steps=1", "core.fit.steps=1")
-    figures = dsl.run(numbers, data, *sets, tmp_path / "run")
+    unlabelled = [] if degradation == "none" else sets[0]  # which only the encoder sees
+    figures = dsl.run(numbers, data, unlabelled, sets[1], tmp_path / "run")
     network = load_run(tmp_path / "run").network
     assert isinstance(network, DslFiqa)
     assert ("map" in figures) == (network.encoder is not None) == (degradation != "none")
@@ -191,7 +192,7 @@ def test_an_earlier_encoder_is_taken_as_it_is(data: Manifest, sets: Sets, tmp_pa
     for place in (first, first / "encoder"):
         out = tmp_path / f"from_{place.name}"
         numbers = settings(f"encoder.init_from={place}", "encoder.fit.steps=0", "core.fit.steps=1")
-        dsl.run(numbers, data, *sets, out)
+        dsl.run(numbers, data, [], sets[1], out)
         assert not (out / "encoder").exists()
         run = load_run(out)
         network = run.network
@@ -219,7 +220,7 @@ def test_the_core_can_begin_with_an_earlier_backbone(
         f"core.init_from={tmp_path / 'shufflenet_v2_x0_5'}", "core.fit.steps=1",
         "core.fit.lr=1e-12", "core.fit.ema_decay=0.0",
     )  # fmt: skip
-    dsl.run(numbers, data, *sets, tmp_path / "run")
+    dsl.run(numbers, data, [], sets[1], tmp_path / "run")
     network, before = (load_run(tmp_path / name).network for name in ("run", "shufflenet_v2_x0_5"))
     assert isinstance(network, DslFiqa) and isinstance(network.core.tokens, dsl.CnnTokens)
     body = network.core.tokens.backbone.state_dict()
@@ -229,7 +230,8 @@ def test_the_core_can_begin_with_an_earlier_backbone(
         dsl.run(
             settings(f"core.init_from={tmp_path / 'mobilenet_v3_small'}", "encoder.fit.steps=0"),
             data,
-            *sets,
+            [],
+            sets[1],
             tmp_path / "other",
         )
 
@@ -241,12 +243,12 @@ def test_training_continues_from_a_whole_network(
     dsl.run(settings("encoder.fit.steps=1", "core.fit.steps=1"), data, *sets, first)
     start = [f"{part}.init_from={first}" for part in ("encoder", "core")]
     numbers = settings(*start, "encoder.fit.steps=0", "core.fit.steps=1", "core.fit.lr=1e-60")
-    dsl.run(apply_overrides(numbers, ["core.fit.ema_decay=0.0"]), data, *sets, second)
+    dsl.run(apply_overrides(numbers, ["core.fit.ema_decay=0.0"]), data, [], sets[1], second)
     before, after = (load_run(folder).network for folder in (first, second))
     learned = dict(after.named_parameters())
     assert all(torch.equal(value, learned[name]) for name, value in before.named_parameters())
     with pytest.raises(UsageError, match="its core has decoder_width 8, not 16"):
-        dsl.run(settings(*start, "core.decoder_width=16"), data, *sets, tmp_path / "third")
+        dsl.run(settings(*start, "core.decoder_width=16"), data, [], sets[1], tmp_path / "third")
 
 
 @pytest.mark.parametrize(
@@ -335,4 +337,6 @@ def test_the_paper_preset_has_the_papers_numbers() -> None:
     assert encoder.fit.lr == 3e-5 and encoder.temperature == 1.0
     assert core.backbone == "vit_base_patch16_384" and core.loss == "charbonnier"
     assert core.corr_weight == 0 and core.fit.lr == 1e-5
+    assert core.fit.epochs == encoder.fit.epochs == 100
+    assert core.fit.optimiser == encoder.fit.optimiser == "adam"
     assert core.plan.labelled == 16

@@ -10,5 +10,6 @@ Where the parts of the paper are:
 - Landmark guidance: `landmark_guide` (positional encoding and the map for the heads).
 - Evaluation of the encoder: `retrieval` (mean average precision by degradation), `probe` (a linear
   probe), `patch_contrast` (the baseline that learns from patches).
+- The authors' weights: `reference`.
 - Training: `recipe` (the two steps in order), `config` (every setting), `dsl_fiqa.toml` (presets).
 """
