@@ -1,8 +1,8 @@
-"""Writes docs/cli.md from the code: every verb, option, default and help text.
+"""Writes docs/cli/ from the code: every verb, option, default and help text, a page a verb.
 
     python docs/make_cli.py
 
-The test `tests/test_docs.py` fails when the page is not what this script writes.
+The test `tests/test_docs.py` fails when the folder is not what this script writes.
 """
 
 from __future__ import annotations
@@ -15,19 +15,33 @@ from typer.main import get_command
 
 from facegauge.cli import app
 
-PAGE = Path(__file__).parent / "cli.md"
+FOLDER = Path(__file__).parent / "cli"
 HEAD = """\
 # The command line
 
-This page is written by `python docs/make_cli.py` from the code. Do not edit it by hand.
+These pages are written by `python docs/make_cli.py` from the code. Do not edit them by hand.
 Each verb says the same with `--help`.
 """
 
 
-def page() -> str:
-    """The text of docs/cli.md."""
-    sections = (_section(path, command) for path, command in commands() if path)
-    return "\n".join([HEAD, _top(get_command(app)), *sections])
+def pages() -> dict[str, str]:
+    """The pages of docs/cli by their names."""
+    verbs = [(path, command) for path, command in commands() if path]
+    rows = [
+        f"| [facegauge {' '.join(path)}]({_name(path)}) | {_first(one)} |" for path, one in verbs
+    ]
+    table = "\n".join(["| verb | |", "|---|---|", *rows])
+    first = f"{HEAD}\n{_top(get_command(app))}\n{table}\n"
+    return {"README.md": first, **{_name(path): _section(path, one) for path, one in verbs}}
+
+
+def write(folder: Path, texts: dict[str, str]) -> None:
+    """Make a folder hold these pages and no other ones."""
+    folder.mkdir(exist_ok=True)
+    for old in folder.glob("*.md"):
+        old.unlink()
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
 
 
 def commands() -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -56,9 +70,9 @@ def _top(command: Any) -> str:
 
 
 def _section(path: tuple[str, ...], command: Any) -> str:
-    parts = [f"## facegauge {' '.join(path)}", _prose(command.help)]
+    parts = [f"# facegauge {' '.join(path)}", _prose(command.help)]
     if hasattr(command, "commands"):
-        verbs = ", ".join(f"`{verb}`" for verb in command.commands)
+        verbs = ", ".join(f"[{verb}]({_name((*path, verb))})" for verb in command.commands)
         parts.append(f"Its verbs: {verbs}.")
         if options(command):
             parts.append(f"In place of a verb:\n\n{_listed(options(command))}")
@@ -94,6 +108,16 @@ def _line(parameter: Any) -> str:
     return f"- `{shown}`{note}: {_prose(parameter.help or '')}"
 
 
+def _name(path: tuple[str, ...]) -> str:
+    """The page of a verb."""
+    return f"{'-'.join(path)}.md"
+
+
+def _first(command: Any) -> str:
+    """The first sentence of a verb's help."""
+    return _prose(command.help).split("\n\n")[0].split(". ")[0].removesuffix(".")
+
+
 def _names(option: Any) -> str:
     return ", ".join(sorted(option.opts, key=len))
 
@@ -109,4 +133,4 @@ def _prose(text: str) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(), encoding="utf-8")
+    write(FOLDER, pages())

@@ -1,8 +1,8 @@
-"""Writes docs/settings.md from the code: every setting of every method, its range and presets.
+"""Writes docs/settings/ from the code: every setting of every method, its range and presets.
 
     python docs/make_settings.py
 
-The test `tests/test_docs.py` fails when the page is not what this script writes.
+The test `tests/test_docs.py` fails when the folder is not what this script writes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pydantic_core import PydanticUndefined
 from facegauge.training.config import METHODS, config_class, load_preset, to_dict
 from facegauge.training.config_errors import bare, expected, is_table, leaves
 
-PAGE = Path(__file__).parent / "settings.md"
+FOLDER = Path(__file__).parent / "settings"
 COMMANDS = {
     "light_ensemble": "train ensemble",
     "efficient_fiqa": "train efficient",
@@ -29,19 +29,32 @@ COMMANDS = {
 HEAD = """\
 # Settings
 
-This page is written by `python docs/make_settings.py` from the code. Do not edit it by hand.
+These pages are written by `python docs/make_settings.py` from the code. Do not edit them by hand.
 
 Every recipe has a preset `cpu`, which two cores suffice for. The methods of the papers also have a
 preset `paper`, with the paper's networks and its known numbers, for a GPU. `--config FILE` takes a
-file of settings, `--set table.key=value` replaces one; see [training.md](training.md#settings).
+file of settings, `--set table.key=value` replaces one; see [training](../training.md#settings).
 `<name>` stands for a name that a preset or a file gives to a table. *Default* is the value of a
 setting that a file without a preset leaves out; without one, the setting must be there.
 """
 
 
-def page() -> str:
-    """The text of docs/settings.md."""
-    return "\n".join([HEAD, *(_method(name) for name in methods())])
+def pages() -> dict[str, str]:
+    """The pages of docs/settings by their names."""
+    listed = "\n".join(
+        f"- [{name}]({name}.md): {_sentence(config_class(name))}" for name in methods()
+    )
+    first = f"{HEAD}\n{listed}\n"
+    return {"README.md": first, **{f"{name}.md": _method(name) for name in methods()}}
+
+
+def write(folder: Path, texts: dict[str, str]) -> None:
+    """Make a folder hold these pages and no other ones."""
+    folder.mkdir(exist_ok=True)
+    for old in folder.glob("*.md"):
+        old.unlink()
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
 
 
 def methods() -> list[str]:
@@ -74,13 +87,13 @@ def _method(method: str) -> str:
         preset: dict(leaves(to_dict(load_preset(method, preset)))) for preset in presets(method)
     }
     command = COMMANDS.get(method, method)
-    parts = [f"## {method}", f"{_sentence(cls)} `facegauge {command}`."]
+    parts = [f"# {method}", f"{_sentence(cls)} `facegauge {command}`."]
     rows = list(settings(cls))
     tables = dict.fromkeys(name.split(".")[0] if "." in name else "" for name, _ in rows)
     for top in sorted(tables, key=lambda name: name != ""):
         own = [row for row in rows if (row[0].split(".")[0] if "." in row[0] else "") == top]
         if top:
-            parts.append(f"### {method}: {top}\n\n{cls.__pydantic_fields__[top].description}.")
+            parts.append(f"## {method}: {top}\n\n{cls.__pydantic_fields__[top].description}.")
         columns = ["setting", "expects", "default", *values, "what"]
         lines = [columns, ["---"] * len(columns)]
         lines += [_row(name, field, values) for name, field in own]
@@ -127,4 +140,4 @@ def _sentence(cls: type[Any]) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(), encoding="utf-8")
+    write(FOLDER, pages())

@@ -66,10 +66,15 @@ def blocks(page: Path, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
+def texts(folder: Path) -> dict[str, str]:
+    """The pages of a folder by their names."""
+    return {page.name: page.read_text(encoding="utf-8") for page in folder.glob("*.md")}
+
+
 def command_lines() -> Iterator[tuple[str, list[str]]]:
     """Every `facegauge ...` of the pages: where it stands, and its words."""
     for page in PAGES:
-        if page.name == "cli.md":
+        if page.parent == make_cli.FOLDER:
             continue
         text = page.read_text(encoding="utf-8")
         shell = "\n".join(blocks(page, "sh")).replace("\\\n", " ").splitlines()
@@ -92,8 +97,7 @@ def split_verb(words: list[str]) -> tuple[tuple[str, ...], list[str]]:
 
 
 def test_the_command_page_is_what_the_code_says() -> None:
-    written = make_cli.PAGE.read_text(encoding="utf-8")
-    assert written == make_cli.page(), "run: python docs/make_cli.py"
+    assert texts(make_cli.FOLDER) == make_cli.pages(), "run: python docs/make_cli.py"
 
 
 def test_the_page_of_columns_is_what_the_code_says() -> None:
@@ -102,9 +106,10 @@ def test_the_page_of_columns_is_what_the_code_says() -> None:
 
 
 def test_the_command_page_names_every_verb_and_option() -> None:
-    written = make_cli.PAGE.read_text(encoding="utf-8")
+    pages = texts(make_cli.FOLDER)
     for path, command in COMMANDS.items():
-        assert not path or f"## facegauge {' '.join(path)}\n" in written
+        written = pages[f"{'-'.join(path) or 'README'}.md"]
+        assert not path or f"# facegauge {' '.join(path)}\n" in written
         for option in make_cli.options(command):
             assert all(name in written for name in option.opts)
 
@@ -156,13 +161,13 @@ def test_every_file_of_settings_loads_and_is_used(file: Path) -> None:
 
 
 def test_the_settings_page_is_what_the_code_says() -> None:
-    written = make_settings.PAGE.read_text(encoding="utf-8")
-    assert written == make_settings.page(), "run: python docs/make_settings.py"
+    assert texts(make_settings.FOLDER) == make_settings.pages(), "run: python docs/make_settings.py"
 
 
 def test_every_setting_has_a_line_of_explanation_and_a_row() -> None:
-    written = make_settings.PAGE.read_text(encoding="utf-8")
-    for method in make_settings.methods():
+    for method, written in zip(
+        make_settings.methods(), list(make_settings.pages().values())[1:], strict=True
+    ):
         for name, field in make_settings.settings(config_class(method)):
             assert f"| `{name}` |" in written
             assert field.description and "\n" not in field.description, name

@@ -75,7 +75,7 @@ def unknown(path: Sequence[str], cls: type[Any], data: Mapping[str, Any]) -> str
     same_end = [name for name in names if name.split(".")[-1] == key]
     near = same_end or difflib.get_close_matches(key, names, n=1, cutoff=CLOSE)
     if not near:
-        return f"unknown setting {key!r}; there are {', '.join(sorted(data))}, see docs/settings.md"
+        return f"unknown setting {key!r}; there are {', '.join(sorted(data))}, see docs/settings"
     return f"unknown setting {key!r}; the closest is {either(near)}"
 
 
