@@ -12,7 +12,9 @@ from torch import nn
 from facegauge.data.manifests import load_manifest
 from facegauge.evaluation.metrics import plcc, srcc
 from facegauge.faces.spec import PreprocessSpec
-from facegauge.training.validation import make_validation
+from facegauge.training.inputs.pictures import load_framed
+from facegauge.training.validation import make_source_validation, make_validation
+from ranks import in_processes
 from toys import picture
 
 SPEC = PreprocessSpec(width=24, height=32)
@@ -66,3 +68,31 @@ def test_landmarks_are_found_and_given(toy_data: Path) -> None:
     make_validation(val, SPEC, landmarks=True, detector=lambda pixels: [face])(network)
     assert network.given.shape == (3, 10)
     assert network.given.abs().sum() > 0
+
+
+class Counting(Brightness):
+    """Counts the views that it scores."""
+
+    seen = 0
+
+    def forward(self, images: torch.Tensor, *landmarks: torch.Tensor) -> torch.Tensor:
+        self.seen += len(images)
+        return super().forward(images)
+
+
+def shared(data: Path) -> tuple[dict[str, float], dict[str, float], int]:
+    """The figures of both validations, and how many views this process scored."""
+    val = load_manifest(data).where(split="val").take(range(7))
+    network = Counting()
+    by_source = make_source_validation({"toys": load_framed(val, SPEC, "whole")}, SPEC)
+    return make_validation(val, SPEC)(network), by_source(network), network.seen
+
+
+@pytest.mark.slow
+def test_processes_share_the_pictures_and_have_the_same_figures(toy_data: Path) -> None:
+    *alone, seen = shared(toy_data)
+    assert seen == 14
+    found = in_processes(3, shared, toy_data)
+    assert [each[2] for each in found] == [6, 4, 4]
+    for *figures, _ in found:
+        assert figures == alone

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
+from typing import TypeVar
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from accelerate import Accelerator, InitProcessGroupKwargs
+from torch import distributed as dist
 
 TIMEOUT = timedelta(days=7)
 EMULATING = ("DEFAULT", "AVX2")  # torch's names for CPUs without instructions for bfloat16
+
+Number = TypeVar("Number", np.float32, np.float64)
 
 
 def this_process() -> Accelerator:
@@ -25,6 +31,25 @@ def log_from_main_process() -> None:
     """Let only the main process of the run log; the others would repeat its lines."""
     if not this_process().is_main_process:
         logging.getLogger("facegauge").setLevel(logging.ERROR)
+
+
+def own_rows(total: int) -> npt.NDArray[np.int64]:
+    """Which of `total` rows are this process's share; each row is one process's."""
+    process = this_process()
+    return np.arange(process.process_index, total, process.num_processes)
+
+
+def of_all_processes(own: npt.NDArray[Number], total: int) -> npt.NDArray[Number]:
+    """Rows (total, ...) from those that each process computed of its `own_rows`."""
+    process = this_process()
+    if process.num_processes == 1:
+        return own
+    whole = torch.zeros((total, *own.shape[1:]), dtype=torch.from_numpy(own[:0]).dtype)
+    whole[own_rows(total)] = torch.from_numpy(own)
+    whole = whole.to(process.device)
+    dist.all_reduce(whole)
+    summed: npt.NDArray[Number] = whole.cpu().numpy()
+    return summed
 
 
 def computes_bfloat16(device: torch.device) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
+from accelerate.utils import broadcast
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
@@ -119,6 +120,7 @@ def rate(step: int, config: FitConfig) -> float:
 
 def judge(state: FitState, validate: Validate, log: Log, config: FitConfig) -> None:
     """Validate the averaged weights, log the figures, and keep the weights if they are the best."""
+    broadcast(state.ema)  # the statistics of batch norms differ between processes
     figures = validated(state.network, state.ema, validate)
     log.write({"step": state.step, **figures})
     name = state.folder.name

@@ -14,6 +14,7 @@ from facegauge.faces.detection import Detector
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.nn.predictor import predict_views, uses_size
 from facegauge.progress import track
+from facegauge.training.devices import of_all_processes, own_rows
 from facegauge.training.fit import Validate
 from facegauge.training.fit_state import Figures
 from facegauge.training.inputs.pictures import landmarks as landmarks_of
@@ -34,6 +35,8 @@ def make_validation(
 ) -> Validate:
     """SRCC and PLCC on labelled pictures, and `val_score`, their mean, by which weights are kept.
 
+    Every process of a run scores its share of the pictures, and all get the same figures.
+
     Args:
         data: labelled pictures.
         spec: what the network sees.
@@ -43,13 +46,16 @@ def make_validation(
         batch_size: views that the network sees at a time.
     """
     pictures = load_framed(data, spec, faces, points=landmarks, detector=detector)
-    views, labels = sampled(pictures, spec), np.array([p.score for p in pictures])
-    points = landmarks_of(pictures, spec) if landmarks else None
+    labels, own = np.array([p.score for p in pictures]), own_rows(len(pictures))
+    mine = [pictures[row] for row in own]
+    views = sampled(mine, spec) if mine else np.empty((0, spec.height, spec.width, 3), np.uint8)
+    points = landmarks_of(mine, spec) if landmarks and mine else None
 
     def validate(network: nn.Module) -> Figures:
-        scores = predict_views(
+        scored = predict_views(
             network, spec, views, points, batch_size=batch_size, what="validating"
         )
+        scores = of_all_processes(scored, len(labels))
         figures = {"srcc": srcc(scores, labels), "plcc": plcc(scores, labels)}
         return {**figures, "val_score": (figures["srcc"] + figures["plcc"]) / 2}
 
@@ -69,14 +75,17 @@ def make_source_validation(
     def validate(network: nn.Module) -> dict[str, float]:
         figures = {}
         for name, pictures in held_out.items():
-            scores = []
-            starts, total = range(0, len(pictures), BATCH_SIZE), len(pictures)
-            for row in track(starts, f"validating on {name}", total=total, each=BATCH_SIZE):
-                some = pictures[row : row + BATCH_SIZE]  # views of all need much memory
+            scores = [np.empty(0)]
+            own = own_rows(len(pictures))
+            starts, total = range(0, len(own), BATCH_SIZE), len(own)
+            for first in track(starts, f"validating on {name}", total=total, each=BATCH_SIZE):
+                # views of all need much memory
+                some = [pictures[row] for row in own[first : first + BATCH_SIZE]]
                 told = sizes(some, spec) if uses_size(network) else None
                 scores.append(predict_views(network, spec, sampled(some, spec), told))
             labels = np.array([one.score for one in pictures], np.float64)
-            figures[name] = challenge(np.concatenate(scores), labels)
+            whole = of_all_processes(np.concatenate(scores), len(labels))
+            figures[name] = challenge(whole, labels)
         return {**figures, "val_score": fmean(figures.values())}
 
     return validate

@@ -22,6 +22,7 @@ from facegauge.errors import UsageError
 from facegauge.evaluation.intervals import RESAMPLES, Interval, bootstrap
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.progress import track
+from facegauge.training.devices import of_all_processes, own_rows
 from facegauge.training.inputs.pictures import load_framed, sampled
 from facegauge.training.methods.dsl_fiqa.dual_set_batches import KINDS
 
@@ -182,7 +183,9 @@ def retrieval_validation(
     """
 
     def validate(network: nn.Module) -> dict[str, float]:
-        embeddings = embed(network, faces.views, spec, part=part)
+        own = own_rows(len(faces.views))
+        embedded = embed(network, faces.views[own], spec, part=part)
+        embeddings = of_all_processes(embedded, len(faces.views))
         each = average_precisions(embeddings, faces.kinds, faces.identities)
         precision = float(np.nanmean(each))
         return {"map": precision, "val_score": precision}
