@@ -385,6 +385,36 @@ def test_half_precision_compares_scores_and_sizes(
     assert 0.2 < float(ratio.split()[0]) < 5
 
 
+def test_a_step_without_data_costs_what_is_worked_out(
+    script: Callable[[str], ModuleType],
+) -> None:
+    torch = pytest.importorskip("torch")
+    simulated = script("simulated")
+    network = torch.nn.Conv2d(4, 4, 3, padding=1, groups=4, bias=False)
+
+    class Objective(torch.nn.Module):
+        def forward(self, network, batch):
+            return {"mean": network(batch["images"]).mean()}
+
+    batch = {"images": torch.empty(10, 4, 32, 32)}
+    cost = simulated.cost_of_a_step(network, Objective(), batch, "fp32")
+    convolution = 2 * 10 * 4 * 9 * 32 * 32
+    assert cost.operations == 2 * convolution  # forward, and the gradient of the weight
+    images, weight = 4 * 10 * 4 * 32 * 32, 4 * 4 * 9
+    assert 2 * images < cost.peak < 4 * images  # input, output, and the output's gradient
+    assert cost.peak > 2 * images + 5 * weight
+
+
+def test_the_table_of_paper_presets(script: Callable[[str], ModuleType], tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    script("training_cost").main(["light_ensemble", "--results", str(tmp_path)])
+    page = tmp_path / "training-cost.md"
+    first, second = rows(page, "One step of every paper preset")
+    assert first[:3] == ["light ensemble: mobilenet_v3_small", "bf16", "64"]
+    assert 0.5 < float(first[3]) < 3 and 0.3 < float(first[4]) < 1.5  # 0.21 forward at 288 x 352
+    assert second[0] == "light ensemble: shufflenet_v2_x1_0"
+
+
 def test_faces_found_counts_right_and_false_faces(
     script: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -37,7 +37,7 @@ def carry_out(
 
 def rehearse(run: Callable[..., Any], output: Path, *, allow_leakage: bool) -> None:
     """Print what a run costs; see `training.rehearsal`. Nothing is written into `output`."""
-    from facegauge.training.rehearsal import peak_memory, rehearsing
+    from facegauge.training.rehearsal import peak_gpu_memory, peak_memory, rehearsing
 
     parent = next(folder for folder in output.resolve().parents if folder.is_dir())
     started = time.monotonic()
@@ -50,6 +50,8 @@ def rehearse(run: Callable[..., Any], output: Path, *, allow_leakage: bool) -> N
     lines = [f"pictures: {rehearsal.pictures} in memory"]
     if memory is not None:
         lines.append(f"memory: {memory / 1e9:.1f} GB at the most so far")
+    if (on_gpu := peak_gpu_memory()) is not None:
+        lines.append(f"memory of the GPU: {on_gpu / 1e9:.1f} GB at the most so far")
     free = shutil.disk_usage(parent).free
     lines += [
         f"disk: about {rehearsal.disk / 1e9:.2f} GB; {free / 1e9:.1f} GB are free",

@@ -18,12 +18,14 @@ from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import torch
 from torch import nn
 from torch.utils.data import Dataset
 
 from facegauge.data.manifests import Manifest
 from facegauge.labelling.label import label
 from facegauge.predictors import Predictor
+from facegauge.training.devices import this_process
 from facegauge.training.fit_state import Figures
 from facegauge.training.inputs.shares import Shares
 from facegauge.training.inputs.views import Batch
@@ -169,6 +171,13 @@ def rehearsing() -> Iterator[Rehearsal]:
 def current() -> Rehearsal | None:
     """The rehearsal that is going on, if any."""
     return _current.get()
+
+
+def peak_gpu_memory() -> float | None:
+    """The most memory that tensors have had on the GPU, in bytes; None without a GPU of CUDA."""
+    if this_process().device.type != "cuda":
+        return None
+    return float(torch.cuda.max_memory_reserved())
 
 
 def peak_memory() -> float | None:

@@ -37,6 +37,34 @@ def test_the_compact_one_has_the_stated_parameters() -> None:
     assert encoder(torch.zeros(1, 3, 80, 64))[1].shape == (1, 6 * 5 * 64)
 
 
+def learned(checkpointing: bool) -> tuple[dict[str, torch.Tensor], list[torch.Tensor], int]:
+    """The state and the gradients of an encoder after a step, and the values that were held."""
+    encoder = small().train()
+    encoder.checkpointing = checkpointing
+    held = 0
+
+    def hold(tensor: torch.Tensor) -> torch.Tensor:
+        nonlocal held
+        held += tensor.numel()
+        return tensor
+
+    views = torch.randn(2, 3, 48, 32, generator=torch.Generator().manual_seed(1))
+    with torch.autograd.graph.saved_tensors_hooks(hold, lambda tensor: tensor):
+        loss = encoder(views)[1].square().mean()
+    loss.backward()
+    gradients = [weight.grad for weight in encoder.parameters() if weight.grad is not None]
+    return encoder.state_dict(), gradients, held
+
+
+def test_checkpointing_holds_less_and_changes_nothing() -> None:
+    (state, gradients, held), (same, others, less) = learned(False), learned(True)
+    assert less < held / 2
+    for name, value in state.items():
+        assert torch.equal(value, same[name]), name
+    for one, other in zip(gradients, others, strict=True):
+        assert torch.allclose(one, other, atol=1e-7)
+
+
 def test_a_backbone_up_to_stride_8_begins_with_a_networks_weights() -> None:
     encoder = DegradationEncoder((), (6, 5), "mobilenet_v2")
     assert encoder.width == 32 and count(encoder) == 57_600

@@ -132,6 +132,11 @@ class EncoderConfig:
     patch_temperature: AboveZero = setting(
         "Divisor of the cosine similarities of the patch baseline", default=0.1
     )
+    checkpointing: bool = setting(
+        "Compute the convolutions' activations again in the backward pass instead of holding all "
+        "of them: a third more work for half the memory",
+        default=False,
+    )
     plan: DualSetPlan = setting("What a batch holds", default=DualSetPlan())
     fit: FitConfig = setting("Optimisation; with 0 steps the encoder is taken as it starts")
 

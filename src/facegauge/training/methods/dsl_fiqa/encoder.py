@@ -6,10 +6,15 @@ see `dual_set`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from typing import Any
 
+import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.utils.checkpoint import checkpoint
 
 from facegauge.errors import UsageError
 from facegauge.nn.backbones import ShallowBackbone
@@ -17,6 +22,7 @@ from facegauge.nn.heatmap import resize_area
 from facegauge.nn.regressor import Regressor
 
 NEGATIVE_SLOPE = 0.1  # of LeakyReLU
+LAYERS = 3  # convolution, batch norm, LeakyReLU
 
 
 class DegradationEncoder(nn.Module):
@@ -37,6 +43,8 @@ class DegradationEncoder(nn.Module):
         config: what `nn.build.build` makes the same network from.
         grid: (rows, columns) of cells.
         width: channels of a cell.
+        checkpointing: whether training computes activations again in the backward pass, one
+            convolution at a time, instead of holding all of them; with a backbone it has no effect.
 
     Raises:
         UsageError: neither channels nor a backbone, or both, or a number below 1.
@@ -62,7 +70,7 @@ class DegradationEncoder(nn.Module):
             "grid": list(grid),
             "backbone": backbone,
         }
-        self.grid = tuple(grid)
+        self.grid, self.checkpointing = tuple(grid), False
         self.body: nn.Module
         if backbone:
             self.body = ShallowBackbone(backbone)
@@ -107,7 +115,9 @@ class DegradationEncoder(nn.Module):
         Returns:
             (N, rows * columns, C).
         """
-        pooled: Tensor = resize_area(self.body(x), self.grid)
+        keeps = not (self.checkpointing and self.training and torch.is_grad_enabled())
+        map_ = self.body(x) if keeps else _recomputed(self.body, x)
+        pooled: Tensor = resize_area(map_, self.grid)
         return pooled.flatten(2).transpose(1, 2)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -121,6 +131,43 @@ class DegradationEncoder(nn.Module):
         """
         cells = self.cells(x)
         return cells, self.project(cells).flatten(1)
+
+
+def _recomputed(body: nn.Module, x: Tensor) -> Tensor:
+    """The body's map; of the activations in between, only those behind each convolution are held.
+
+    See Chen et al. 2016 (arXiv 1604.06174). Batch norms count every batch once.
+    """
+    if not isinstance(body, nn.Sequential):
+        found: Tensor = body(x)
+        return found
+    for first in range(0, len(body), LAYERS):
+        block = body[first : first + LAYERS]
+        again = partial(_without_counting, block)
+        x = checkpoint(block, x, use_reentrant=False, preserve_rng_state=False, context_fn=again)
+    return x
+
+
+def _without_counting(
+    block: nn.Sequential,
+) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+    """What surrounds the first computation of a block, and the second."""
+    return nullcontext(), _counting_off(block)
+
+
+@contextmanager
+def _counting_off(block: nn.Sequential) -> Iterator[None]:
+    norms = [layer for layer in block if isinstance(layer, _BatchNorm)]
+    counts = [(norm, norm.momentum, norm.num_batches_tracked) for norm in norms]
+    for norm in norms:
+        norm.momentum = 0.0
+    try:
+        yield
+    finally:
+        for norm, momentum, count in counts:
+            norm.momentum = momentum
+            if count is not None:
+                count.sub_(1)
 
 
 def _convolutions(channels: Sequence[int]) -> list[nn.Module]:

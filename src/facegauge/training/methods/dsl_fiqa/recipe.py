@@ -177,6 +177,7 @@ def train_encoder(
             config.plan,
         )
         objective = encoder_objective(config, spec)
+        encoder.checkpointing = config.checkpointing
         context.fit("encoder", encoder, objective, batches, config.fit, system=f"{SYSTEM} encoder")
     encoder.eval()
 
