@@ -6,6 +6,7 @@ types that CUDA's autocast uses. So no GPU is needed, and a step of 100 GB takes
 
 from __future__ import annotations
 
+import gc
 import math
 import weakref
 from collections.abc import Sequence
@@ -96,13 +97,22 @@ class CudaTypes(TorchFunctionMode):
 def cost_of_a_step(
     network: nn.Module, objective: nn.Module, batch: dict[str, Tensor], precision: str
 ) -> Cost:
-    """Carry out a step without data.
+    """Carry out a step without data; what lies in cycles of references is held to its end.
 
     Args:
         batch: of any values; only shapes and types count.
         precision: of the fit.
     """
     task = Task(network, objective).train()
+    gc.collect()
+    gc.disable()  # it would free such cycles at some point or other
+    try:
+        return _cost(task, batch, precision)
+    finally:
+        gc.enable()
+
+
+def _cost(task: nn.Module, batch: dict[str, Tensor], precision: str) -> Cost:
     with FakeTensorMode(allow_non_fake_inputs=True) as fake, Memory() as memory:
         state = {
             name: fake.from_tensor(value)
