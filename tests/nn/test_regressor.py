@@ -42,6 +42,7 @@ def test_published_parameter_counts(backbone: str, head: str, parameters: int) -
         ("shufflenet_v2_x1_0", 338),
         ("mobilenet_v2", 314),
         ("efficientnet_lite0", 247),
+        ("efficientnet_lite2", 322),
         ("mobilenetv3_small_100", 210),
     ],
 )

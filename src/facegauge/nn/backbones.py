@@ -16,12 +16,19 @@ TAPS: dict[str, tuple[str, ...]] = {
     "swin_b": ("features.1", "features.3", "features.5", "norm"),
     # timm
     "efficientnet_lite0": ("blocks.1", "blocks.2", "blocks.4", "blocks.6", "bn2"),
+    "efficientnet_lite2": ("blocks.1", "blocks.2", "blocks.4", "blocks.6", "bn2"),
     "edgenext_xx_small": ("stages.0", "stages.1", "stages.2", "stages.3"),
     "inception_v3": ("Conv2d_4a_3x3", "Mixed_5d", "Mixed_6e", "Mixed_7c"),
     "mobilenetv3_small_100": ("blocks.0", "blocks.1", "blocks.3", "blocks.5", "act2"),
 }
 TIMM = frozenset(
-    {"efficientnet_lite0", "edgenext_xx_small", "inception_v3", "mobilenetv3_small_100"}
+    {
+        "efficientnet_lite0",
+        "efficientnet_lite2",
+        "edgenext_xx_small",
+        "inception_v3",
+        "mobilenetv3_small_100",
+    }
 )
 HIDDEN = {"mobilenetv3_small_100": "act2"}  # tap after a hidden layer that follows the pooling
 CHANNELS_LAST = frozenset({"swin_b"})  # backbones with maps (N, h, w, C)

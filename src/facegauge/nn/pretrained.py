@@ -18,7 +18,7 @@ def backbone_weights(backbone: str, weights: str | Path) -> dict[str, Tensor]:
     """Load pretrained weights of a backbone.
 
     Besides state dicts with the backbone's own names, two ports are read that have other names and
-    another normalisation of the input: EfficientNet-Lite0, trained on (x - 127) / 128, and the
+    another normalisation of the input: EfficientNet-Lite, trained on (x - 127) / 128, and the
     TorchScript file of Inception-v3 for the FID, trained on (x - 128) / 128.
 
     Args:
@@ -37,8 +37,8 @@ def backbone_weights(backbone: str, weights: str | Path) -> dict[str, Tensor]:
             trained: dict[str, Tensor] = classifier(backbone, trained=True).state_dict()
             return trained
         state = _read(weights)
-        if backbone == "efficientnet_lite0" and "_conv_stem.weight" in state:
-            return _from_lite(state)
+        if backbone.startswith("efficientnet_lite") and "_conv_stem.weight" in state:
+            return _from_lite(backbone, state)
         if backbone == "inception_v3" and "net.layers.conv.weight" in state:
             return _from_slim(state)
         return state
@@ -77,13 +77,13 @@ def _read(weights: str | Path) -> dict[str, Tensor]:
     return tensors
 
 
-def _from_lite(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Convert weights of a port of EfficientNet-Lite0 to timm's network.
+def _from_lite(backbone: str, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Convert weights of a port of EfficientNet-Lite to timm's network.
 
     The port's input is (x - 127) / 128. Its batch norms have epsilon 1e-3 and timm's 1e-5; the
     difference is added to the running variance.
     """
-    names = classifier("efficientnet_lite0").state_dict()
+    names = classifier(backbone).state_dict()
     values = [value for name, value in state.items() if "num_batches" not in name]
     timm_names = [name for name in names if "num_batches" not in name]
     converted = dict(zip(timm_names, values, strict=True))
