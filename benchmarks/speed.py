@@ -3,19 +3,22 @@
     python benchmarks/speed.py
     python benchmarks/speed.py --faces faces/ --portraits portraits/ --pyiqa-python pyiqa/bin/python
 
-Five measurements, all of them unless `--only` picks some:
+Six measurements, all of them unless `--only` picks some:
 
-cold    `facegauge score one.jpg` from the start of the process to its end
+cold    `facegauge --help` and `facegauge score one.jpg` from the start of the process to its end
+stages  the CPU time of each stage of scoring, for faces, portraits, large photos and a group
+peers   the CPU time of one picture beside pyiqa's `topiq_nr-face`, Efficient-FIQA's student and
+        the scorer's network alone
 faces   a folder of faces of 178 x 218, taken whole and with detection
 photos  photos of 12 megapixels, with detection: enlarged portraits, smooth and with noise
 memory  resident memory while thousands of pictures of many sizes are scored
-pyiqa   the time for one picture, compared with the network of pyiqa's `topiq_nr-face`
 
-The last needs a Python with pyiqa, given with `--pyiqa-python`, and is skipped without it. Use a
-virtual environment of its own: `python -m venv pyiqa && pyiqa/bin/pip install pyiqa`. Its network
-gets random weights and nothing is downloaded; see `pyiqa_latency.py`.
+pyiqa needs a Python of its own, given with `--pyiqa-python`, and is left out without it. Use a
+virtual environment: `python -m venv pyiqa && pyiqa/bin/pip install pyiqa`. Its networks get random
+weights and nothing is downloaded; see `pyiqa_latency.py`. The student on torch needs `[metric]`.
 
-Without `--faces` and `--portraits` the pictures are made from `examples/astronaut.jpg`. "Target" is
+Without `--faces` and `--portraits` the pictures are made from `examples/astronaut.jpg`. The first
+three measure CPU time, in turns, so that other programs on the machine hardly matter. "Target" is
 facegauge's target on two idle cores. On a busy machine read the CPU time: "CPU limit" is the rate
 that it permits if all cores are idle.
 """
@@ -23,43 +26,46 @@ that it permits if all cores are idle.
 from __future__ import annotations
 
 import argparse
-import json
+import resource
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import material
 import numpy as np
+import peers
+import stages
 from page import RESULTS, Table, cpus, name_of, publish
-from stopwatch import Rate, footprint, in_fresh_process, one_picture, rate
+from stopwatch import Rate, footprint, in_fresh_process, rate
 
 from facegauge import zoo
 
-MEASURES = ("cold", "faces", "photos", "memory", "pyiqa")
+MEASURES = ("cold", "stages", "peers", "faces", "photos", "memory")
 RATE_COLUMNS = (
     "pictures", "scored", "best, per second", "median, per second", "target",
     "CPU ms per picture", "CPU limit, per second", "peak memory, MB",
 )  # fmt: skip
 NO_FACE = 3  # exit code of `facegauge score`
-COMMAND = "from facegauge.cli import main; main()"
+COMMAND = "from facegauge.__main__ import main; main()"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     options = parse(arguments)
     card = zoo.load_card(zoo.open_folder(options.scorer))
-    measures = {"cold": cold, "faces": folder, "photos": big, "memory": memory, "pyiqa": pyiqa}
-    made = {}
+    measures = {
+        "cold": cold,
+        "stages": staged,
+        "peers": compared,
+        "faces": folder,
+        "photos": big,
+        "memory": memory,
+    }
     with tempfile.TemporaryDirectory() as place:
         faces = material.faces(options.faces, Path(place, "faces"), options.n)
-        # pyiqa first: where its Python cannot run, nothing has been measured in vain
-        for name in sorted(options.only, key=lambda name: name != "pyiqa"):
-            if name != "pyiqa" or options.pyiqa_python:
-                made[name] = measures[name](options, faces, Path(place))
-    tables = [made[name] for name in options.only if name in made]
+        tables = [measures[name](options, faces, Path(place)) for name in options.only]
     sources = [
         f"{what}: {name_of(path or material.EXAMPLE)}"
         for what, path in (("faces", options.faces), ("photos", options.portraits))
@@ -88,31 +94,56 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         default=5000,
         help="pictures for memory (default: %(default)s)",
     )
-    add("--rounds", type=int, default=3, help="repetitions of a rate (default: %(default)s)")
+    add("--rounds", type=int, default=3, help="repetitions of a measurement (default: %(default)s)")
     add("--starts", type=int, default=5, help="cold starts (default: %(default)s)")
-    add(
-        "--runs",
-        type=int,
-        default=10,
-        help="runs beside pyiqa (default: %(default)s)",
-    )
     add("--results", type=Path, default=RESULTS, help="folder for the page")
     return parser.parse_args(arguments)
 
 
 def cold(options: argparse.Namespace, faces: Sequence[Path], place: Path) -> Table:
-    """Whole runs of the command; the files are in the system's cache."""
-    command = [sys.executable, "-c", COMMAND, "score", str(faces[0]), "--scorer", options.scorer]
-    seconds = []
-    for _ in range(options.starts):
-        start = time.perf_counter()
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        seconds.append(time.perf_counter() - start)
-        if done.returncode not in (0, NO_FACE):
-            sys.exit(f"facegauge score failed:\n{done.stderr}")
-    row = (len(seconds), f"{min(seconds):.2f}", f"{statistics.median(seconds):.2f}", "< 1.5")
-    columns = ("starts", "best, s", "median, s", "target, s")
-    return Table("One picture, cold start", columns, [row])
+    """Whole runs of the command, in turns; the files are in the system's cache."""
+    commands = {
+        "facegauge --help": ["--help"],
+        "facegauge score": ["score", str(faces[0]), "--scorer", options.scorer],
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in commands}
+    for number in range(options.starts + 1):
+        for name, words in commands.items():
+            start = child_seconds()
+            done = subprocess.run(
+                [sys.executable, "-c", COMMAND, *words], capture_output=True, text=True, check=False
+            )
+            if done.returncode not in (0, NO_FACE):
+                sys.exit(f"{name} failed:\n{done.stderr}")
+            if number:
+                seconds[name].append(child_seconds() - start)
+    targets = dict(zip(commands, (0.12, 0.3), strict=True))
+    rows = [
+        (name, *(f"{one(took):.2f}" for one in (statistics.median, min, max)), targets[name])
+        for name, took in seconds.items()
+    ]
+    columns = ("command", "CPU s, median", "minimum", "maximum", "target")
+    return Table("Cold start", columns, rows)
+
+
+def child_seconds() -> float:
+    """CPU time of all child processes so far."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def staged(options: argparse.Namespace, faces: Sequence[Path], place: Path) -> Table:
+    """The stages of scoring."""
+    sets = stages.pictures(faces, options.portraits, place / "stages", min(4, options.photos))
+    return stages.table(in_fresh_process(stages.measure, sets, options.scorer, options.rounds))
+
+
+def compared(options: argparse.Namespace, faces: Sequence[Path], place: Path) -> Table:
+    """One picture beside other programs."""
+    portrait = peers.portrait_of(options.portraits, material.EXAMPLE)
+    python = options.pyiqa_python
+    passed = (faces[0], portrait, options.scorer, python, options.rounds)
+    return peers.table(in_fresh_process(peers.measure, *passed))
 
 
 def folder(options: argparse.Namespace, faces: Sequence[Path], place: Path) -> Table:
@@ -173,44 +204,6 @@ def memory(options: argparse.Namespace, faces: Sequence[Path], place: Path) -> T
     columns = ("faces", "pictures", *steps, "max", "target", "slope, MB per 1000")
     note = "Faces at 0.75 to 3 times 178 x 218. The slope excludes the first figure."
     return Table("Resident memory", columns, rows, note)
-
-
-def pyiqa(options: argparse.Namespace, faces: Sequence[Path], place: Path) -> Table:
-    """One picture in memory, batch 1: facegauge, and the network alone of topiq_nr-face."""
-    rows = []
-    for threads in sorted({1, cpus()}):
-        peer = peer_times(options.pyiqa_python, threads, options.runs)
-        rows.append(time_row(f"pyiqa {peer['pyiqa']}, network", threads, peer, peer))
-        for mode in ("whole", "auto"):
-            runs = 10 * options.runs
-            wall, cpu = in_fresh_process(one_picture, faces[0], options.scorer, mode, threads, runs)
-            rows.append(
-                time_row(f"facegauge, {mode}", threads, {"wall_ms": wall, "cpu_ms": cpu}, peer)
-            )
-    note = (
-        f"Medians; torch {peer['torch']}, CPU. pyiqa's figure is its network alone, CFANet on "
-        "ResNet-50 at 512 x 512 with random weights, without the face detection and alignment that "
-        "topiq_nr-face does first. facegauge's is everything except opening the file."
-    )
-    columns = ("", "threads", "ms", "CPU ms", "times faster", "times less CPU")
-    return Table("Compared with pyiqa's topiq_nr-face", columns, rows, note)
-
-
-def peer_times(python: str, threads: int, runs: int) -> dict[str, float]:
-    script = Path(__file__).parent / "pyiqa_latency.py"
-    command = [python, str(script), str(threads), str(runs)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        sys.exit(f"{python} cannot time pyiqa:\n{done.stderr}")
-    return json.loads(done.stdout.splitlines()[-1])
-
-
-def time_row(
-    name: str, threads: int, own: dict[str, float], peer: dict[str, float]
-) -> tuple[object, ...]:
-    keys = ("wall_ms", "cpu_ms")
-    times = [f"{own[key]:.1f}" for key in keys]
-    return (name, threads, *times, *(f"{peer[key] / own[key]:.1f}" for key in keys))
 
 
 if __name__ == "__main__":

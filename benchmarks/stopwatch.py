@@ -1,4 +1,4 @@
-"""The measurements, each in a fresh process: rates, memory, and the time of one picture."""
+"""The measurements, each in a fresh process: rates and memory."""
 
 from __future__ import annotations
 
@@ -77,23 +77,6 @@ def footprint(
     return [
         (number, memory_mb("VmRSS")) for number, _ in enumerate(results, 1) if number % every == 0
     ]
-
-
-def one_picture(
-    path: Path, scorer: str, faces: str, threads: int, runs: int
-) -> tuple[float, float]:
-    """Median milliseconds, wall and CPU, for one picture that is in memory already."""
-    from facegauge import Scorer
-    from facegauge.images.loading import open_picture
-
-    opened, pixels = Scorer(scorer, faces=faces, threads=threads), open_picture(path)
-    wall, cpu = [], []
-    for _ in range(runs + 2):
-        start, start_cpu = time.perf_counter(), time.process_time()
-        opened.score(pixels)
-        wall.append(1000 * (time.perf_counter() - start))
-        cpu.append(1000 * (time.process_time() - start_cpu))
-    return statistics.median(wall[2:]), statistics.median(cpu[2:])
 
 
 def cpu_seconds() -> float:

@@ -241,17 +241,43 @@ def test_speed_measures_and_writes_its_page(
     for level in (50, 100):
         grey(f"faces/{level}.png", level)
     files = ["--faces", str(tmp_path / "faces"), "--results", str(tmp_path)]
-    counts = ["--n", "6", "--rounds", "1", "--starts", "1", "--memory-n", "20"]
-    what = ["--only", "cold", "faces", "memory"]
+    counts = ["--n", "6", "--rounds", "1", "--starts", "1", "--memory-n", "20", "--photos", "1"]
+    what = ["--only", "cold", "stages", "peers", "faces", "memory"]
     script("speed").main(["--scorer", str(toy_scorer), *files, *counts, *what])
     page = tmp_path / "speed.md"
-    assert float(rows(page, "One picture, cold start")[0][1]) > 0
+    starts = rows(page, "Cold start")
+    assert [row[0] for row in starts] == ["facegauge --help", "facegauge score"]
+    assert 0 < float(starts[0][2]) <= float(starts[0][1]) <= float(starts[0][3])
+    *parts, total = rows(page, "Stages")
+    assert [row[0] for row in (*parts, total)] == [*script("stages").STAGES, "rest", "all"]
+    shown = [[float(cell.split()[0]) for cell in row[1:]] for row in (*parts, total)]
+    for *stages, every in zip(*shown, strict=True):
+        assert every > 0 and sum(stages) == pytest.approx(every, abs=0.5)
+    peers = {row[0]: row[1:] for row in rows(page, "Peers and the network's floor")}
+    assert peers["network of the scorer alone"][1:] == ["-", "1.0"]
+    assert any("student" in name for name in peers)
     whole, auto = rows(page, "A folder of faces, 178 x 218")
     assert whole[1:3] == ["6", "6"] and auto[1:3] == ["6", "0"]  # grey: no face to find
     assert [row[0] for row in rows(page, "Resident memory")] == ["whole", "auto"]
     text = page.read_text()
     assert "| onnxruntime |" in text and "| commit |" in text
     assert str(tmp_path) not in text
+
+
+def test_peers_are_compared_with_network_and_detector_of_the_same_picture(
+    script: Callable[[str], ModuleType],
+) -> None:
+    peers = script("peers")
+    times = {
+        "facegauge, auto, a portrait": [4.0, 5.0, 9.0],
+        peers.FLOOR: [2.0, 2.0, 2.5],
+        "pyiqa: network": [100.0, 90.0, 400.0],
+        "pyiqa: detector, a framed face": [7.0, 7.0, 7.0],
+        "pyiqa: detector, a portrait": [150.0, 150.0, 150.0],
+    }
+    ours, floor, *_ = peers.table(times).rows
+    assert ours[1:] == ("5.0 (4.0 to 9.0)", "50", "2.5")
+    assert floor[1:] == ("2.0 (2.0 to 2.5)", "-", "1.0")
 
 
 def test_material_has_the_sizes_it_promises(

@@ -45,6 +45,12 @@ def test_a_scorer_is_a_predictor(toy_scorer: Path) -> None:
         open_predictor("nothing")
 
 
+def test_a_network_is_opened_once_for_as_many_threads(toy_scorer: Path) -> None:
+    predictor = OnnxPredictor(toy_scorer, threads=1)
+    assert predictor.with_threads(1) is predictor
+    assert predictor.with_threads(2).model.threads == 2
+
+
 @pytest.mark.parametrize("batch_size", [1, 2, 99])
 def test_a_faces_score_is_the_mean_of_its_crops(batch_size: int) -> None:
     seen: list[int] = []

@@ -97,6 +97,8 @@ class OnnxPredictor:
 
     def with_threads(self, threads: int) -> OnnxPredictor:
         """The same network with another number of threads; opened when it is first used."""
+        if threads == self.model.threads:
+            return self
         other = copy(self)
         other.model = Model(self.folder, threads)
         return other

@@ -96,6 +96,13 @@ def test_fit_of_a_photo_keeps_every_edge_in_its_place() -> None:
     np.testing.assert_allclose(seen[0, 2, :240], 100, atol=20)
 
 
+@pytest.mark.parametrize("size", [32, 96])
+def test_a_turned_view_is_fitted_as_a_copy_of_it(size: int) -> None:
+    turned = np.rot90(np.random.default_rng(0).integers(0, 256, (900, 700, 3), np.uint8))
+    copied = network_input(np.ascontiguousarray(turned), size)[0]
+    np.testing.assert_array_equal(network_input(turned, size)[0], copied)
+
+
 class FakeSession:
     """Answers with maps that show faces at given cells, at a chosen input size only."""
 

@@ -75,6 +75,17 @@ def test_whole_pixels_at_the_same_size_come_back_unchanged(antialias: bool) -> N
     np.testing.assert_array_equal(sample(pixels, Box(4, 7, 14, 19), inner), pixels[7:19, 4:14])
 
 
+@pytest.mark.parametrize("width", [40, 400])  # of a wide frame few columns are used
+@pytest.mark.parametrize("channels", [slice(None), slice(None, None, -1)])
+def test_views_of_a_picture_are_sampled_as_copies_of_them(width: int, channels: slice) -> None:
+    pixels = RNG.integers(0, 256, (width, 30, 3), dtype=np.uint8)[..., channels]
+    spec = PreprocessSpec(width=8, height=9)
+    for turned in (np.rot90(pixels), np.rot90(pixels, 2), pixels.swapaxes(0, 1)):
+        frame = Box(1.5, -2.5, turned.shape[1] - 3.0, 31.0)
+        expected = sample(np.ascontiguousarray(turned), frame, spec)
+        np.testing.assert_array_equal(sample(turned, frame, spec), expected)
+
+
 def test_point_sampling_by_hand() -> None:
     # Shrunk by three, each centre falls on a pixel: without anti-aliasing that pixel alone counts.
     pixels = RNG.integers(0, 256, (9, 12, 3), dtype=np.uint8)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from facegauge.arrays import Pixels
+from facegauge.arrays import Pixels, as_items, from_items
 from facegauge.errors import ScorerError, UsageError
 from facegauge.faces.search import FACE_INPUT, Candidate, finest_size, merge_passes, search
 from facegauge.faces.turning import with_turned
@@ -191,7 +191,7 @@ def network_input(pixels: Pixels, size: int) -> tuple[Array, float]:
     shape = max(1, round(width * scale)), max(1, round(height * scale))
     # Of a large photo only every n-th pixel is read: copying all would take longer than detection.
     step = max(1, min(int(1 / scale / PIXELS_PER_SIDE), height, width))
-    sparse = pixels[step // 2 :: step, step // 2 :: step]
+    sparse = as_items(pixels)[step // 2 :: step, step // 2 :: step]
     small = _shrunk(sparse, shape)
     padded = np.zeros(
         (1, 3, *(-(-side // SIZE_MULTIPLE) * SIZE_MULTIPLE for side in shape[::-1])), np.float32
@@ -200,28 +200,27 @@ def network_input(pixels: Pixels, size: int) -> tuple[Array, float]:
     return padded, scale
 
 
-def _shrunk(pixels: Pixels, size: tuple[int, int]) -> Image.Image:
+def _shrunk(items: npt.NDArray[np.void], size: tuple[int, int]) -> Image.Image:
     """Resize as `Image.resize` does with a reducing gap of 2, without a copy of the whole picture.
 
     Args:
-        pixels: (H, W, 3) uint8, RGB.
+        items: (H, W), pixels as `as_items` gives them.
         size: width and height of the result.
     """
     from PIL import Image
 
-    height, width = pixels.shape[:2]
+    height, width = items.shape
     across, down = (
         max(1, int(n / m / REDUCING_GAP)) for n, m in zip((width, height), size, strict=True)
     )
     if across > 1 or down > 1:
         reduced = np.empty((-(-height // down), -(-width // across), 3), np.uint8)
         for top in range(0, len(reduced), STRIP):
-            strip = np.ascontiguousarray(pixels[top * down : (top + STRIP) * down])
+            strip = from_items(items[top * down : (top + STRIP) * down])
             reduced[top : top + STRIP] = Image.fromarray(strip).reduce((across, down))
-        pixels = reduced
+        items = as_items(reduced)
     box = 0, 0, width / across, height / down
-    image = Image.fromarray(np.ascontiguousarray(pixels))
-    return image.resize(size, Image.Resampling.BILINEAR, box)
+    return Image.fromarray(from_items(items)).resize(size, Image.Resampling.BILINEAR, box)
 
 
 def decode(

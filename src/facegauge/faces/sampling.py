@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from facegauge.arrays import FloatArray, Pixels
+from facegauge.arrays import FloatArray, Pixels, as_items, from_items
 from facegauge.faces.framing import crop_frames, part_of
 from facegauge.faces.guide import guide_vector, is_whole
 from facegauge.faces.spec import PreprocessSpec
@@ -18,6 +18,8 @@ SPARSE = 4  # a frame with this many times the columns that are used is reduced 
 BLOCK = 64  # rows of the result that are made at a time: their sums stay in the processor's cache
 Crop = tuple[Pixels, FloatArray]
 """A sampled face, (H, W, 3) uint8 at the input's size, and its guide (11,), see `guide.py`."""
+Rows = Callable[[npt.NDArray[np.intp]], npt.NDArray[Any]]
+"""Gives the rows (count, ...) at indices (count,)."""
 
 
 def sample(pixels: Pixels, frame: Box, spec: PreprocessSpec) -> Pixels:
@@ -34,11 +36,11 @@ def sample(pixels: Pixels, frame: Box, spec: PreprocessSpec) -> Pixels:
     """
     rows, row_weights = taps(frame.top, frame.bottom, spec.height, pixels.shape[0], spec)
     columns, column_weights = taps(frame.left, frame.right, spec.width, pixels.shape[1], spec)
-    used, columns = _used_columns(columns)
+    region, columns = _used_columns(pixels, columns)
     out = np.empty((spec.width, 3, spec.height), np.uint8)
     for start in range(0, spec.height, BLOCK):
         block = slice(start, start + BLOCK)
-        strip = _weighted_sum(lambda at: pixels[at][:, used], rows[block], row_weights[block])
+        strip = _weighted_sum(region, rows[block], row_weights[block])
         across = np.ascontiguousarray(strip.reshape(len(strip), -1).T).reshape(-1, 3, len(strip))
         made = _weighted_sum(across.__getitem__, columns, column_weights)
         out[..., block] = np.clip(np.rint(made, out=made), 0, 255, out=made)
@@ -95,17 +97,20 @@ def face_crops(
 
 
 def _used_columns(
-    indices: npt.NDArray[np.intp],
-) -> tuple[slice | npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Which columns of the pixels are needed for those at `indices`, and the indices among them.
+    pixels: Pixels, indices: npt.NDArray[np.intp]
+) -> tuple[Rows, npt.NDArray[np.intp]]:
+    """The rows of the columns that are needed, and the indices (count, k) among these columns.
 
-    Of a frame that is much wider than the input, few columns are used; the rest is not resampled.
+    Nothing else is copied. Of a frame that is much wider than the input, few columns are used; the
+    rest is not resampled.
     """
     used, places = np.unique(indices, return_inverse=True)
     first, last = used[0], used[-1] + 1
     if SPARSE * len(used) < last - first:
-        return used, places.reshape(indices.shape)
-    return slice(first, last), indices - first
+        colors = as_items(pixels)
+        return lambda at: from_items(colors[at[:, None], used]), places.reshape(indices.shape)
+    region = pixels[:, first:last]
+    return region.__getitem__, indices - first
 
 
 def taps(
@@ -150,7 +155,7 @@ KERNELS = {"bicubic": (_cubic, 2), "bilinear": (_linear, 1)}  # and how far they
 
 
 def _weighted_sum(
-    rows: Callable[[npt.NDArray[np.intp]], npt.NDArray[Any]],
+    rows: Rows,
     indices: npt.NDArray[np.intp],
     weights: FloatArray,
 ) -> FloatArray:
