@@ -553,3 +553,68 @@ def test_serve_measures_the_service_beside_a_scorer(
         assert ratio == pytest.approx(alone / (server + workers), rel=0.2)
         assert times == sorted(times)
     assert [row[0] for row in rows(page, "Resident memory")] == ["4", "40"]
+
+
+def test_factors_and_degradations_have_their_page(
+    script: Callable[[str], ModuleType], toy_scorer: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    folder = tmp_path / "portraits"
+    folder.mkdir()
+    shutil.copy(ASTRONAUT, folder / "a.jpg")
+    Image.open(ASTRONAUT).resize((400, 400)).save(folder / "b.png")
+    Image.new("RGB", (200, 200)).save(folder / "c.png")
+    factors = script("factors")
+    kinds = ("gaussian_blur", "jpeg", "dark", "shrink", "tilt", "cut")
+    own = {name: tuple(set(some) & set(kinds)) for name, some in factors.OWN.items()}
+    own = {name: some for name, some in own.items() if some}
+    few = {kind: factors.CHANGES[kind] for kind in kinds}
+    ratings = {name: factors.RATINGS[name] for name in own}
+    for name, value in (("OWN", own), ("CHANGES", few), ("RATINGS", ratings)):
+        monkeypatch.setattr(factors, name, value)
+    factors.main(
+        ["--portraits", str(folder), "--scorer", str(toy_scorer), "--results", str(tmp_path)]
+    )
+    page = tmp_path / "factors.md"
+    assert "The ten factors on 1 portraits; 1 others" in page.read_text()
+    alone = {row[0]: row[1:] for row in rows(page, "Rank correlation, each portrait by itself")}
+    assert set(alone) == set(kinds)
+    found = {row[0]: row[1:] for row in rows(page, "Expectations, each portrait by itself")}
+    assert float(found["resolution"][1]) > 0.7 and found["resolution"][2].startswith("0.00 (")
+    assert float(found["blocking"][1]) > 0.9 and len(found) == len(own)
+    assert float(rows(page, "Cost")[0][1]) > 0
+
+
+def test_a_rank_correlation_counts_the_fall_of_a_rating(
+    script: Callable[[str], ModuleType],
+) -> None:
+    factors = script("factors")
+    falls = np.array([[1, 0.8, 0.6, 0.4, 0.2, 0.0], [1, 1, 1, 1, 1, 1], [0, 0.2, 0.4, 0.6, 0.8, 1]])
+    assert factors.correlation(falls[:1], alone=True) == pytest.approx(1)
+    assert factors.correlation(falls[1:2], alone=True) == 0
+    assert factors.correlation(falls, alone=True) == pytest.approx(0)
+    unknown = np.array([[np.nan] * 6])
+    assert factors.correlation(unknown, alone=True) == 0
+    ratings = {"rating_exposure": {"dark": falls}, "rating_noise": {"dark": falls}}
+    assert len(factors.counted(ratings, "exposure", "dark")) == 2  # the last is wrong at 0
+    assert len(factors.counted(ratings, "noise", "dark")) == 3
+
+
+def test_what_moves_the_scores_has_its_page(
+    script: Callable[[str], ModuleType], toy_scorer: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("facegauge.evaluation.attribution.LEAST", 6)
+    lines, picture = ["image,score,split"], Image.open(ASTRONAUT)
+    for number in range(6):
+        picture.point(lambda level, number=number: int(level * (1 - number / 8))).save(  # type: ignore[misc]
+            tmp_path / f"{number}.png"
+        )
+        lines.append(f"{number}.png,0.{number},val")
+    (tmp_path / "labels.csv").write_text("\n".join(lines) + "\n")
+    files = ["--photos", str(tmp_path / "labels.csv"), "--crops", str(tmp_path / "labels.csv")]
+    script("attribution").main([*files, "--scorers", str(toy_scorer), "--results", str(tmp_path)])
+    photos, crops = rows(tmp_path / "attribution.md", "R2")
+    assert photos[0] == "photos" and photos[2] == crops[2] == "6" and crops[4] == "no"
+    (moved,) = rows(tmp_path / "attribution.md", "Photos: range of what each factor adds")
+    assert float(moved[5]) > 0  # exposure

@@ -80,81 +80,82 @@ def _rate(value: float, good: float, threshold: float, bad: float) -> float:
 
 
 PERCENTILES = (
-    "1: nine of ten portraits are as good or better; 0.5 and 0: medians of portraits under "
+    "1: as good as nine of ten portraits; 0.5: the median of portraits at severity 3; 0: the worst "
+    "tenth at severity 5; of "
 )
 RATINGS: Mapping[str, Rating] = {
     "sharpness": Rating(
         "sharpness",
         "Detail of the face: differences between neighbouring pixels over those between squares of "
         "4 x 4, at a frame 400 px wide; about 0.2, blurred, to 0.5, crisp.",
-        0.357,
-        0.324,
-        0.275,
-        PERCENTILES + "blur of severity 3 and 5",
+        0.36,
+        0.32,
+        0.267,
+        PERCENTILES + "Gaussian blur, box blur and defocus",
         "The face is blurred: focus on the eyes, and clean the lens.",
     ),
     "motion": Rating(
         "motion blur",
         "Share of detail that is missing in one direction beside the direction across it, 0, none, "
         "to 1.",
-        0.43,
-        0.65,
-        0.8,
-        PERCENTILES + "motion blur of severity 3 and 5",
+        0.345,
+        0.66,
+        0.835,
+        PERCENTILES + "motion blur",
         "The face or the camera moved: use a shorter exposure, or a flash or a tripod.",
     ),
     "noise": Rating(
         "noise",
         "Standard deviation of the noise of the luma, in grey levels of 0 to 255, at a frame 400 "
         "px wide.",
-        2.5,
-        6.5,
-        15.0,
-        PERCENTILES + "noise of severity 3 and 5",
+        2.8,
+        6.8,
+        21.0,
+        PERCENTILES + "noise and ISO noise",
         "The picture is noisy: use more light and a lower ISO value.",
     ),
     "blocking": Rating(
         "blocking",
         "By how much steps at the edges of 8 x 8 blocks exceed other steps, as a share of these; "
         "0, none, to 3 and more. Only in the picture's own pixels.",
-        0.13,
+        0.14,
         0.96,
-        2.95,
-        PERCENTILES + "JPEG of severity 3 and 5",
+        3.8,
+        PERCENTILES + "JPEG",
         "The picture is compressed too much: save it with a higher JPEG quality, or send the "
         "original.",
     ),
     "exposure": Rating(
         "exposure",
-        "-1, black, to 1, all of the face clipped to white; 0 is right. Above 0 the share of "
-        "clipped pixels, below it the light that is missing.",
+        "-1, black, to 1, all of the face washed out; 0 is right. Above 0 the share of pixels that "
+        "are nearly white, below it the light that is missing.",
         0.01,
-        0.064,
-        0.228,
-        PERCENTILES + "dark and bright of severity 3 and 5",
+        0.147,
+        0.68,
+        PERCENTILES + "dark and bright",
         "The face is overexposed: use less light or a shorter exposure.",
-        (-0.251, -0.379, -0.583),
+        (-0.15, -0.324, -0.64),
         "The face is dark: use more light on it or a longer exposure.",
     ),
     "contrast": Rating(
         "contrast",
         "Michelson contrast between the light and the dark tones of the face, 0 to 1.",
-        0.517,
-        0.26,
-        0.114,
-        PERCENTILES + "low contrast of severity 3 and 5",
+        0.376,
+        0.237,
+        0.068,
+        PERCENTILES + "low contrast",
         "The face lacks contrast: avoid haze and light from behind, or raise the contrast.",
     ),
     "colour_cast": Rating(
         "colour cast",
         "Stops by which red is too strong beside blue: above 0 warm, below 0 cold; empty without "
         "colours.",
-        0.3,
-        0.5,
-        1.0,
-        PERCENTILES + "colour cast of severity 3 and 5",
+        0.2,
+        0.42,
+        2.0,
+        "0.5: the median of portraits under colour cast of severity 3; the others are our choice",
         "The colours are too warm: correct the white balance.",
-        (-0.3, -0.5, -1.0),
+        (-0.2, -0.42, -2.0),
         "The colours are too cold: correct the white balance.",
     ),
     "resolution": Rating(

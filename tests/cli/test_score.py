@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
 import re
 import signal
@@ -25,6 +26,7 @@ from facegauge.cli import best, pictures, sinks, streams
 from facegauge.errors import UsageError
 from facegauge.faces import extraction
 from facegauge.factors import FACTORS
+from facegauge.ratings import COLUMNS as RATED
 from facegauge.results import COLUMNS
 from facegauge.tables.notes import read_notes
 from facegauge.tables.scores import read_rows
@@ -503,6 +505,28 @@ def test_factors_in_a_pipe_and_on_a_terminal(
     assert re.fullmatch(rf"0\.200 .* 0 +0\.3429  tiny grey flat  {picture}", first_line)
     assert first_line.index("0.3429") + len("0.3429") == header.index("upscale") + len("upscale")
     assert re.fullmatch(r" +unreadable +gone\.png  \(no such file.*\)", second_line)
+
+
+def test_factors_of_quality_have_columns_and_problems_on_a_terminal(
+    score: Any, grey: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture, table = grey("in/a.png", 51, (70, 128)), tmp_path / "t.csv"
+    result = score(picture, "--factors", "-o", table)
+    assert result.exit_code == 0, result.stderr
+    (row,) = read_rows(table)
+    assert list(row)[-20:] == list(RATED.names)
+    assert row["factor_resolution"] > 0 and row["rating_resolution"] == 0
+    settings = json.loads((tmp_path / "t.csv.settings.json").read_text())
+    assert "quality" in json.dumps(settings)
+    result = score(picture.parent, "-o", table, "--resume")
+    assert result.exit_code == 2 and "factors was ['quality'], is None" in result.stderr
+    assert score(picture.parent, "--factor", "quality", "-o", table, "--resume").exit_code == 0
+    both = score(picture, "--factors", "--factor", "quality")
+    assert both.exit_code == 2 and "two factors are named quality" in both.stderr
+    monkeypatch.setattr(sinks, "_Piped", sinks._Shown)
+    header, line, missing = score(picture, "gone.png", "--factors").stdout.splitlines()
+    assert header.split()[5:] == ["notes", "problems", "picture"]
+    assert "resolution" in line and "gone.png" in missing
 
 
 def test_a_wrong_factor_is_one_line(score: Any, grey: Write) -> None:

@@ -125,3 +125,18 @@ def test_exporting_a_finished_scorer_says_how_it_is_recalibrated(
         assert told.exit_code == 2 and told.stderr.count("\n") == 1
         assert f"facegauge calibrate {scorer} --data {crops} -o {tmp_path / 'out'};" in told.stderr
         assert f"facegauge finetune --start {scorer}" in told.stderr
+
+
+def test_what_moves_the_scores_of_photos_is_fitted_where_there_are_enough(
+    toy_scorer: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = calibrate_scorer(str(toy_scorer), tmp_path / "few", load_manifest(photos))
+    assert card.attribution is None
+    for module in ("card", "attribution"):
+        monkeypatch.setattr(f"facegauge.evaluation.{module}.LEAST", 5)
+    card = calibrate_scorer(str(toy_scorer), tmp_path / "out", load_manifest(photos))
+    assert zoo.load_card(tmp_path / "out") == card
+    assert card.attribution is not None and card.attribution.n == 5
+    assert {"sharpness", "exposure"} <= set(card.attribution.curves)
+    scores = [Scorer(tmp_path / "out").score(file).score for file in load_manifest(photos).paths]
+    assert card.attribution.mean == pytest.approx(np.mean(scores[1:]), abs=1e-5)

@@ -232,7 +232,8 @@ def test_the_description_has_every_path_and_examples_in_shape(server: Server) ->
                 )
                 assert set(operation["requestBody"]["content"]) >= {"multipart/form-data"}
                 assert operation["parameters"], path
-    answer = server.post("/v1/score?factors=skin", [("a", ASTRONAUT.read_bytes()), ("b", b"?")])
+    asked = "/v1/score?factors=skin&factors=quality"
+    answer = server.post(asked, [("a", ASTRONAUT.read_bytes()), ("b", b"?")])
     assert_fits(answer.json, {"$ref": "#/components/schemas/Scores"}, schemas)
     answer = server.post("/v1/best?n=2&faces=whole", [("a", png()), ("b", b"?")])
     assert_fits(answer.json, {"$ref": "#/components/schemas/Best"}, schemas)

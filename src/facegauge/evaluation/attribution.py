@@ -94,8 +94,9 @@ def measure_factors(
 
 
 def _explained(target: Values, predicted: Values) -> float:
-    """The share of variance that predictions explain."""
-    return float(1 - np.square(target - predicted).sum() / np.square(target - target.mean()).sum())
+    """The share of variance that predictions explain; nan where there is none."""
+    total = float(np.square(target - target.mean()).sum())
+    return 1 - float(np.square(target - predicted).sum()) / total if total else np.nan
 
 
 def _fit(columns: Mapping[str, Values], target: Values) -> Attribution:

@@ -7,20 +7,20 @@ import numpy as np
 from facegauge.arrays import FloatArray
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as in JPEG
-CLIPPED = 245  # grey levels of luma from which on light is lost
+CLIPPED = 235  # grey levels of luma from which on skin is washed out
 HIGHLIGHT = 98  # percentile of the frame's luma that is its highlights
 MIDDLE = 0.55  # of the highlights: where the middle of a face may be
 RIGHT = 0.5  # 0..1, middle of a well exposed face
 TONES = (5, 95)  # percentiles of the face's luma
 GAMMA, DARKEST = 2.2, 0.002
 NORM = 6  # of Shades of Grey
-# log2 of red over blue of faces and frames without a cast: medians of 30 portraits
-FACE_WARMTH, FACE_BRIGHT_WARMTH, FRAME_WARMTH = 0.98, 0.59, 0.33
+# log2 of red over blue of faces and frames without a cast: medians of 48 portraits
+FACE_WARMTH, FACE_BRIGHT_WARMTH, FRAME_WARMTH = 0.98, 0.55, 0.34
 COLOURLESS = 6  # grey levels between the channels of a face; grey pictures have less
 
 
 def exposure(face: FloatArray, frame: FloatArray) -> float:
-    """-1 (black) to 1 (all of the face clipped to white); 0 is right.
+    """-1 (black) to 1 (all of the face washed out); 0 is right.
 
     A face is dark where neither its middle tone nor the frame's highlights are bright: by the
     highlights, dark skin in good light is not taken for a dark picture.

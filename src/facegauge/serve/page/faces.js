@@ -116,6 +116,7 @@ function asFactor(name, given) {
   const isObject = typeof given === "object" && given !== null;
   const { value, rating, advice } = isObject ? given : { value: given };
   const shown = typeof value === "number" ? String(Number(value.toPrecision(3))) : value;
-  const text = [shown ?? (rating ? null : "not measured"), rating].filter(Boolean).join(", ");
+  const rated = typeof rating === "number" ? `rating ${rating.toFixed(2)}` : rating;
+  const text = [shown ?? (rated ? null : "not measured"), rated].filter(Boolean).join(", ");
   return { name, label: name.replaceAll("_", " "), text, advice };
 }
