@@ -37,7 +37,7 @@ ROOMS = (
     ("selection", "remaining", "visual"),
     ("data",),
     ("evaluation",),
-    ("labelling",),
+    ("labelling", "report"),
     ("serve",),
     ("nn",),
     ("metric",),

@@ -1,0 +1,68 @@
+"""`facegauge report`: a report on a score table, as one HTML file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from facegauge.cli.sheet import ScoreTable
+from facegauge.cli.table_options import Face, Join
+from facegauge.cli.terminal import printable, with_noun
+
+
+def report(
+    table: ScoreTable,
+    *,
+    output: Annotated[Path, typer.Option("--output", "-o", help="HTML file to write")],
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="LIST",
+            help="List of the pictures with labels (column score), or with columns of groups",
+            show_default=False,
+        ),
+    ] = None,
+    by: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMNS",
+            help="Column of the list to show groups by; with commas, crossings too; may be "
+            "repeated",
+            show_default=False,
+        ),
+    ] = None,
+    face: Face = "0",
+    join: Join = "path",
+    no_thumbnails: Annotated[
+        bool, typer.Option("--no-thumbnails", help="Leave out the pictures of faces")
+    ] = False,
+    figures: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Folder for the plots as PDF and SVG files", show_default=False
+        ),
+    ] = None,
+) -> None:
+    """Write a report on a score table: one HTML file, which fetches nothing.
+
+    It shows how the scores are distributed, the worst and the best faces, problems by factor where
+    the table has them, and what failed; with a list also groups, and the agreement with its labels.
+    """
+    from facegauge.evaluation.table_scores import TableOptions
+    from facegauge.report.page import write_report
+
+    options = TableOptions(face=face, join=join)
+    found = write_report(
+        table,
+        output,
+        data=data,
+        by=by or (),
+        options=options,
+        pictures=not no_thumbnails,
+        figures=figures,
+    )
+    size = output.stat().st_size / 1e6
+    pictures, faces = with_noun(found.table.pictures, "picture"), len(found.table.faces)
+    typer.echo(printable(f"{output}: {pictures}, {with_noun(faces, 'face')}, {size:.1f} MB"))
