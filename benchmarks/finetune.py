@@ -156,7 +156,11 @@ class Frozen:
 def compared(
     data: Manifest, judge: Manifest, frozen: Frozen, options: argparse.Namespace, name: str
 ) -> tuple[list[list[str]], list[str]]:
-    """The rows of one table, and what the fine-tuning cost."""
+    """The rows of one table, and what the fine-tuning cost; kept, for a run that goes on."""
+    known = options.work / f"{name}.rows.json"
+    if known.exists():
+        rows, cost = json.loads(known.read_text())
+        return rows, cost
     pairs = [f"start={options.start}", "faces=whole", *options.set]
     config = apply_overrides(load_preset("finetune", "cpu"), pairs)
     options.work.mkdir(parents=True, exist_ok=True)
@@ -165,11 +169,7 @@ def compared(
         write_manifest(data, listed)
     cpu, wall = cpu_seconds(), time.monotonic()
     figures = recipe.run(config, load_manifest(listed), options.work / name, resume=True)
-    cost = [(cpu_seconds() - cpu) / 60, (time.monotonic() - wall) / 60]
-    first = options.work / f"{name}.json"  # a second run of this script only loads what is there
-    if not first.exists():
-        first.write_text(json.dumps(cost))
-    cost = json.loads(first.read_text())
+    minutes = [(cpu_seconds() - cpu) / 60, (time.monotonic() - wall) / 60]
     kept = next(key for key in figures if figures[key] == figures["kept"])
 
     train, val, truth = data.where(split="train"), data.where(split="val"), judge.labels()
@@ -188,7 +188,9 @@ def compared(
             gains = [shown(paired_bootstrap(s, tuned, found, truth), "+") for s in (srcc, plcc)]
         rows.append([what, figure(srcc, found, truth), figure(plcc, found, truth), *gains])
     val_figures = ", ".join(f"{key} {figures[key]['val_score']:.3f}" for key in figures)
-    return rows, [kept, val_figures, *(f"{minutes:.1f}" for minutes in cost)]
+    cost = [kept, val_figures, *(f"{each:.1f}" for each in minutes)]
+    known.write_text(json.dumps([rows, cost]))
+    return rows, cost
 
 
 def ridge(frozen: Frozen, train: Manifest, val: Manifest, judge: Manifest) -> np.ndarray:

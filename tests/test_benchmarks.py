@@ -516,15 +516,20 @@ def test_fairness_on_a_scorer_that_reads_brightness(
 
 
 def test_fine_tuning_is_compared_with_a_curve_and_with_ridge(
-    script: Callable[[str], ModuleType], toy_data: Path, toy_run: Path, tmp_path: Path
+    script: Callable[[str], ModuleType],
+    toy_data: Path,
+    toy_run: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     pytest.importorskip("torch")
     work, short = tmp_path / "work", ["workers=0", "fit.steps=0", "fit.warmup=0", "passes=1"]
-    script("finetune").main([
+    words = [
         *("--data", str(toy_data), "--counts", "30", "--kinds", "bent", "--start", str(toy_run)),
         *("--work", str(work), "--results", str(tmp_path)),
         *(word for pair in short for word in ("--set", pair)),
-    ])  # fmt: skip
+    ]
+    script("finetune").main(words)
     page = tmp_path / "finetune.md"
     compared = rows(page, "bent: 30 labels")
     assert [row[0] for row in compared] == [
@@ -534,6 +539,9 @@ def test_fine_tuning_is_compared_with_a_curve_and_with_ridge(
     assert name == "bent, 30" and kept in ("curve", "head")
     tuned, curve = (float(row[1].split()[0]) for row in compared[:2])
     assert tuned > curve  # brightness is in the features, and not in the scores of a random start
+    monkeypatch.setattr(script("finetune").recipe, "run", lambda *_, **__: pytest.fail("again"))
+    script("finetune").main(words)  # with the same --work, what is there is not done again
+    assert rows(page, "bent: 30 labels") == compared
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads CPU times from /proc")
