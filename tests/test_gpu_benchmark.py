@@ -22,6 +22,7 @@ from facegauge.faces.sampling import sample  # noqa: E402
 from facegauge.faces.spec import PreprocessSpec  # noqa: E402
 from facegauge.nn.checkpoints import load_run  # noqa: E402
 from facegauge.results import Box  # noqa: E402
+from facegauge.training.config import apply_overrides, load_preset  # noqa: E402
 from facegauge.training.inputs.pictures import load_framed  # noqa: E402
 from facegauge.training.inputs.views import Framed  # noqa: E402
 from facegauge.training.settings import ViewsConfig  # noqa: E402
@@ -154,3 +155,16 @@ def test_from_lists_to_students(
     before = load_run(out / "efficient").network.state_dict()
     after = run.network.state_dict()
     assert any(not torch.equal(before[name], after[name]) for name in before if "weight" in name)
+
+    # out of time from the beginning: the best so far is kept, the start included
+    config = apply_overrides(load_preset("photos", "cpu"), [*train.SETTINGS, *train.TINY])
+    learned, held = train.read_pack(out, train.FEW)
+    judge = train.Judge(learned["photos"], held, config, {})
+    judge.begin(None, 0.0)
+    network = train.first_weights(out, "efficient", learned, config)
+    lesson = train.Lesson(train.Material(learned, config), [load_run(out / "efficient").network],
+                          config, 1.0)  # fmt: skip
+    found = train.taught(network, lesson, judge, tmp_path / "work", config)
+    best = dict(judge.best)
+    judge.begin(None, np.inf)
+    assert judge(found) == pytest.approx(best, abs=1e-6)

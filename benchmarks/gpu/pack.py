@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from lesson import SOURCES
 from PIL import Image, features
 
 from facegauge.data.leakage import refuse_leaks, without_leaks
@@ -31,7 +32,6 @@ from facegauge.training.inputs.pictures import load_framed
 from facegauge.training.inputs.views import Framed
 from facegauge.training.methods.photos.views import FILTERS, resized
 
-SOURCES = ("photos", "crops", "unlabelled_photos", "unlabelled")
 FILE = "pictures.npz"
 FEWEST = 8  # labelled pictures of a split
 LARGEST = 1000.0  # width of a frame, in pixels: larger ones are shrunken
