@@ -39,6 +39,7 @@ ROOMS = (
     ("evaluation",),
     ("labelling", "report"),
     ("serve",),
+    ("cluster",),
     ("nn",),
     ("metric",),
     ("training",),

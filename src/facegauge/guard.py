@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import pickle
 import signal
+import threading
 import warnings
 from collections.abc import Callable, Generator, Iterable
 from contextlib import suppress
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from typing import Any, TypeVar
 
 from facegauge.errors import FacegaugeError, UsageError, in_one_line
@@ -31,6 +33,8 @@ def guarded(
     items: Iterable[S],
     failed: Callable[[S, str], T],
     seconds: float = SECONDS,
+    *,
+    twice: bool = False,
 ) -> Generator[T, None, None]:
     """Compute `map(function, items)`, one at a time, in a process that may end at any of them.
 
@@ -44,6 +48,8 @@ def guarded(
         failed: the result for an item at which the process ended, that took too long or at which
             the function raised an exception; it is given the reason, in one line.
         seconds: that an item may take.
+        twice: try an item once more at which a fresh process ended, too, in case something else
+            has ended it.
 
     Raises:
         UsageError: the function cannot be pickled, or no process can be started.
@@ -51,23 +57,20 @@ def guarded(
     child: _Child | None = None
     try:
         for item in items:
-            fresh = child is None
-            child = child or _Child(function)
-            try:
+            for last in (False, True):
+                fresh = child is None
+                child = child or _Child(function)
                 try:
                     result = child.ask(item, seconds)
-                except _Ended:
+                except _Ended as error:
                     child.stop()
                     child = None
-                    if fresh:
-                        raise
-                    child = _Child(function)
-                    result = child.ask(item, seconds)
-            except _Failed as error:
-                result = failed(item, str(error))
-                if isinstance(error, _Ended) and child is not None:
-                    child.stop()
-                    child = None
+                    if not last and (twice or not fresh):
+                        continue
+                    result = failed(item, str(error))
+                except _Failed as error:
+                    result = failed(item, str(error))
+                break
             yield result
     finally:
         if child is not None:
@@ -155,9 +158,18 @@ def _how_it_ended(code: int | None) -> str:
     return f"this picture ended the process that opened it ({said})"
 
 
+def _end_with_parent() -> None:
+    """End this process once the one that started it is gone, also in the middle of an item."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+
 def _serve(function: bytes, connection: Connection) -> None:
     """What the process does, until it is ended."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started it
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     warnings.simplefilter("ignore")  # what people should know is in the results
     call = pickle.loads(function)
     with suppress(OSError, ValueError):  # without the files or rights that it takes

@@ -29,6 +29,7 @@ EXTRAS = {
     "metric": ("torch", "torchvision", "timm", "safetensors", "torchmetrics", "onnx"),
     "parquet": ("pyarrow",),
     "heic": ("pillow_heif",),
+    "cluster": ("ray", "pyarrow", "fsspec"),
     "serve": ("fastapi", "uvicorn", "python_multipart", "prometheus_client"),
 }
 

@@ -162,13 +162,13 @@ def bar_columns() -> list[ProgressColumn]:
 
 
 def with_progress(
-    results: Iterable[T], expected: Iterable[object], what: str = "scoring"
+    results: Iterable[T], expected: Iterable[object] | None, what: str = "scoring"
 ) -> Iterator[T]:
     """Iterate over results; show a bar on a terminal, and a line a minute elsewhere.
 
     Args:
         results: yielded unchanged.
-        expected: has as many items as the results; counted in a background thread.
+        expected: has as many items as the results; counted in a background thread; None: unknown.
         what: a few words for the lines.
     """
     if not sys.stderr.isatty():
@@ -181,22 +181,24 @@ def with_progress(
         bar = progress.add_task("", total=None, rate="")
 
         def count() -> None:
-            progress.update(bar, total=sum(1 for _ in expected))
+            progress.update(bar, total=sum(1 for _ in expected or ()))
 
-        Thread(target=count, daemon=True).start()
+        if expected is not None:
+            Thread(target=count, daemon=True).start()
         for result in results:
             done, seconds = progress.tasks[0].completed + 1, progress.tasks[0].elapsed or 1e-9
             progress.update(bar, completed=done, rate=f"{done / seconds:.1f} pictures/s")
             yield result
 
 
-def _with_lines(results: Iterable[T], expected: Iterable[object], what: str) -> Iterator[T]:
+def _with_lines(results: Iterable[T], expected: Iterable[object] | None, what: str) -> Iterator[T]:
     step = Lines().begin(what, None, "pictures", 0)
 
     def count() -> None:
-        step.total = sum(1 for _ in expected)
+        step.total = sum(1 for _ in expected or ())
 
-    Thread(target=count, daemon=True).start()
+    if expected is not None:
+        Thread(target=count, daemon=True).start()
     for result in results:
         yield result
         step.advance(1)

@@ -11,6 +11,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from facegauge.cli.on_ray import (
+    Actors,
+    Deadline,
+    Inputs,
+    On,
+    OnRay,
+    RayAddress,
+    score_on_ray,
+)
 from facegauge.cli.pictures import Pictures
 from facegauge.cli.progress import with_progress
 from facegauge.cli.sinks import open_sink
@@ -143,8 +152,8 @@ def score(
         typer.Option(
             "--output",
             "-o",
-            help="Table to write, one row per face: .csv, .jsonl or .parquet  [default: a table on "
-            "a terminal, CSV on a pipe]",
+            help="Table to write, one row per face: .csv, .jsonl or .parquet; with --on ray a "
+            "folder or URL  [default: a table on a terminal, CSV on a pipe]",
         ),
     ] = None,
     faces: Faces = "auto",
@@ -201,6 +210,19 @@ def score(
         ),
     ] = None,
     shard: ShardOf = None,
+    on: On = None,
+    ray_address: RayAddress = None,
+    actors: Actors = None,
+    deadline: Deadline = None,
+    bytes_column: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="With --on ray: PATH... are Parquet files or their folders, with the bytes of "
+            "pictures in this column and their names in --path-column",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Score the faces in pictures, 0 (worst) to 1 (best)."""
     if sort not in (None, *SORTS):
@@ -209,6 +231,33 @@ def score(
         raise UsageError("--resume and --overwrite go with a table: -o FILE")
     if resume and (overwrite or sort):
         raise UsageError("--resume goes neither with --overwrite nor with --sort")
+    names = [*(factor or ()), *(["quality"] if factors else [])]
+    cluster = OnRay(on, ray_address, actors, deadline, resume)
+    cluster.check(
+        {"--bytes-column": bytes_column},
+        {
+            "--sort": sort,
+            "--overwrite": overwrite,
+            "--excel": excel,
+            "--annotate": annotate,
+            "--crops": crops,
+            "--threads": threads,
+            "--shard": shard,
+        },
+    )
+    if on:
+        options = {
+            "faces": faces,
+            "min_face": min_face,
+            "detect_size": detect_size,
+            "batch_size": batch_size,
+            "factors": names,
+            **({} if max_pixels is None else {"max_pixels": max_pixels}),
+        }
+        inputs = Inputs(paths, exclude or (), path_column, bytes_column)
+        if not score_on_ray(cluster, inputs, output, scorer, options):
+            raise typer.Exit(SOME_FAILED)
+        return
     from facegauge.placing import Place
     from facegauge.remaining import score_remaining
     from facegauge.tables.shards import Shard
@@ -226,7 +275,7 @@ def score(
         batch_size=batch_size,
         threads=threads,
         max_pixels=max_pixels,
-        factors=[*(factor or ()), *(["quality"] if factors else [])],
+        factors=names,
     )
     tally = Tally()
     with open_sink(

@@ -64,6 +64,13 @@ class Label:
     message: str = ""
 
 
+def label_row(name: str, label: Label, scorer: str) -> Row:
+    """The row of a label; the picture's name as the table has it, and the scorer's name."""
+    row = {number: getattr(label, number) for number in NUMBERS}
+    text = {"image": name, "status": label.status.value, "message": label.message}
+    return row | text | {"scorer": scorer}
+
+
 def load_labels(table: str | os.PathLike[str]) -> tuple[Manifest, Scores]:
     """The labelled pictures of a finished table and their weights, (N,).
 
@@ -213,9 +220,7 @@ class Table:
         Raises:
             OSError: it cannot be written.
         """
-        row = {number: getattr(label, number) for number in NUMBERS}
-        text = {"image": name, "status": label.status.value, "message": label.message}
-        self._journal.append([row | text | {"scorer": scorer}])
+        self._journal.append([label_row(name, label, scorer)])
 
     def __enter__(self) -> Self:
         return self

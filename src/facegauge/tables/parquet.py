@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from facegauge.errors import MissingExtra
 from facegauge.schema import Column, Schema
@@ -17,12 +17,15 @@ ROW_GROUP = 50_000  # rows held in memory while a file is written
 
 
 def write_parquet(
-    path: Path, schema: Schema, rows: Iterable[Row], notes: Mapping[str, Any] | None = None
+    path: Path | BinaryIO,
+    schema: Schema,
+    rows: Iterable[Row],
+    notes: Mapping[str, Any] | None = None,
 ) -> None:
     """Write a Parquet file in row groups.
 
     Args:
-        path: is replaced.
+        path: is replaced; or an open file to write to.
         schema: each column's type and doc are stored with its field, as `type` and `doc`.
         rows: with the schema's columns.
         notes: JSON types, stored as `facegauge.<key>` in the metadata of the file.

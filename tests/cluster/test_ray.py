@@ -1,0 +1,365 @@
+"""On a Ray cluster of this machine: rows are those of one machine, whatever is killed when."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from commands import run
+from facegauge.cluster.blocks import blocks_of_names
+from facegauge.cluster.run import run as run_on_ray
+from facegauge.cluster.worker import Limits
+from facegauge.errors import UsageError
+from facegauge.scorer import Scorer
+from facegauge.tables.scores import read_rows
+from facegauge.zoo import card_to_toml
+from poisoned import PoisonedTask
+from toys import toy_card, toy_model
+
+pytestmark = pytest.mark.cluster
+
+PICTURES = 2000
+POISON = {700: "crash", 900: "hang", 1300: "memory"}
+LIMITS = Limits(rows=100, deadline=2.0)
+MARK = "FACEGAUGE_TEST_RUN"
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A scorer whose score is the mean of the pixels."""
+    folder = tmp_path_factory.mktemp("scorer")
+    model = toy_model()
+    (folder / "model.onnx").write_bytes(model)
+    (folder / "card.toml").write_text(card_to_toml(toy_card(model)), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """2,000 pictures, one of them damaged and three of them poison."""
+    folder = tmp_path_factory.mktemp("photos")
+    rng = np.random.default_rng(0)
+    for number in range(PICTURES):
+        name = f"{number:04}{POISON.get(number, '')}.png"
+        Image.fromarray(rng.integers(0, 256, (8, 6, 3), np.uint8)).save(folder / name)
+    (folder / "0005.png").write_text("damaged")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def ray() -> Iterator[Any]:
+    """Two CPUs, for all tests that do not start their own."""
+    import ray
+
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT / "src"), str(ROOT / "tests")])
+    os.environ[MARK] = uuid4().hex
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    yield ray
+    ray.shutdown()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(
+    ray: Any, toy: Path, photos: Path, tmp_path_factory: pytest.TempPathFactory
+) -> list[str]:
+    """The rows of a run to which nothing happens."""
+    out = tmp_path_factory.mktemp("undisturbed") / "out"
+    go(out, toy, photos)
+    found = rows(out)
+    assert len(found) == PICTURES
+    assert sum('"status": "error"' in row for row in found) == 3
+    return found
+
+
+def go(out: Path | str, toy: Path, photos: Path, **options: Any) -> Any:
+    names = sorted(str(path) for path in photos.iterdir())
+    task = PoisonedTask(str(toy), faces="whole")
+    blocks = blocks_of_names(names, "/")
+    given = {"inputs": {}, "limits": LIMITS, "actors": 2, **options}
+    return run_on_ray(str(out), task, blocks, **given)
+
+
+def rows(out: Path) -> list[str]:
+    """The rows of all parts, sorted, and each picture once."""
+    found = [row for part in out.glob("*.parquet") for row in read_rows(part)]
+    assert len({row["path"] for row in found}) == len(found)
+    return sorted(json.dumps(row, sort_keys=True) for row in found)
+
+
+def processes(kind: str) -> list[int]:
+    """Actors of this test's cluster, or the processes in which they open pictures."""
+    actors, openers = [], []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if f"{MARK}={os.environ[MARK]}".encode() not in (folder / "environ").read_bytes():
+                continue
+            command = (folder / "cmdline").read_bytes()
+            if command.startswith(b"ray::_Actor"):
+                actors.append(int(folder.name))
+            elif b"spawn_main" in command:
+                openers.append(int(folder.name))
+        except OSError:
+            continue
+    return actors if kind == "actor" else openers
+
+
+class Killer:
+    """Kills a process of a kind at some of the pictures, as they are counted."""
+
+    def __init__(self, kind: str, moments: tuple[int, ...]) -> None:
+        self.kind, self.left, self.killed = kind, list(moments), 0
+
+    def __call__(self, pictures: Iterator[None]) -> Iterator[None]:
+        for number, picture in enumerate(pictures):
+            if self.left and number >= self.left[0]:
+                self.left.pop(0)
+                if found := processes(self.kind):
+                    os.kill(found[0], signal.SIGKILL)
+                    self.killed += 1
+            yield picture
+
+
+@pytest.mark.parametrize("kind", ["actor", "opener"])
+def test_killed_at_three_moments_the_rows_are_those_of_an_undisturbed_run(
+    kind: str, undisturbed: list[str], toy: Path, photos: Path, tmp_path: Path
+) -> None:
+    killer = Killer(kind, (10, 800, 1600))
+    outcome = go(tmp_path / "out", toy, photos, progress=killer)
+    assert killer.killed == 3
+    assert rows(tmp_path / "out") == undisturbed and outcome.all.total() == PICTURES
+    parts = list((tmp_path / "out").glob("*.parquet"))
+    assert len(parts) >= PICTURES / 100 and max(len(list(read_rows(one))) for one in parts) <= 100
+
+
+def test_a_driver_killed_at_three_moments_is_resumed(
+    undisturbed: list[str], toy: Path, photos: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    words = [sys.executable, __file__, str(out), str(toy), str(photos)]
+    for enough in (1, 6, 12):
+        driver = subprocess.Popen(words)
+        deadline = time.monotonic() + 60
+        while len(list(out.glob("*.parquet"))) < enough and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert driver.poll() is None, "it ended before it could be killed"
+        driver.send_signal(signal.SIGKILL)
+        driver.wait()
+    before = rows(out)
+    assert 0 < len(before) < PICTURES and set(before) <= set(undisturbed)
+    outcome = go(out, toy, photos, resume=True)
+    assert rows(out) == undisturbed
+    assert outcome.new.total() == PICTURES - len(before)
+
+
+def test_a_cut_part_is_scored_again_and_a_second_run_is_refused(
+    undisturbed: list[str], toy: Path, photos: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    said: list[str] = []
+
+    def second(pictures: Iterator[None]) -> Iterator[None]:
+        for number, picture in enumerate(pictures):
+            if number == 100:
+                with pytest.raises(UsageError) as caught:
+                    go(out, toy, photos, resume=True)
+                said.append(str(caught.value))
+            yield picture
+
+    go(out, toy, photos, progress=second)
+    assert len(said) == 1 and f"another run is writing {out}" in said[0]
+    for part in sorted(out.glob("*.parquet"))[3:5]:
+        part.write_bytes(part.read_bytes()[:-30])
+    outcome = go(out, toy, photos, resume=True)
+    assert rows(out) == undisturbed and 0 < outcome.new.total() <= 200
+
+
+def cli(*words: str | Path) -> Any:
+    return run("score", *words, "--faces", "whole")
+
+
+def table_rows(*tables: Path) -> list[str]:
+    found = [row for table in tables for row in read_rows(table)]
+    return sorted(json.dumps(row, sort_keys=True) for row in found)
+
+
+def test_every_kind_of_input_gives_the_rows_of_one_machine(
+    ray: Any, toy: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    monkeypatch.chdir(tmp_path)
+    Path("in").mkdir()
+    names = [f"in/{number:04}.png" for number in range(0, 300)]
+    for name in names:
+        Path(name).write_bytes((photos / Path(name).name).read_bytes())
+    assert cli("in", "--scorer", toy, "-o", "one.parquet").exit_code == 3
+    expected = table_rows(Path("one.parquet"))
+    with Path("list.csv").open("w") as file:
+        csv.writer(file).writerows([["file"], *([name] for name in reversed(names))])
+    data = [Path(name).read_bytes() for name in names]
+    parquet.write_table(
+        pyarrow.table({"image": data, "name": names}), "bytes.parquet", row_group_size=128
+    )
+    with tarfile.open("in.tar", "w") as tar:
+        for name in names:
+            tar.add(name, Path(name).name)
+    for number, given in enumerate(
+        (
+            ["in"],
+            ["list.csv", "--path-column", "file"],
+            ["bytes.parquet", "--bytes-column", "image", "--path-column", "name"],
+        )
+    ):
+        done = cli(*given, "--scorer", toy, "--on", "ray", "-o", f"out{number}")
+        assert done.exit_code == 3, done.stderr
+        assert "300 pictures, 0 without a face, 1 failed" in done.stderr
+        assert table_rows(*Path(f"out{number}").glob("*.parquet")) == expected
+    assert cli("in.tar", "--scorer", toy, "--on", "ray", "-o", "tar").exit_code == 3
+    found = [row for part in Path("tar").glob("*.parquet") for row in read_rows(part)]
+    prefix = f"{tmp_path}/in.tar/"
+    renamed = (row | {"path": "in/" + row["path"].removeprefix(prefix)} for row in found)
+    assert sorted(json.dumps(row, sort_keys=True) for row in renamed) == expected
+    again = cli("in", "--scorer", toy, "--on", "ray", "-o", "out0", "--resume")
+    assert again.exit_code == 3 and "nothing left to do: out0 holds every picture" in again.stderr
+    refused = cli("in", "--scorer", toy, "--on", "ray", "-o", "out0")
+    assert refused.exit_code == 2 and "continue it with --resume" in refused.stderr
+    schema = parquet.ParquetDataset("out0").schema
+    assert schema.names == list(Scorer(toy).schema.names)
+
+
+def test_wrong_use_is_one_line_and_writes_nothing(ray: Any, toy: Path, tmp_path: Path) -> None:
+    from pyarrow import parquet, table
+
+    parquet.write_table(table({"image": [b""]}), tmp_path / "a.parquet")
+    out = tmp_path / "out"
+    for words, message in (
+        (["--ray-address", "127.0.0.1:1"], "no Ray cluster answers at 127.0.0.1:1"),
+        (["--ray-address", "nonsense"], "expected --ray-address to be auto, HOST:PORT"),
+        (["--bytes-column", "x"], "has no column x; its columns are image"),
+        (["--sort", "path"], "--sort goes not with --on ray"),
+    ):
+        done = cli(tmp_path / "a.parquet", "--scorer", toy, "--on", "ray", "-o", out, *words)
+        assert done.exit_code == 2 and message in done.stderr, done.stderr
+        assert done.stderr.count("\n") == 1 and not out.exists()
+
+
+def test_a_full_disk_and_a_folder_that_cannot_be_written(
+    ray: Any, toy: Path, photos: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match=r"cannot (write|read) .*file/out"):
+        go(tmp_path / "file" / "out", toy, photos)
+    out = tmp_path / "out"
+
+    def fill(pictures: Iterator[None]) -> Iterator[None]:
+        for number, picture in enumerate(pictures):
+            if number == 300:  # drafts now go to a device that is full
+                for draft in (out / "_drafts").iterdir():
+                    draft.unlink()
+                (out / "_drafts").rmdir()
+                (out / "_drafts").symlink_to("/dev/full")
+            yield picture
+
+    with pytest.raises(UsageError, match=r"^cannot write .*_drafts"):
+        go(out, toy, photos, progress=fill)
+    (out / "_drafts").unlink()
+    assert 0 < len(rows(out)) < PICTURES
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch, ray: Any) -> Iterator[Any]:
+    """A bucket on loopback, of which every fifth answer to a request for an object is a 503."""
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(port=0)
+    server.start()
+    _, port = server.get_host_and_port()
+    real, count, refused = server._server.app, iter(range(10**9)), []  # type: ignore[union-attr]
+
+    def failing(environ: Any, start: Callable[..., Any]) -> Any:
+        if environ["PATH_INFO"].startswith("/denied"):
+            start("403 Forbidden", [("Content-Length", "0")])
+            return [b""]
+        if environ["PATH_INFO"].count("/") > 1 and next(count) % 5 == 4:
+            refused.append(environ["PATH_INFO"])
+            start("503 Slow Down", [("Content-Length", "0")])
+            return [b""]
+        return real(environ, start)
+
+    server._server.app = failing  # type: ignore[union-attr]
+    settings = {
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "AWS_ACCESS_KEY_ID": "a",
+        "AWS_SECRET_ACCESS_KEY": "b",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    client = boto3.client("s3", endpoint_url=settings["AWS_ENDPOINT_URL"])
+    yield client, settings, refused
+    server.stop()
+
+
+def test_s3_with_errors_that_pass_and_a_bucket_that_is_denied(
+    s3: Any, toy: Path, photos: Path, tmp_path: Path
+) -> None:
+    client, settings, refused = s3
+    client.create_bucket(Bucket="photos")
+    names = sorted(path.name for path in photos.iterdir())[:40]
+    for name in names:
+        client.put_object(Bucket="photos", Key=f"in/{name}", Body=(photos / name).read_bytes())
+    words = ["--scorer", str(toy), "--faces", "whole", "--on", "ray", "--actors", "1"]
+    main = [sys.executable, "-m", "facegauge", "score"]  # its own cluster, which has the settings
+
+    def score(*given: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*main, *given, *words], env={**os.environ, **settings}, capture_output=True,
+            text=True, check=False,
+        )  # fmt: skip
+
+    done = score("s3://photos/in", "-o", "s3://photos/out")
+    assert done.returncode == 3, done.stderr
+    listed = client.list_objects_v2(Bucket="photos", Prefix="out/")["Contents"]
+    keys = [one["Key"] for one in listed if one["Key"].endswith(".parquet")]
+    assert not any("_drafts" in key for key in keys)
+    for key in keys:
+        (tmp_path / Path(key).name).write_bytes(
+            client.get_object(Bucket="photos", Key=key)["Body"].read()
+        )
+    found = {row["path"]: row for part in tmp_path.glob("*.parquet") for row in read_rows(part)}
+    assert sorted(found) == [f"s3://photos/in/{name}" for name in names]
+    scorer = Scorer(toy, faces="whole")
+    for name in names[:3]:
+        expected = scorer.score(photos / name).faces[0].score
+        assert found[f"s3://photos/in/{name}"]["score"] == round(expected, 6)
+    assert (
+        "nothing left to do" in score("s3://photos/in", "-o", "s3://photos/out", "--resume").stderr
+    )
+    assert len(refused) > 20
+    for bucket in ("none", "denied"):
+        done = score("s3://photos/in", "-o", f"s3://{bucket}/out")
+        assert done.returncode == 2 and done.stderr.count("\n") == 1
+        assert f"s3://{bucket}/out" in done.stderr
+
+
+if __name__ == "__main__":
+    go(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), resume=True)
