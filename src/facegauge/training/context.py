@@ -31,6 +31,7 @@ from facegauge.progress import in_words, track
 from facegauge.training.config import to_dict
 from facegauge.training.devices import log_from_main_process, this_process
 from facegauge.training.fit import Validate, fit
+from facegauge.training.held_out import check_labels
 from facegauge.training.init_from import anchored, check_sources, imagenet_backbones, is_pretrained
 from facegauge.training.inputs.pictures import load_framed
 from facegauge.training.inputs.shares import in_steps
@@ -254,6 +255,7 @@ def begin_run(
     config = anchored(config)
     data.labels()
     train, val = data.where(split="train"), data.where(split="val")
+    check_labels(data)
     check_folder(config, out, resume)
     processes = processes_at_first(config, out)
     more = [part if part.splits is None else part.where(split="train") for part in unlabelled]

@@ -26,6 +26,7 @@ from facegauge.nn.build import build
 from facegauge.nn.checkpoints import Run
 from facegauge.nn.predictor import TorchPredictor
 from facegauge.nn.profile import profile_network
+from facegauge.training.held_out import check_labels
 from facegauge.training.onnx_export import Shipped, check_onnx, read_shipped, write_onnx
 from facegauge.zoo import Card, Cost, Data, Validation, card_to_toml
 
@@ -83,7 +84,7 @@ def export_run(
         The card.
 
     Raises:
-        UsageError: `folder` is in use or cannot be made; no train or val rows, or no labels; a val
+        UsageError: `folder` is in use or cannot be made; no train or val rows, no labels or too few; a val
             picture cannot be read, or the scores on val have no spread.
         ScorerError: onnxruntime and torch differ by more than 1e-5. Nothing is left behind.
     """
@@ -92,6 +93,7 @@ def export_run(
     if used or folder == Path.cwd():
         raise UsageError(f"{folder} is in use; choose a new folder for the scorer")
     data.labels()
+    check_labels(data)
     train, val = data.where(split="train"), data.where(split="val")
     reader = Reader(run.spec, val, faces or str(run.settings.get("faces", WHOLE)))
     label_name = label_name or str(run.settings.get("label_name", "label"))

@@ -1,4 +1,4 @@
-"""Lists without labels: what is held out of them, and whether anything reads them."""
+"""Lists of a run: labels that can be learned, unlabelled lists and what is held out of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,27 @@ import numpy as np
 from facegauge.data.manifests import Manifest, join_unlabelled
 from facegauge.errors import UsageError
 
+LEAST = 5  # labelled pictures of a split
 HELD_OUT = 32  # of 256: of a list without splits
+
+
+def check_labels(data: Manifest) -> None:
+    """Refuse labels from which nothing can be learned, or by which no weights can be chosen.
+
+    Args:
+        data: labelled pictures with splits train and val.
+
+    Raises:
+        UsageError: a split has fewer than `LEAST` pictures, or only one label.
+    """
+    for name in ("train", "val"):
+        labels = data.where(split=name).labels()
+        if len(labels) < LEAST or np.ptp(labels) == 0:
+            what = f"all with the label {labels[0]:g}" if len(labels) >= LEAST else "too few"
+            raise UsageError(
+                f"{data.source} has {len(labels)} pictures with split {name!r}, {what}; expected "
+                f"{LEAST} or more, with different labels"
+            )
 
 
 def refuse_unused(lists: Sequence[Manifest], used: bool, why: str) -> None:

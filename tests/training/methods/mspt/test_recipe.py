@@ -261,7 +261,7 @@ def test_the_table_of_forgetting(toy: Toy, tmp_path: Path, monkeypatch: pytest.M
 def test_leaks_are_refused_or_left_out_unless_allowed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    data, faces = listed(tmp_path / "data", 12, 0, 3), listed(tmp_path / "faces", 6, 1, 3)
+    data, faces = listed(tmp_path / "data", 15, 0, 3), listed(tmp_path / "faces", 6, 1, 3)
     large = listed(tmp_path / "large", 6, 2, 3)
     shutil.copy(data.paths[1], faces.paths[1])
     shutil.copy(faces.paths[2], large.paths[2])  # and is left out for the faces' sake
