@@ -92,10 +92,10 @@ def cgfiqa(folder: Path, rng: np.random.Generator) -> None:
 
 def piq23(folder: Path, rng: np.random.Generator) -> None:
     """{attribute}/*, Scores_{attribute}.csv with backslashes, and the two official splits."""
-    header = (
-        "IMAGE PATH,JOD,JOD STD,CI LOW,CI HIGH,CI RANGE,QUALITY LEVEL,CLUSTER,TOTAL COMPARISONS,"
-        "IMAGE,SCENE,ATTRIBUTE,SCENE IDX,CONDITION"
-    ).split(",")
+    header = [
+        *("IMAGE PATH", "JOD", "JOD STD", "CI LOW", "CI HIGH", "CI RANGE", "QUALITY LEVEL"),
+        *("CLUSTER", "TOTAL COMPARISONS", "IMAGE", "SCENE", "ATTRIBUTE", "SCENE IDX", "CONDITION"),
+    ]
     suffixes = (".jpg", ".JPG", ".jpeg", ".tif", ".tiff")
     scenes = ("Indoor_Scene_0", "Lowlight_Scene_1", "Outdoor_Scene_2", "Night_Scene_3")
     made = []

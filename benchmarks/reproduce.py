@@ -165,7 +165,9 @@ def commands(asked: argparse.Namespace) -> Iterator[list[str]]:
         "export", str(run), "--data", str(labels), "--label-name", protocol.labels,
         "-o", str(scorer),
     ]  # fmt: skip
-    pictures = load_manifest(labels).where(split=protocol.split).paths[: 3 if asked.mock else SCORED]
+    pictures = (
+        load_manifest(labels).where(split=protocol.split).paths[: 3 if asked.mock else SCORED]
+    )
     yield [
         "score", *map(str, pictures), "--scorer", str(scorer), "--faces", "largest",
         "-o", str(out / "scores.csv"),

@@ -84,8 +84,8 @@ def export_run(
         The card.
 
     Raises:
-        UsageError: `folder` is in use or cannot be made; no train or val rows, no labels or too few; a val
-            picture cannot be read, or the scores on val have no spread.
+        UsageError: `folder` is in use or cannot be made; no train or val rows, no labels or too
+            few; a val picture cannot be read, or the scores on val have no spread.
         ScorerError: onnxruntime and torch differ by more than 1e-5. Nothing is left behind.
     """
     folder = Path(folder).resolve()
