@@ -55,6 +55,19 @@ def paths(table: Path) -> list[str]:
     return [row["path"] for row in read_rows(table)]
 
 
+def test_a_gate_ends_with_its_own_code(score: Any, grey: Write) -> None:
+    light, dark = grey("in/light.png", 204), grey("in/dark.png", 51)
+    bad = light.parent / "bad.png"
+    bad.write_text("no picture")
+    assert score(light, "--min-score", "0.5").exit_code == 0
+    found = score(light, dark, "--min-score", "0.5")
+    assert found.exit_code == 4 and "1 of 2 pictures below 0.5" in found.stderr
+    assert len(csv_rows(found.stdout)) == 2
+    found = score(light, bad, "--min-score", "0.1")  # what has no score does not pass
+    assert found.exit_code == 4 and "1 of 2 pictures below 0.1" in found.stderr
+    assert score(light, bad).exit_code == 3
+
+
 def test_the_last_line_is_on_the_whole(score: Any, grey: Write) -> None:
     for number, level in enumerate([51, 102, 153]):
         grey(f"in/{number}.png", level)

@@ -24,10 +24,10 @@ from facegauge.cli.score import (
     MinFace,
     Paths,
     ScorerName,
-    Tally,
     Threads,
     open_scorer,
 )
+from facegauge.cli.tally import Tally
 from facegauge.cli.terminal import print_table, say
 from facegauge.errors import UsageError
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from array import array
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,6 +20,7 @@ from facegauge.cli.on_ray import (
 from facegauge.cli.pictures import Pictures
 from facegauge.cli.progress import with_progress
 from facegauge.cli.sinks import open_sink
+from facegauge.cli.tally import Tally
 from facegauge.cli.terminal import resumable, say, with_noun
 from facegauge.errors import UsageError
 
@@ -31,12 +29,13 @@ if TYPE_CHECKING:
     from facegauge.scorer import Scorer
 
 EPILOG = (
-    "Exit codes: 0 every picture of this run was scored; 3 some have another status than ok "
-    "(no_face, too_small, unreadable, too_large, error), or rows of earlier runs are still "
-    "unreadable or error; 2 wrong usage or no pictures found; 1 unexpected error; 130 stopped "
-    "by Ctrl-C."
+    "Exit codes: 0 every picture of this run was scored; 4 a picture is below --min-score, or "
+    "has no score; 3 some have another status than ok (no_face, too_small, unreadable, too_large, "
+    "error), or rows of earlier runs are still unreadable or error; 2 wrong usage or no pictures "
+    "found; 1 unexpected error; 130 stopped by Ctrl-C."
 )
 SOME_FAILED = 3
+BELOW = 4
 SORTS = ("path", "score", "-score")
 
 Paths = Annotated[
@@ -196,6 +195,17 @@ def score(
             metavar="DIR", help="Folder for the faces, cut out as PNG files", show_default=False
         ),
     ] = None,
+    min_score: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            metavar="T",
+            help="End with exit code 4 if the best face of a picture of this run scores less, or "
+            "the picture has no score: a gate for uploads and commits",
+            show_default=False,
+        ),
+    ] = None,
     batch_size: BatchSize = 2,
     threads: Threads = None,
     max_pixels: MaxPixels = None,
@@ -277,7 +287,7 @@ def score(
         max_pixels=max_pixels,
         factors=names,
     )
-    tally = Tally()
+    tally = Tally(min_score)
     with open_sink(
         output, engine, resume=resume, overwrite=overwrite, excel=excel, shard=share
     ) as sink:
@@ -304,6 +314,9 @@ def score(
         left = sink.failed
     say(tally.summary(left, resumed=resume) + tally.whole())
     pictures.say_left_out()
+    if tally.below:
+        say(tally.gate())
+        raise typer.Exit(BELOW)
     if tally.failed or tally.faceless or left:
         raise typer.Exit(SOME_FAILED)
 
@@ -333,54 +346,6 @@ def open_scorer(
         max_pixels=max_pixels or MAX_PIXELS,
         factors=factors,
     )
-
-
-@dataclass
-class Tally:
-    """Counts and scores for the last line."""
-
-    pictures: int = 0
-    faces: int = 0
-    faceless: int = 0
-    failed: int = 0
-    scores: array[float] = field(default_factory=lambda: array("d"))
-    bands: Counter[str] = field(default_factory=Counter)
-
-    def add(self, result: ImageScore) -> None:
-        self.pictures += 1
-        self.faces += len(result.faces)
-        self.scores.extend(face.score for face in result.faces)
-        self.bands.update(face.band for face in result.faces)
-        if result.status in ("no_face", "too_small"):
-            self.faceless += 1
-        elif result.status != "ok":
-            self.failed += 1
-
-    def summary(self, left: int = 0, *, resumed: bool = False) -> str:
-        """The last line; `left` pictures of the whole table have failed."""
-        if resumed and not self.pictures:
-            still = f", of which {left} failed" if left else ""
-            return f"nothing left to do: the table holds every picture{still}"
-        pictures, faces = with_noun(self.pictures, "picture"), with_noun(self.faces, "face")
-        earlier = left - self.failed
-        return (
-            f"{pictures}{' more' if resumed else ''}, {faces}, "
-            f"{self.faceless} without a face, {self.failed} failed"
-            + (f"; {earlier} of earlier runs failed" if resumed and earlier > 0 else "")
-        )
-
-    def whole(self) -> str:
-        """The mean score of all faces of this run, and how many are in each band."""
-        from facegauge.calibration import BANDS
-        from facegauge.evaluation.intervals import mean_interval
-
-        if not self.scores:
-            return ""
-        mean = mean_interval(self.scores)
-        low, high = max(0.0, mean.low), min(1.0, mean.high)
-        ends = f" ({low:.3f} to {high:.3f})" if mean.low == mean.low else ""
-        counts = ", ".join(f"{self.bands[word]} {word}" for word in BANDS if self.bands[word])
-        return f"; mean score {mean.value:.3f}{ends}; {counts}"
 
 
 def _sorted(results: Iterator[ImageScore], sort: str | None) -> Iterator[ImageScore]:
