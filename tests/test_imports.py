@@ -19,8 +19,8 @@ SRC = Path(__file__).parents[1] / "src"
 # line do not import each other. A room is a module, or a package with all its modules, except those
 # that have a line of their own.
 ROOMS = (
-    ("errors", "progress", "arrays", "onnx_runtime", "free_memory", "_pyinstaller"),
-    ("guard", "package_files", "placing"),
+    ("errors", "progress", "arrays", "free_memory", "_pyinstaller"),
+    ("guard", "onnx_runtime", "package_files", "placing"),
     ("schema",),
     ("frames", "ratings"),
     ("results",),

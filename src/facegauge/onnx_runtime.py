@@ -6,6 +6,10 @@ import os
 from contextlib import suppress
 from typing import Any
 
+from facegauge.errors import UsageError
+
+DEVICES = ("cpu", "cuda")
+CUDA = "CUDAExecutionProvider"
 TELEMETRY_OFF = "ORT_DISABLE_TELEMETRY"
 
 
@@ -19,6 +23,48 @@ def import_onnxruntime() -> Any:
     import onnxruntime
 
     return onnxruntime
+
+
+def check_device(device: str) -> None:
+    """Refuse a device that the installed onnxruntime cannot compute on.
+
+    Raises:
+        UsageError: neither cpu nor cuda, or cuda without onnxruntime-gpu.
+    """
+    if device not in DEVICES:
+        raise UsageError(f"expected device to be {' or '.join(DEVICES)}, got {device!r}")
+    if device == "cuda" and CUDA not in import_onnxruntime().get_available_providers():
+        raise UsageError(
+            "device cuda needs onnxruntime-gpu in the place of onnxruntime: pip uninstall "
+            "onnxruntime, then pip install onnxruntime-gpu"
+        )
+
+
+def open_session(model: bytes | str, options: Any, device: str) -> Any:
+    """Open a network.
+
+    Args:
+        model: the bytes or the path of an ONNX file.
+        options: `onnxruntime.SessionOptions`.
+        device: cpu, or cuda: the first GPU, in full float32.
+
+    Raises:
+        UsageError: the device cannot be used; onnxruntime itself would fall back to the CPU.
+        Exception: of any kind, what onnxruntime raises for a model that it cannot open.
+    """
+    check_device(device)
+    onnxruntime = import_onnxruntime()
+    providers: list[Any] = ["CPUExecutionProvider"]
+    if device == "cuda":
+        providers.insert(0, (CUDA, {"use_tf32": 0}))  # TF32 would move scores
+        getattr(onnxruntime, "preload_dlls", lambda: None)()  # of CUDA's packages, from 1.21 on
+    session = onnxruntime.InferenceSession(model, options, providers=providers)
+    if device == "cuda" and CUDA not in session.get_providers():
+        raise UsageError(
+            "device cuda cannot be used: onnxruntime-gpu finds no GPU, or not the version of CUDA "
+            "and cuDNN that it was built for"
+        )
+    return session
 
 
 def shrinking() -> Any:

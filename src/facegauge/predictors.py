@@ -73,6 +73,7 @@ class OnnxPredictor:
     Args:
         name_or_folder: a shipped scorer's name (see `facegauge models`) or a scorer folder.
         threads: of onnxruntime; by default one for each CPU, at most 4.
+        device: cpu, or cuda with onnxruntime-gpu.
 
     Attributes:
         folder: the scorer's folder.
@@ -81,14 +82,18 @@ class OnnxPredictor:
 
     Raises:
         ScorerError: there is no such scorer, or it is damaged.
+        UsageError: the device cannot be used.
     """
 
     def __init__(
-        self, name_or_folder: str | os.PathLike[str] = zoo.DEFAULT, threads: int | None = None
+        self,
+        name_or_folder: str | os.PathLike[str] = zoo.DEFAULT,
+        threads: int | None = None,
+        device: str = "cpu",
     ) -> None:
         self.folder = zoo.open_folder(name_or_folder)
         self.card = zoo.load_card(self.folder)
-        self.model = Model(self.folder, threads or default_threads())
+        self.model = Model(self.folder, threads or default_threads(), device)
         self.spec = self.model.spec
         self.uses_landmarks = self.model.uses_landmarks
         self.uses_size = self.model.uses_size
@@ -100,7 +105,7 @@ class OnnxPredictor:
         if threads == self.model.threads:
             return self
         other = copy(self)
-        other.model = Model(self.folder, threads)
+        other.model = Model(self.folder, threads, self.model.device)
         return other
 
     def predict(self, images: FloatArray, guide: FloatArray | None = None) -> Scores:

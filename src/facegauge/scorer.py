@@ -21,6 +21,7 @@ from facegauge.faces.policy import ExtractionPolicy
 from facegauge.factors import Factor, measure_face, resolve, schema_with
 from facegauge.images.costs import MAX_PIXELS
 from facegauge.images.sources import check_source, check_sources
+from facegauge.onnx_runtime import check_device
 from facegauge.predictors import OnnxPredictor, Predictor, predict_faces
 from facegauge.results import NO_FACTORS, Box, Face, FaceScore, HeatMap, ImageScore, Status
 
@@ -62,6 +63,8 @@ class Scorer:
             larger faces, faster; by default as `min_face` asks for.
         factors: what to measure on each face beside its score: names of `facegauge.factors.FACTORS`
             and objects of your own, see `facegauge.factors.Factor`; True for `quality`.
+        device: where the networks compute: `cpu`, or `cuda`, which needs onnxruntime-gpu. Scores
+            differ between devices in their last digits.
 
     Attributes:
         card: what is known of the scorer: costs, data, licence, figures, calibration.
@@ -87,17 +90,19 @@ class Scorer:
         max_pixels: int = MAX_PIXELS,
         detect_size: int | None = None,
         factors: bool | str | Iterable[str | Factor] = (),
+        device: str = "cpu",
     ) -> None:
+        check_device(device)
         self.threads = default_threads() if threads is None else threads
         for name, value in {"threads": self.threads, "batch_size": batch_size}.items():
             if value < 1:
                 raise UsageError(f"expected {name} to be 1 or more, got {value}")
-        self._predictor = OnnxPredictor(name_or_folder, threads=1)
+        self._predictor = OnnxPredictor(name_or_folder, threads=1, device=device)
         self._alone = self._predictor.with_threads(self.threads)  # while no other picture is scored
         self.folder, self.card = self._predictor.folder, self._predictor.card
         self.spec = self._predictor.spec
         self.max_pixels, self.detect_size, self.batch_size = max_pixels, detect_size, batch_size
-        self._own_detector = detector
+        self._own_detector, self.device = detector, device
         self._set_options(faces, min_face, factors)
 
     def with_options(
@@ -212,6 +217,8 @@ class Scorer:
         }
         if self.detect_size is not None:
             settings["detect_size"] = self.detect_size
+        if self.device != "cpu":
+            settings["device"] = self.device
         if self.factors:
             settings["factors"] = [factor.name for factor in self.factors]
         return settings
@@ -302,7 +309,9 @@ class Scorer:
         self.faces, self.min_face = faces, min_face
         self.factors = resolve(factors, self.spec)
         self.schema = schema_with(self.factors)
-        self._extractor = FaceExtractor(self.spec, policy, self._own_detector, self.threads)
+        self._extractor = FaceExtractor(
+            self.spec, policy, self._own_detector, self.threads, self.device
+        )
         self.detector = self._extractor.detector
 
     def _score_one(self, source: Source, name: str) -> ImageScore:

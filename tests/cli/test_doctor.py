@@ -36,7 +36,7 @@ def test_doctor_knows_the_extras_of_the_project() -> None:
     for extra, modules in doctor.EXTRAS.items():
         packages = [re.split(r"[>=<\[]", line)[0].replace("-", "_") for line in declared[extra]]
         assert sorted(packages) == sorted(modules)
-    assert set(declared) - {"dev"} == set(doctor.EXTRAS)
+    assert set(declared) - {"dev", "docs"} == set(doctor.EXTRAS)
 
 
 @pytest.mark.parametrize("others", [("onnxruntime-gpu",), ("onnxruntime-directml",), ()])

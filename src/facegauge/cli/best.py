@@ -17,6 +17,7 @@ from facegauge.cli.score import (
     SOME_FAILED,
     BatchSize,
     DetectSize,
+    Device,
     Excel,
     Exclude,
     Faces,
@@ -104,6 +105,7 @@ def best(
     detect_size: DetectSize = None,
     batch_size: BatchSize = 2,
     threads: Threads = None,
+    device: Device = "cpu",
     max_pixels: MaxPixels = None,
     exclude: Exclude = None,
 ) -> None:
@@ -127,6 +129,7 @@ def best(
         detect_size=detect_size,
         batch_size=batch_size,
         threads=threads,
+        device=device,
         max_pixels=max_pixels,
     )
     tally = Tally()

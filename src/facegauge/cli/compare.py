@@ -12,6 +12,7 @@ from facegauge.cli.score import (
     SOME_FAILED,
     BatchSize,
     DetectSize,
+    Device,
     Exclude,
     Faces,
     MaxPixels,
@@ -66,6 +67,7 @@ def compare(
     detect_size: DetectSize = None,
     batch_size: BatchSize = 2,
     threads: Threads = None,
+    device: Device = "cpu",
     max_pixels: MaxPixels = None,
     exclude: Exclude = None,
     output: Output = None,
@@ -89,6 +91,7 @@ def compare(
             detect_size=detect_size,
             batch_size=batch_size,
             threads=threads,
+            device=device,
             max_pixels=max_pixels,
         )
     found = compare_versions(

@@ -12,7 +12,7 @@ import typer
 
 from facegauge.cli.terminal import print_table
 from facegauge.errors import extra_to_install
-from facegauge.onnx_runtime import import_onnxruntime
+from facegauge.onnx_runtime import CUDA, import_onnxruntime
 
 BROKEN = 1
 ONNXRUNTIMES = (
@@ -77,8 +77,8 @@ def _facegauge() -> str:
 
 def _onnxruntime() -> str:
     onnxruntime = import_onnxruntime()
-
-    return str(onnxruntime.__version__)
+    cuda = " with CUDA, for --device cuda" if CUDA in onnxruntime.get_available_providers() else ""
+    return f"{onnxruntime.__version__}{cuda}"
 
 
 def _detector() -> str:
@@ -113,7 +113,7 @@ def _beside_onnxruntime() -> Iterator[tuple[str, str, str]]:
             "WARNING",
             "onnxruntime",
             f"{' and '.join(installed)} are installed over each other; uninstall them and install "
-            "one again; facegauge itself computes on the CPU with any of them",
+            "one again: onnxruntime-gpu for --device cuda, else onnxruntime",
         )
 
 

@@ -10,6 +10,7 @@ import typer
 from facegauge.cli.score import (
     SOME_FAILED,
     DetectSize,
+    Device,
     Faces,
     MaxPixels,
     MinFace,
@@ -43,6 +44,7 @@ def explain(
     min_face: MinFace = 24,
     detect_size: DetectSize = None,
     threads: Threads = None,
+    device: Device = "cpu",
     max_pixels: MaxPixels = None,
 ) -> None:
     """Explain a picture's scores: what is wrong with each face, and what moved its score."""
@@ -59,6 +61,7 @@ def explain(
         detect_size=detect_size,
         batch_size=2,
         threads=threads,
+        device=device,
         max_pixels=max_pixels,
     )
     try:

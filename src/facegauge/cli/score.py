@@ -88,6 +88,14 @@ Threads = Annotated[
     int | None,
     typer.Option(min=1, help="CPU threads  [default: one per CPU, at most 4]", show_default=False),
 ]
+Device = Annotated[
+    str,
+    typer.Option(
+        metavar="cpu|cuda",
+        help="Where the networks compute; cuda needs a GPU and onnxruntime-gpu in the place of "
+        "onnxruntime",
+    ),
+]
 Exclude = Annotated[
     list[str] | None,
     typer.Option(
@@ -208,6 +216,7 @@ def score(
     ] = None,
     batch_size: BatchSize = 2,
     threads: Threads = None,
+    device: Device = "cpu",
     max_pixels: MaxPixels = None,
     exclude: Exclude = None,
     path_column: Annotated[
@@ -284,6 +293,7 @@ def score(
         detect_size=detect_size,
         batch_size=batch_size,
         threads=threads,
+        device=device,
         max_pixels=max_pixels,
         factors=names,
     )
@@ -331,6 +341,7 @@ def open_scorer(
     threads: int | None,
     max_pixels: int | None,
     factors: Sequence[str] = (),
+    device: str = "cpu",
 ) -> Scorer:
     """The scorer that the options ask for."""
     from facegauge.images.costs import MAX_PIXELS
@@ -345,6 +356,7 @@ def open_scorer(
         threads=threads,
         max_pixels=max_pixels or MAX_PIXELS,
         factors=factors,
+        device=device,
     )
 
 

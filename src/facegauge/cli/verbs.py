@@ -34,7 +34,7 @@ VERBS = {
     "convert": "Make a run folder of the weights that a paper's authors published.",
     "export": "Write a scorer folder: an ONNX file, which training can start from too, and a card.",
     "calibrate": "Write a copy of a scorer whose percentiles and intervals are those of your "
-    "photos.",
+    "pictures.",
     "profile": "Show parameters, multiply-adds and latency for one face, and the challenge's "
     "limits.",
     "degrade": "Degrade a picture by blur, noise, light or compression.",

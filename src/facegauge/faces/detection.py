@@ -21,7 +21,7 @@ from facegauge.images.memory import (
     shared_budget,
     when_tight,
 )
-from facegauge.onnx_runtime import import_onnxruntime, shrink, shrinking
+from facegauge.onnx_runtime import import_onnxruntime, open_session, shrink, shrinking
 from facegauge.package_files import package_path
 from facegauge.results import Box, Face
 
@@ -74,6 +74,7 @@ class CenterFace:
             so that they do not take too much memory. Results do not depend on it.
         min_face: shorter side of the smallest face that is searched, in pixels of the picture.
         max_size: maximum long side of a pass, in input pixels; None: as `min_face` asks for.
+        device: cpu, or cuda with onnxruntime-gpu.
 
     Raises:
         UsageError: an attribute is out of range.
@@ -84,6 +85,7 @@ class CenterFace:
     threads: int = 1
     min_face: float = MIN_FACE
     max_size: int | None = None
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         if self.size < SIZE_MULTIPLE or self.threads < 1 or not 0 < self.threshold < 1:
@@ -151,7 +153,8 @@ class CenterFace:
         """Run the network on a picture whose long side is resized to `size`."""
         height, width = pixels.shape[:2]
         inputs = size * max(1, round(size * min(height, width) / max(height, width)))
-        session = _open_session(os.getpid(), self.threads if inputs > SMALL_INPUT else 1)
+        threads = self.threads if inputs > SMALL_INPUT else 1
+        session = _open_session(os.getpid(), threads, self.device)
         with network_budget().lease() as lease:
             lease.resize(BYTES_PER_INPUT * inputs)
             batch, scale = network_input(pixels, size)
@@ -289,10 +292,8 @@ def _iou(box: Array, others: Array) -> Array:
 
 
 @lru_cache(maxsize=8)
-def _open_session(process: int, threads: int) -> onnxruntime.InferenceSession:
-    """A session per process (a forked process must not use its parent's) and thread count."""
-    onnxruntime = import_onnxruntime()
-
+def _open_session(process: int, threads: int, device: str) -> onnxruntime.InferenceSession:
+    """A session per process (a forked process must not use its parent's), threads and device."""
     model = package_path(MODEL)
     if not model.is_file():
         raise ScorerError(
@@ -300,16 +301,16 @@ def _open_session(process: int, threads: int) -> onnxruntime.InferenceSession:
             "facegauge creates; reinstall facegauge (pip install --force-reinstall facegauge, or "
             "pip install -e . in a source tree)"
         )
-    options = onnxruntime.SessionOptions()
+    options = import_onnxruntime().SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
     options.enable_mem_pattern = False  # pictures differ in shape
     try:
-        session = onnxruntime.InferenceSession(
-            str(model), options, providers=["CPUExecutionProvider"]
-        )
+        session: onnxruntime.InferenceSession = open_session(str(model), options, device)
+    except UsageError:
+        raise
     except Exception as error:  # onnxruntime has no common base class of its errors
         raise ScorerError(
             f"the face detector's model {model} is damaged ({error}); reinstall facegauge "

@@ -41,6 +41,7 @@ class FaceExtractor:
         policy: which faces are taken.
         detector: finds the faces in (H, W, 3) uint8 RGB pixels; CenterFace by default.
         threads: of CenterFace for one large input, which runs alone.
+        device: of CenterFace, cpu or cuda.
 
     Raises:
         UsageError: the policy has a `detect_size` for a detector of one's own.
@@ -52,6 +53,7 @@ class FaceExtractor:
         policy: ExtractionPolicy,
         detector: Detector | None = None,
         threads: int = 1,
+        device: str = "cpu",
     ) -> None:
         if detector is not None and policy.detect_size is not None:
             raise UsageError(
@@ -59,7 +61,10 @@ class FaceExtractor:
             )
         self.spec, self.policy = spec, policy
         self.detector: Detector = detector or CenterFace(
-            min_face=policy.min_face, threads=threads, max_size=policy.detect_size
+            min_face=policy.min_face,
+            threads=threads,
+            max_size=policy.detect_size,
+            device=device,
         )
 
     def locate(self, source: Source, name: str | None = None) -> Located:

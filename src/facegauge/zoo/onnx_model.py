@@ -13,7 +13,7 @@ from facegauge.errors import ScorerError, UsageError
 from facegauge.faces.landmarks import LANDMARK_SIZE
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.images.memory import when_tight
-from facegauge.onnx_runtime import import_onnxruntime, shrink
+from facegauge.onnx_runtime import import_onnxruntime, open_session, shrink
 from facegauge.zoo.onnx_file import check_model
 
 if TYPE_CHECKING:
@@ -36,11 +36,12 @@ class Model:
     Args:
         folder: a scorer folder; the sha256 of its model is compared with the card's on first use.
         threads: number of onnxruntime threads for one batch.
+        device: cpu or cuda, see `onnx_runtime`.
     """
 
-    def __init__(self, folder: Path, threads: int = 1) -> None:
+    def __init__(self, folder: Path, threads: int = 1, device: str = "cpu") -> None:
         self.folder = folder
-        self.threads = threads
+        self.threads, self.device = threads, device
         self._sessions: dict[int, onnxruntime.InferenceSession] = {}
 
     def __getstate__(self) -> dict[str, Any]:
@@ -156,11 +157,9 @@ class Model:
         return self._sessions.get(process) or self._sessions.setdefault(process, self._open())
 
     def _open(self) -> onnxruntime.InferenceSession:
-        onnxruntime = import_onnxruntime()
-
         from facegauge.zoo import load_model
 
-        options = onnxruntime.SessionOptions()
+        options = import_onnxruntime().SessionOptions()
         options.intra_op_num_threads = self.threads
         options.log_severity_level = 3  # errors only
         options.enable_mem_pattern = False  # batches differ in size
@@ -171,9 +170,9 @@ class Model:
         except ScorerError as error:
             raise ScorerError(f"{self.folder}: {error}") from error
         try:
-            session = onnxruntime.InferenceSession(
-                model, options, providers=["CPUExecutionProvider"]
-            )
+            session: onnxruntime.InferenceSession = open_session(model, options, self.device)
+        except UsageError:
+            raise
         except Exception as error:
             raise ScorerError(f"onnxruntime cannot open {self.folder}: {error}") from error
         inputs = [value.name for value in session.get_inputs()]
