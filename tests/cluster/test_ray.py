@@ -244,6 +244,37 @@ def test_every_kind_of_input_gives_the_rows_of_one_machine(
     assert schema.names == list(Scorer(toy).schema.names)
 
 
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_labels_are_those_of_one_machine(
+    ray: Any, toy: Path, photos: Path, tmp_path: Path, suffix: str
+) -> None:
+    (tmp_path / "in").mkdir()
+    names = sorted(path.name for path in photos.iterdir())[:120]
+    for name in names:
+        (tmp_path / "in" / name).write_bytes((photos / name).read_bytes())
+    held_out = tmp_path / "labels.csv"
+    with held_out.open("w") as file:
+        scored = [(f"in/{name}", number / 20) for number, name in enumerate(names[10:30])]
+        scored.sort(
+            key=lambda pair: Scorer(toy, faces="whole").score(tmp_path / pair[0]).score or 0
+        )
+        rising = [(name, number / 20) for number, (name, _) in enumerate(scored)]
+        csv.writer(file).writerows([["image", "score"], *rising])
+    words = ["label", toy, "--data", tmp_path / "in", "--faces", "whole", "--views", "2"]
+    words += ["--labels", held_out, "--split", "all"]
+    one, many = tmp_path / f"one.{suffix}", tmp_path / f"many.{suffix}"
+    assert run(*words, "-o", one).exit_code == 3
+    done = run(*words, "-o", many, "--on", "ray", "--actors", "2")
+    assert (
+        done.exit_code == 3 and "119 pictures labelled, 0 without a face, 1 failed" in done.stderr
+    )
+    assert many.read_bytes() == one.read_bytes()
+    notes = [Path(f"{table}.settings.json").read_text() for table in (one, many)]
+    assert notes[0] == notes[1] and not (tmp_path / f"many.{suffix}.parts").exists()
+    refused = run(*words, "-o", many, "--on", "ray")
+    assert refused.exit_code == 2 and "exists; go on without --on ray" in refused.stderr
+
+
 def test_wrong_use_is_one_line_and_writes_nothing(ray: Any, toy: Path, tmp_path: Path) -> None:
     from pyarrow import parquet, table
 

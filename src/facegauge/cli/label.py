@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from facegauge.cli.on_ray import Actors, Deadline, On, OnRay, RayAddress, label_on_ray
 from facegauge.cli.progress import with_progress
 from facegauge.cli.score import SOME_FAILED, DetectSize, Excel, Exclude, ShardOf
 from facegauge.cli.terminal import resumable, say, with_noun
@@ -61,6 +62,10 @@ def label(
     excel: Excel = False,
     exclude: Exclude = None,
     shard: ShardOf = None,
+    on: On = None,
+    ray_address: RayAddress = None,
+    actors: Actors = None,
+    deadline: Deadline = None,
 ) -> None:
     """Label pictures with a scorer's scores, to train another scorer on them.
 
@@ -78,27 +83,36 @@ def label(
         raise UsageError("--resume does not go with --overwrite")
     if split is not None and labels is None:
         raise UsageError("--split goes with --labels: it is the split that the curve is fitted to")
+    cluster = OnRay(on, ray_address, actors, deadline, resume)
+    cluster.check({}, {"--overwrite": overwrite, "--shard": shard})
     held_out = None
     if labels is not None:
         held_out = load_manifest(labels)
         held_out.labels()
         held_out = held_out if split == "all" else held_out.where(split=split or "val")
-    with resumable(lambda: True):
-        counts = label_into(
-            output,
-            open_predictor(teacher),
-            load_manifest(data, exclude=exclude or ()),
-            faces=faces,
-            detect_size=detect_size,
-            views=views,
-            held_out=held_out,
-            batch_size=batch_size,
-            resume=resume,
-            overwrite=overwrite,
-            excel=excel,
-            shard=None if shard is None else Shard.parse(shard),
-            progress=lambda labels, left: with_progress(labels, left, "labelling"),
-        )
+    options: dict[str, Any] = {
+        "faces": faces,
+        "detect_size": detect_size,
+        "views": views,
+        "held_out": held_out,
+        "batch_size": batch_size,
+        "excel": excel,
+    }
+    predictor, manifest = open_predictor(teacher), load_manifest(data, exclude=exclude or ())
+    if on:
+        counts = label_on_ray(cluster, output, predictor, manifest, options)
+    else:
+        with resumable(lambda: True):
+            counts = label_into(
+                output,
+                predictor,
+                manifest,
+                resume=resume,
+                overwrite=overwrite,
+                shard=None if shard is None else Shard.parse(shard),
+                progress=lambda labels, left: with_progress(labels, left, "labelling"),
+                **options,
+            )
     labelled, faceless = counts[Status.OK], counts[Status.NO_FACE] + counts[Status.TOO_SMALL]
     failed = counts.total() - labelled - faceless
     left = count_failed(output) if resume else 0

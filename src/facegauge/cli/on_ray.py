@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from facegauge.cluster.blocks import Block
     from facegauge.cluster.run import Outcome
     from facegauge.cluster.tasks import Task
+    from facegauge.data.manifests import Manifest
+    from facegauge.predictors import Predictor
+    from facegauge.results import Status
 
 On = Annotated[
     str | None,
@@ -190,6 +193,21 @@ def score_on_ray(
     task = ScoreTask(scorer, **options)
     outcome = cluster.run(out, task, blocks, expected, inputs.to_dict())
     return say_outcome(out, outcome, resumed=cluster.resume)
+
+
+def label_on_ray(
+    cluster: OnRay, out: Path, predictor: Predictor, manifest: Manifest, options: dict[str, Any]
+) -> Counter[Status]:
+    """Label on a cluster, into a table; how many pictures of this run have which status."""
+    require("ray", "--on ray", "cluster")
+    require("pyarrow", "--on ray", "cluster")
+    from facegauge.cluster.labels import label_on_cluster
+
+    def run(folder: str, task: Task, blocks: Iterator[Block]) -> Outcome:
+        inputs = {"manifest": str(manifest.source)}
+        return cluster.run(folder, task, blocks, iter(manifest.paths), inputs, what="labelling")
+
+    return label_on_cluster(out, predictor, manifest, run, resume=cluster.resume, **options)
 
 
 def url_or_path(output: Path) -> str:

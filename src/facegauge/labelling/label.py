@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,6 +31,9 @@ from facegauge.labelling.tta_views import View, tta_views
 from facegauge.predictors import OnnxPredictor, Predictor, in_batches, predict_faces
 from facegauge.results import Status
 from facegauge.tables.shards import Listing, Shard
+
+if TYPE_CHECKING:
+    from facegauge.images.sources import Source
 
 Progress = Callable[[Iterator[Label], Sequence[Path]], Iterable[Label]]
 Named = tuple[str, Path]  # a picture's name in the table, and where it is
@@ -70,9 +74,9 @@ def label(
         UsageError: an argument that cannot be.
         ScorerError: the teacher or the detector is damaged.
     """
-    policy = _check(predictor, faces, views, batch_size, detect_size)
+    policy = one_face_policy(predictor, faces, views, batch_size, detect_size)
     extractor = FaceExtractor(predictor.spec, policy, detector)
-    return _Labeller(predictor, extractor, views, mapping, batch_size)(manifest.paths)
+    return Labeller(predictor, extractor, views, mapping, batch_size)(manifest.paths)
 
 
 def fit_mapping(
@@ -159,7 +163,7 @@ def label_into(
             `overwrite` is given; resumed with other settings, or after the table was moved away
             from its pictures; it cannot be written.
     """
-    policy = _check(predictor, faces, views, batch_size, detect_size)
+    policy = one_face_policy(predictor, faces, views, batch_size, detect_size)
     table = Table(Path(out), excel=excel)
     rows = {table.name(path): row for row, path in enumerate(manifest.paths)}
     listing = Listing()
@@ -167,19 +171,16 @@ def label_into(
         for name in rows:
             listing.add(name)
         rows = {name: row for name, row in rows.items() if name in shard}
-    settings = {
-        "facegauge": __version__,
-        "scorer": predictor.name,
-        "version": predictor.version,
-        "sha256": predictor.fingerprint,
-        "faces": faces,
-        "views": views,
-        "labels": None if held_out is None else _describe(held_out),
-        **({"excel": True} if excel else {}),
-        **({"shard": str(shard)} if shard is not None else {}),
-    }
-    if detect_size is not None:
-        settings["detect_size"] = detect_size
+    settings = label_settings(
+        predictor,
+        faces=faces,
+        views=views,
+        held_out=held_out,
+        detect_size=detect_size,
+        excel=excel,
+    )
+    if shard is not None:
+        settings["shard"] = str(shard)
     if table.exists and not (resume or overwrite):
         raise UsageError(f"{out} exists: resume it (--resume) or replace it (--overwrite)")
     counts: Counter[Status] = Counter()
@@ -199,7 +200,7 @@ def label_into(
         names = [name for name in rows if name not in table.done]
         left = [manifest.paths[rows[name]] for name in names]
         extractor = FaceExtractor(predictor.spec, policy, detector)
-        labeller = _Labeller(predictor, extractor, views, mapping, batch_size)
+        labeller = Labeller(predictor, extractor, views, mapping, batch_size)
         labels = _label_remaining(labeller, table, zip(names, left, strict=True))
         with table:
             for name, one in zip(names, progress(labels, left), strict=True):
@@ -212,9 +213,40 @@ def label_into(
     return counts
 
 
-def _check(
+def label_settings(
+    predictor: Predictor,
+    *,
+    faces: str,
+    views: int,
+    held_out: Manifest | None,
+    detect_size: int | None,
+    excel: bool = False,
+) -> dict[str, Any]:
+    """What labels depend on, as JSON types, for the notes of their table; see `label_into`."""
+    settings: dict[str, Any] = {
+        "facegauge": __version__,
+        "scorer": predictor.name,
+        "version": predictor.version,
+        "sha256": predictor.fingerprint,
+        "faces": faces,
+        "views": views,
+        "labels": None if held_out is None else _describe(held_out),
+    }
+    if excel:
+        settings["excel"] = True
+    if detect_size is not None:
+        settings["detect_size"] = detect_size
+    return settings
+
+
+def one_face_policy(
     predictor: Predictor, faces: str, views: int, batch_size: int, detect_size: int | None
 ) -> ExtractionPolicy:
+    """The policy of labels, of one face a picture.
+
+    Raises:
+        UsageError: an argument that cannot be.
+    """
     for name, value in (("views", views), ("batch_size", batch_size)):
         if value < 1:
             raise UsageError(f"expected {name} to be 1 or more, got {value}")
@@ -245,8 +277,16 @@ def _describe(held_out: Manifest) -> str:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Labeller:
-    """Labels pictures; can be pickled if the predictor and the detector can be."""
+class Labeller:
+    """Labels pictures; can be pickled if the predictor and the detector can be.
+
+    Args:
+        predictor: the teacher.
+        extractor: for its spec.
+        views: of each picture.
+        mapping: from raw score to label.
+        batch_size: crops that the network sees at a time.
+    """
 
     predictor: Predictor
     extractor: FaceExtractor
@@ -254,7 +294,7 @@ class _Labeller:
     mapping: FittedCurve
     batch_size: int
 
-    def __call__(self, paths: Iterable[Path]) -> Iterator[Label]:
+    def __call__(self, paths: Iterable[Source]) -> Iterator[Label]:
         """Labels of pictures with their views, as many at a time as fill a batch."""
         pictures = self.extractor.map(paths, self._cut)
         for batch in in_batches(pictures, lambda viewed: sum(map(len, viewed[1])), self.batch_size):
@@ -273,7 +313,7 @@ class _Labeller:
 
 
 def _label_remaining(
-    labeller: _Labeller, table: Table, pictures: Iterable[Named]
+    labeller: Labeller, table: Table, pictures: Iterable[Named]
 ) -> Iterator[Label]:
     """Labels of pictures, noted as begun; what may have ended an earlier run is tried alone."""
     from facegauge.guard import guarded  # imports multiprocessing

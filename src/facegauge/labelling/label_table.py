@@ -220,7 +220,15 @@ class Table:
         Raises:
             OSError: it cannot be written.
         """
-        self._journal.append([label_row(name, label, scorer)])
+        self.append(label_row(name, label, scorer))
+
+    def append(self, row: Row) -> None:
+        """Append a row that is made already.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        self._journal.append([row])
 
     def __enter__(self) -> Self:
         return self
