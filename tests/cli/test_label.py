@@ -45,6 +45,16 @@ def words(toy_scorer, grey, tmp_path):
             "-o", tmp_path / "t.csv"]  # fmt: skip
 
 
+def test_ctrl_c_prints_the_command_that_goes_on(words, monkeypatch):
+    def stopped(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("facegauge.labelling.label.label_into", stopped)
+    monkeypatch.setattr(sys, "argv", ["facegauge", "label", "mobile", "-o", "my t.csv"])
+    expected = "stopped: continue with: facegauge label mobile -o 'my t.csv' --resume"
+    assert run(*words, code=130) == f"facegauge: {expected}\n"
+
+
 def test_a_folder_becomes_a_table(words, tmp_path):
     said = run(*words, code=3)
     assert said == "facegauge: 2 pictures labelled, 0 without a face, 1 failed\n"

@@ -12,7 +12,13 @@ from facegauge.errors import UsageError
 from facegauge.nn import pretrained
 from facegauge.training import context
 from facegauge.training.config import apply_overrides, load_preset, setting, table
-from facegauge.training.init_from import Earlier, check_sources, imagenet_backbones, is_pretrained
+from facegauge.training.init_from import (
+    Earlier,
+    anchored,
+    check_sources,
+    imagenet_backbones,
+    is_pretrained,
+)
 from facegauge.training.methods.dsl_fiqa import recipe as dsl
 from facegauge.training.methods.light_ensemble import recipe as ensemble
 from facegauge.training.settings import NetworkConfig
@@ -23,6 +29,7 @@ class Root:
     network: NetworkConfig = setting("network")
     others: dict[str, NetworkConfig] = setting("others", default={})
     init_from: Earlier = setting("an earlier one", default="")
+    several: tuple[Earlier, ...] = setting("several", default=())
 
 
 def test_networks_to_start_from_must_be_there(tmp_path: Path) -> None:
@@ -43,6 +50,22 @@ def test_networks_to_start_from_must_be_there(tmp_path: Path) -> None:
         with pytest.raises(UsageError, match=r"^init_from: there is no .*; expected \"\", a shipp"):
             check_sources(replace(root(""), init_from=name))
     check_sources(replace(root(""), init_from="mobile"))
+
+
+def test_sources_in_lists_are_checked_and_made_absolute_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "mobile").mkdir()
+    network = NetworkConfig(backbone="swin_b", init_from="run")
+    root = Root(network=network, others={"x": network}, several=("mobile", "run"))
+    moved = anchored(root)
+    assert moved.network.init_from == moved.others["x"].init_from == str(tmp_path / "run")
+    assert moved.several == ("mobile", str(tmp_path / "run")) and moved.init_from == ""
+    assert anchored(moved) == moved
+    with pytest.raises(UsageError, match=r"^several: there is no 'nothing'; expected"):
+        check_sources(replace(root, several=("mobile", "nothing")))
 
 
 def test_a_network_is_pretrained_if_a_scorer_or_a_run_holds_it(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -100,7 +101,8 @@ def finetune(
     ]
     print_table(["on val", ">SRCC", ">PLCC, raw"], rows)
     kept = output / FILE
+    run, data_of_run = (shlex.quote(str(path)) for path in (output, kept))
     say(
-        f"next: facegauge evaluate {output} --data {kept} --split val\n"
-        f"      facegauge export {output} -o SCORER --data {kept}"
+        f"next: facegauge evaluate {run} --data {data_of_run} --split val\n"
+        f"      facegauge export {run} -o SCORER --data {data_of_run}"
     )

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_args
 
 from facegauge import zoo
 from facegauge.errors import UsageError
@@ -45,13 +46,17 @@ def is_pretrained(init_from: str) -> bool:
 
 def anchored(config: Config) -> Config:
     """The settings with absolute paths of their sources, which then hold in every folder."""
-    paths = {name: Path(value) for name, source, value in _sources(config) if value != IMAGENET}
-    moved = {
-        name: path.absolute()
-        for name, path in paths.items()
-        if str(path) not in zoo.names() and path.exists() and not path.is_absolute()
-    }
-    return apply_overrides(config, [f"{name}={json.dumps(str(to))}" for name, to in moved.items()])
+
+    def absolute(value: str) -> str:
+        is_path = value not in ("", IMAGENET, *zoo.names()) and Path(value).exists()
+        return str(Path(value).absolute()) if is_path else value
+
+    pairs = []
+    for name, field, value in walk(config):
+        if value and _source_of(field) is not None:
+            moved = absolute(value) if isinstance(value, str) else [absolute(one) for one in value]
+            pairs.append(f"{name}={json.dumps(moved)}")
+    return apply_overrides(config, pairs)
 
 
 def check_sources(config: Any) -> None:
@@ -79,8 +84,15 @@ def imagenet_backbones(config: Any) -> list[str]:
 
 
 def _sources(config: Any) -> Iterator[tuple[str, Source, str]]:
-    """The settings that name a source: name, what may be there, value."""
+    """The settings that name sources: name, what may be there, and every value but ""."""
     for name, field, value in walk(config):
-        for source in (note for note in field.metadata if isinstance(note, Source)):
-            if value:
-                yield name, source, value
+        if (source := _source_of(field)) is not None:
+            values = [value] if isinstance(value, str) else value
+            yield from ((name, source, one) for one in values if one)
+
+
+def _source_of(field: Any) -> Source | None:
+    """What a setting, or each of those in its list, may start from; None: it names no source."""
+    inner = [getattr(one, "__metadata__", ()) for one in get_args(field.annotation)]
+    notes = chain(field.metadata, *inner)
+    return next((note for note in notes if isinstance(note, Source)), None)

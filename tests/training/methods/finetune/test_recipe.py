@@ -6,6 +6,7 @@ import csv
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from facegauge.data.leakage import check_leakage  # noqa: E402
 from facegauge.data.manifests import load_manifest  # noqa: E402
 from facegauge.errors import UsageError  # noqa: E402
 from facegauge.evaluation.evaluate import predict  # noqa: E402
+from facegauge.evaluation.logistic import FittedCurve  # noqa: E402
 from facegauge.evaluation.metrics import plcc, srcc  # noqa: E402
 from facegauge.nn.checkpoints import load_run  # noqa: E402
 from facegauge.nn.predictor import predict_views  # noqa: E402
@@ -167,6 +169,30 @@ def test_training_ends_early_where_val_does_not_improve(
     recipe.run(config, load_manifest(toy_data), tmp_path / "run")
     rows = (tmp_path / "run" / "all" / "log.jsonl").read_text().splitlines()
     assert json.loads(rows[-1])["step"] == 9  # the first validation and two that are no better
+
+
+@pytest.mark.parametrize("steep", [False, True])
+def test_what_is_trained_further_is_no_step(
+    toy_run: Path,
+    toy_data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    steep: bool,
+) -> None:
+    """Few labels may give a curve that is nearly a step; it is judged, and a line is trained."""
+    deviation = 0.0179
+    width = (0.1 if steep else 0.5) * deviation
+    fitted = FittedCurve((0.9, 0.1, 0.53, width))
+    monkeypatch.setattr(recipe, "fit_logistic", lambda *_: fitted)
+    monkeypatch.setattr(recipe, "raw_scores", lambda *_: 0.53 + deviation * np.linspace(-2, 2, 30))
+    context = SimpleNamespace(
+        maker=SimpleNamespace(pictures=[SimpleNamespace(score=s) for s in np.linspace(0, 1, 30)])
+    )
+    curve, trained = recipe.fit_curve(context, load_run(toy_run).network)
+    assert curve.curve.tolist() == pytest.approx(fitted.logistic)
+    assert (trained is not curve) == steep and len(trained.curve) == (2 if steep else 4)
+    if steep:
+        assert trained.bend(torch.tensor([0.53]))[0].item() == pytest.approx(0.5, abs=1e-5)
 
 
 @pytest.mark.parametrize(

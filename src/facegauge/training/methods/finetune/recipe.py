@@ -55,6 +55,7 @@ WORDS = {
     ALL: "all layers trained",
 }
 TUNED = ", fine-tuned"
+LEAST_WIDTH = 0.2  # of a curve that is trained further, in deviations of the start's scores
 OPPOSITE = -0.2  # SRCC of labels with the scores of the start, from which the scale looks turned
 
 logger = logging.getLogger(__name__)
@@ -114,13 +115,15 @@ def run(
     context = context.recorded(**inherited(start, config, context.record["data"]))
     network = network.to(this_process().device)
 
-    candidates = [judged(context, CURVE, fit_curve(context, network))]
+    curve, smooth = fit_curve(context, network)
+    candidates, begin = [judged(context, CURVE, curve)], smooth
     if isinstance(network, LinearHead):
-        moved = fit_head(context, candidates[0].network, config.frozen)
+        moved = fit_head(context, smooth, config.frozen)
         candidates.append(judged(context, HEAD, moved))
+        begin = best(candidates).network if smooth is curve else moved
     else:
         logger.info("the start has no linear head; all its layers are trained at once")
-    trained = train_all(context, best(candidates).network, config, start.system)
+    trained = train_all(context, begin, config, start.system)
     candidates.append(judged(context, ALL, trained))
 
     kept = best(candidates)
@@ -132,8 +135,13 @@ def run(
     return {**{each.name: each.figures for each in candidates}, "kept": kept.figures}
 
 
-def fit_curve(context: TrainingContext, network: nn.Module) -> Curved:
-    """Step 1: the start behind a curve that was fitted to its scores of the training pictures."""
+def fit_curve(context: TrainingContext, network: nn.Module) -> tuple[Curved, Curved]:
+    """Step 1: the start behind a curve that was fitted to its scores of the training pictures.
+
+    Returns:
+        The start behind the best curve; and what the next steps train, which is the same, or the
+        start behind a line where the curve is nearly a step, which moved scores do not change.
+    """
     pictures = labelled(context)
     scores = raw_scores(context, network, pictures)
     labels = np.array([one.score for one in pictures])
@@ -143,7 +151,14 @@ def fit_curve(context: TrainingContext, network: nn.Module) -> Curved:
             "the scale with its ends exchanged, as --scale 5,1"
         )
     curve = fit_logistic(scores, labels)
-    return Curved(network, curve.linear if curve.logistic is None else curve.logistic)
+    if curve.logistic is None:
+        line = Curved(network, curve.linear)
+        return line, line
+    curved = Curved(network, curve.logistic)
+    if curve.logistic[3] >= LEAST_WIDTH * scores.std():
+        return curved, curved
+    slope, offset = np.polyfit(scores, labels, 1)
+    return curved, Curved(network, (float(slope), float(offset)))
 
 
 def fit_head(context: TrainingContext, curved: Curved, config: FrozenConfig) -> Curved:
