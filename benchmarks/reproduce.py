@@ -130,7 +130,9 @@ def prepare_mock(asked: argparse.Namespace) -> None:
         setattr(asked, name, asked.folder.with_name(f"{asked.folder.name}_{MOCK_LISTS[name]}"))
     # the paper's 20 crops on one set are enough
     crops = ["input.crops=3"] if asked.method == "dsl" and asked.name != "cgfiqa-40k" else []
-    asked.set = ["workers=0", *TINY[asked.method], *crops, *asked.set]
+    # dense landmarks lie beside the pictures of that set
+    dense = ["core.landmarks=100"] if asked.method == "dsl" and not crops else []
+    asked.set = ["workers=0", *TINY[asked.method], *crops, *dense, *asked.set]
 
 
 def commands(asked: argparse.Namespace) -> Iterator[list[str]]:

@@ -13,9 +13,9 @@ from PIL import Image
 
 from facegauge.data.datasets import FORMATS, DatasetOptions, read_dataset, write_manifest
 from facegauge.data.datasets.check import check_pictures
-from facegauge.data.landmarks import landmark_path
 from facegauge.data.manifests import Manifest, load_manifest
 from facegauge.errors import UsageError
+from facegauge.faces.dense_landmarks import landmark_path
 
 PIQ_HEAD = (
     "IMAGE PATH,JOD,JOD STD,CI LOW,CI HIGH,CI RANGE,QUALITY LEVEL,CLUSTER,TOTAL COMPARISONS,"

@@ -225,7 +225,7 @@ HOMES = {  # who may use the parts of the road
     "read_picture": {"faces.extraction"},
     "open_picture": {"images", "cli.degrade", "data.leakage", "data.datasets.check",
         "evaluation.compare"},
-    "frame_around": {"faces.extraction"},
+    "frame_around": {"faces.extraction", "data.framing"},  # the latter to measure, not to cut
     "is_framed": {"faces.extraction"},
     "CenterFace": {"faces.extraction", "faces.detection_cache", "cli.doctor"},
 }  # fmt: skip

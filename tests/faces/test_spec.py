@@ -22,7 +22,7 @@ def test_a_later_field_is_left_out_at_its_default() -> None:
     """So that old networks keep their fingerprints, which cover this text."""
     fields = json.loads(PreprocessSpec().to_json())
     assert fields.keys() == asdict(PreprocessSpec()).keys() - {
-        *("interpolation", "aspect", "crop_mode", "crop_pct")
+        *("interpolation", "aspect", "crop_mode", "crop_pct", "dense_landmarks")
     }
     linear = PreprocessSpec(interpolation="bilinear")
     assert json.loads(linear.to_json())["interpolation"] == "bilinear"

@@ -181,7 +181,7 @@ def test_other_files_are_refused_in_one_line(tmp_path: Path) -> None:
     assert code == 2 and "they lack 'head.0.bias'" in output and not (tmp_path / "run").exists()
     torch.save({"fc.weight": torch.zeros(2)}, tmp_path / "other.pt")
     code, output = convert(tmp_path / "other.pt", "-o", tmp_path / "run")
-    assert code == 2 and "cannot tell whose weights" in output
+    assert code == 2 and "cannot tell whose weights these are; expected one file of" in output
     torch.save([1, 2], tmp_path / "list.pt")
     with pytest.raises(UsageError, match=r"list\.pt holds no weights; expected tensors by name"):
         read_weights(tmp_path / "list.pt")

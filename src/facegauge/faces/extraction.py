@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from facegauge.arrays import Pixels
 from facegauge.errors import MissingExtra, PictureError, ScorerError, UsageError, in_one_line
+from facegauge.faces.dense_landmarks import dense_points
 from facegauge.faces.detection import CenterFace, Detector, SaysSmallestFace
 from facegauge.faces.framing import frame_around, is_framed
 from facegauge.faces.located import Located, Prepared
@@ -25,7 +26,7 @@ from facegauge.faces.turning import turned_box, turned_face
 from facegauge.images.loading import read_picture
 from facegauge.images.memory import shared_budget
 from facegauge.images.sources import named
-from facegauge.results import Box, Face, Status
+from facegauge.results import Box, Face, Point, Status
 
 if TYPE_CHECKING:
     from facegauge.images.sources import Source
@@ -91,7 +92,8 @@ class FaceExtractor:
             pixels = opened.pixels
             size = {"height": pixels.shape[0], "width": pixels.shape[1]}
             located = replace(located, message=opened.note, **size)
-            return self._framed(replace(located, pixels=pixels), pixels)
+            dense = dense_points(picture) if self.spec.dense_landmarks else ()
+            return self._framed(replace(located, pixels=pixels), pixels, dense)
         except PictureError as error:
             return located.failed(Status(error.status), str(error))
         except (ScorerError, MissingExtra):
@@ -160,21 +162,31 @@ class FaceExtractor:
             default_threads() if threads is None else threads,
         )
 
-    def _framed(self, located: Located, pixels: Pixels) -> Located:
+    def _framed(self, located: Located, pixels: Pixels, dense: tuple[Point, ...]) -> Located:
         """Search an open picture, and frame the faces that the policy takes."""
-        searched = self.policy.faces != "whole" or self.policy.landmarks
-        return self.frame(located, self.detector(pixels) if searched else [])
+        points = self.policy.landmarks and not self.spec.dense_landmarks
+        searched = self.policy.faces != "whole" or points
+        return self.frame(located, self.detector(pixels) if searched else [], dense)
 
-    def frame(self, located: Located, found: Iterable[Face]) -> Located:
+    def frame(
+        self, located: Located, found: Iterable[Face], dense: tuple[Point, ...] = ()
+    ) -> Located:
         """Frame the faces that the policy takes of those that were found.
 
         Args:
             located: a picture without faces; only its size is used, not its pixels.
             found: its faces, in its pixels, in any order.
+            dense: its dense landmarks, for a spec that asks for them; none: unknown.
 
         Returns:
             The picture with its faces; or with the status no_face or too_small.
         """
+        framed = self._framed_faces(located, found)
+        if not self.spec.dense_landmarks:
+            return framed
+        return replace(framed, points=(dense,) * len(framed.points))
+
+    def _framed_faces(self, located: Located, found: Iterable[Face]) -> Located:
         policy, whole = self.policy, Box(0, 0, located.width, located.height)
         found = sorted(found, key=_area, reverse=True)
         if policy.faces == "whole":

@@ -22,7 +22,7 @@ class Upright(NamedTuple):
         pixels: (H, W, 3) uint8 RGB; a view of the picture's.
         face: in these pixels; None for a picture that is taken whole unsearched.
         frame: the head-and-shoulders rectangle in these pixels; may reach beyond the border.
-        points: the five points, or none, in these pixels.
+        points: the five points, or the dense landmarks that a spec asks for, or none.
     """
 
     pixels: Pixels

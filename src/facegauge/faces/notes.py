@@ -49,7 +49,7 @@ def notes_of(located: Located, spec: PreprocessSpec) -> tuple[tuple[str, ...], .
 
 
 def _notes(one: Upright, turns: int, spec: PreprocessSpec) -> tuple[str, ...]:
-    found = pose(one.points)
+    found = pose(one.points if spec.dense_landmarks == 0 else one.face.points if one.face else ())
     box = one.face.box if one.face else face_box(one.frame, spec)
     profile = found.misfit > NOTED_MISFIT
     applies = {

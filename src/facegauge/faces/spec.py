@@ -19,11 +19,12 @@ RANGES: dict[str, tuple[Any, float, float]] = {
     "crops": (int, 1, 100),
     "aspect": (int | float, 0, 10),
     "crop_pct": (int | float, 0.1, 1),
+    "dense_landmarks": (int, 0, 5000),
 }
 INTERPOLATIONS = ("bicubic", "bilinear")
 CROP_MODES = ("squash", "crop")
 # fields that facegauge 0.2 does not have
-LATER = ("interpolation", "aspect", "crop_mode", "crop_pct")
+LATER = ("interpolation", "aspect", "crop_mode", "crop_pct", "dense_landmarks")
 MAX_NORM, MIN_STD = 1000.0, 1e-6
 
 
@@ -57,6 +58,8 @@ class PreprocessSpec:
             resized until it covers the input, which is then cut out of it; shapes stay.
         crop_pct: with "crop", the input's size over that of the resized frame, 0.1..1: at 384 / 512
             an input of 384 x 384 is cut out of a square frame at 512 x 512.
+        dense_landmarks: length of the vector of dense landmarks that the network is told of each
+            crop, 0..5000, see `dense_landmarks.dense_vector`; 0: the five points, if any.
 
     Raises:
         UsageError: a value is of another type or out of its range.
@@ -77,6 +80,7 @@ class PreprocessSpec:
     aspect: float = 0.0
     crop_mode: str = "squash"
     crop_pct: float = 1.0
+    dense_landmarks: int = 0
 
     def __post_init__(self) -> None:
         for name, (kind, low, high) in RANGES.items():

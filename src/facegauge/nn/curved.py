@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from facegauge.nn.build import build
 from facegauge.nn.heatmap import network_outputs
-from facegauge.nn.predictor import uses_landmarks
+from facegauge.nn.predictor import landmark_size, uses_landmarks
 
 LEAST_WIDTH = 1e-3  # of a logistic, in scores
 
@@ -33,6 +33,7 @@ class Curved(nn.Module):
         self.network = network
         self.curve = nn.Parameter(torch.tensor([*curve], dtype=torch.float32))
         self.uses_landmarks = uses_landmarks(network)
+        self.landmark_size = landmark_size(network)
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Curved:

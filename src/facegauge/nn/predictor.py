@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from facegauge.arrays import FloatArray, Pixels, Scores
 from facegauge.errors import ScorerError
+from facegauge.faces.landmarks import LANDMARK_SIZE
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.nn.checkpoints import load_run
 from facegauge.nn.normalise import Normalise
@@ -89,6 +90,11 @@ def uses_landmarks(network: nn.Module) -> bool:
     return bool(getattr(network, "uses_landmarks", False))
 
 
+def landmark_size(network: nn.Module) -> int:
+    """How many numbers that second input has for each face: those of five points, or of more."""
+    return int(getattr(network, "landmark_size", LANDMARK_SIZE))
+
+
 def uses_size(network: nn.Module) -> bool:
     """Whether a network takes the size of a face as a second input."""
     return bool(getattr(network, "uses_size", False))
@@ -131,7 +137,8 @@ def _predict(network: nn.Module, images: Tensor, guide: FloatArray | None) -> Sc
     device = _device(network)
     inputs = [images.to(device).contiguous(memory_format=torch.channels_last)]  # faster on a CPU
     if uses_landmarks(network):
-        known = np.zeros((len(images), 10), np.float32) if guide is None else guide
+        unknown = (len(images), landmark_size(network))
+        known = np.zeros(unknown, np.float32) if guide is None else guide
         inputs.append(torch.from_numpy(known).to(device))
     elif uses_size(network) and guide is not None:
         inputs.append(torch.from_numpy(guide).to(device))

@@ -18,7 +18,7 @@ from facegauge.faces.landmarks import LANDMARK_SIZE, MIRROR_ORDER
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.nn.heatmap import network_outputs
 from facegauge.nn.onnx_state import RUN_KEY, is_rounded, parse_model, read_state
-from facegauge.nn.predictor import uses_landmarks, uses_size
+from facegauge.nn.predictor import landmark_size, uses_landmarks, uses_size
 from facegauge.onnx_runtime import import_onnxruntime
 from facegauge.training.onnx_graph import compact
 from facegauge.zoo.onnx_model import SPEC_KEY
@@ -36,7 +36,7 @@ class Shipped(nn.Module):
     """The network as it ships: its score (N,), over the mirrored picture too if asked.
 
     Attributes:
-        uses_landmarks: whether it also takes landmarks, (N, 10), see `landmark_vector`.
+        uses_landmarks: whether it also takes landmarks, (N, landmark_size), see `faces.guide`.
         uses_size: whether it also takes sizes, (N, 1), see `faces.guide`.
     """
 
@@ -44,6 +44,7 @@ class Shipped(nn.Module):
         super().__init__()
         self.network, self.flip = network, flip
         self.uses_landmarks, self.uses_size = uses_landmarks(network), uses_size(network)
+        self.landmark_size = landmark_size(network)
 
     def forward(self, image: Tensor, *guide: Tensor) -> Tensor:
         """(N, 3, H, W), normalised, to (N,)."""
@@ -67,7 +68,7 @@ class Shipped(nn.Module):
 def _mirrored(guide: Tensor) -> Tensor:
     """`mirror_landmarks` on a batch, (N, 10), without numpy, so that it can be exported.
 
-    Sizes (N, 1) stay as they are.
+    Sizes (N, 1) and the numbers of dense landmarks stay as they are.
     """
     if guide.shape[1] != LANDMARK_SIZE:
         return guide
@@ -219,5 +220,5 @@ def _given(
         return {"image": image}
     return {
         "image": image,
-        "landmarks": torch.randn(len(image), LANDMARK_SIZE, generator=generator),
+        "landmarks": torch.randn(len(image), shipped.landmark_size, generator=generator),
     }

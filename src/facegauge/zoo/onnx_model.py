@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from facegauge.errors import ScorerError, UsageError
-from facegauge.faces.landmarks import LANDMARK_SIZE
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.images.memory import when_tight
 from facegauge.onnx_runtime import import_onnxruntime, open_session, shrink
@@ -143,7 +142,7 @@ class Model:
     ) -> dict[str, npt.NDArray[np.float32]]:
         """The network's inputs by name."""
         if self.uses_landmarks:
-            unknown = np.zeros((len(images), LANDMARK_SIZE), np.float32)
+            unknown = np.zeros((len(images), self._session().get_inputs()[1].shape[1]), np.float32)
             return {INPUT: images, LANDMARKS: unknown if guide is None else guide}
         if self.uses_size:
             unknown = np.full((len(images), 1), np.nan, np.float32)

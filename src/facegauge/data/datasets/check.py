@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facegauge.data.datasets import DataSet
-from facegauge.data.landmarks import landmark_path, load_landmarks
 from facegauge.errors import PictureError, UsageError
+from facegauge.faces.dense_landmarks import landmark_path, load_landmarks
 from facegauge.images.loading import open_picture
 
 

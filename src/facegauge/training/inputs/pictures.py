@@ -17,8 +17,7 @@ from facegauge.errors import UsageError
 from facegauge.faces.detection import Detector
 from facegauge.faces.extraction import FaceExtractor
 from facegauge.faces.framing import part_of
-from facegauge.faces.guide import is_whole, octaves
-from facegauge.faces.landmarks import landmark_vector
+from facegauge.faces.guide import is_whole, landmarks_in, octaves
 from facegauge.faces.located import Located
 from facegauge.faces.policy import ExtractionPolicy
 from facegauge.faces.sampling import sample_frame
@@ -88,8 +87,8 @@ def sampled(framed: Sequence[Framed], spec: PreprocessSpec) -> Pixels:
 
 
 def landmarks(framed: Sequence[Framed], spec: PreprocessSpec) -> FloatArray:
-    """Where each face's points lie in that view: (N, 10), see `landmark_vector`."""
-    return np.stack([landmark_vector(one.points, part_of(one.frame, spec)) for one in framed])
+    """The landmarks of each face in that view: (N, L), see `faces.guide`."""
+    return np.stack([landmarks_in(one.points, part_of(one.frame, spec), spec) for one in framed])
 
 
 def sizes(framed: Sequence[Framed], spec: PreprocessSpec) -> FloatArray:

@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, Dataset
 from facegauge.arrays import FloatArray, Pixels
 from facegauge.data.degradations import degrade
 from facegauge.faces import framing
-from facegauge.faces.landmarks import landmark_vector, mirror_landmarks
+from facegauge.faces.guide import landmarks_in, mirrored_landmarks
 from facegauge.faces.sampling import sample
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.results import Box, Point
@@ -44,7 +44,8 @@ class Framed:
         frame: in the pixels' coordinates.
         score: the label, 0..1; None without one.
         sample_weight: of the label in the loss; 1 for all but weighted pseudo-labels.
-        points: the face's five points in the pixels' coordinates, if they were asked for.
+        points: the face's five points, or its dense landmarks, in the pixels' coordinates, if
+            they were asked for.
     """
 
     pixels: Pixels
@@ -128,7 +129,7 @@ class ViewMaker:
         """A plain view, and where the face's points lie in it; see `landmark_vector`."""
         frame, mirror = self._placed(picture, rng)
         pixels = view(picture.pixels, frame, mirror=mirror, spec=self.spec)
-        return pixels, _landmarks(picture, frame, mirror)
+        return pixels, self._landmarks(picture, frame, mirror)
 
     def distilled(self, picture: Framed, rng: np.random.Generator) -> Pixels:
         """Degraded once, twice or not at all, for a teacher to score."""
@@ -161,17 +162,16 @@ class ViewMaker:
             view(degrade(picture.pixels, kind, severity, rng), frame, mirror=mirror, spec=self.spec)
             for severity in severities
         ]
-        return views, severities, _landmarks(picture, frame, mirror)
+        return views, severities, self._landmarks(picture, frame, mirror)
 
     def _placed(self, picture: Framed, rng: np.random.Generator) -> tuple[Box, bool]:
         """What a view shows, and whether it is mirrored."""
         frame = placed(picture.frame, self.spec, self.config, rng)
         return frame, bool(rng.random() < self.config.mirror_prob)
 
-
-def _landmarks(picture: Framed, frame: Box, mirror: bool) -> FloatArray:
-    landmarks = landmark_vector(picture.points, frame)
-    return mirror_landmarks(landmarks) if mirror else landmarks
+    def _landmarks(self, picture: Framed, frame: Box, mirror: bool) -> FloatArray:
+        landmarks = landmarks_in(picture.points, frame, self.spec)
+        return mirrored_landmarks(landmarks) if mirror else landmarks
 
 
 class ViewBatches(Dataset[Batch]):
@@ -179,7 +179,7 @@ class ViewBatches(Dataset[Batch]):
 
     A batch holds `labelled` (L, H, W, 3), `score` and `sample_weight` (L,); `distilled`
     (D, H, W, 3); `ordered` (G, K, H, W, 3) and `severity` (G, K). Pictures are uint8; what the plan
-    leaves out is absent. Where pictures have points, `landmarks` (L + G K, 10) holds those of the
+    leaves out is absent. Where pictures have points, `landmarks` (L + G K, n) holds those of the
     labelled views, then of the ordered ones.
 
     Args:

@@ -13,12 +13,15 @@ from facegauge.arrays import Pixels
 from facegauge.data.manifests import Manifest, load_manifest
 from facegauge.errors import UsageError
 from facegauge.faces import detection_cache
+from facegauge.faces.dense_landmarks import landmark_path
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.nn.checkpoints import load_run, save_run
 from facegauge.nn.regressor import Regressor
 from facegauge.results import Box, Face
+from facegauge.scorer import Scorer
 from facegauge.training import fit as fitting
 from facegauge.training.config import apply_overrides, from_dict, load_preset, to_dict
+from facegauge.training.export import export_run
 from facegauge.training.methods.dsl_fiqa import recipe as dsl
 from facegauge.training.methods.dsl_fiqa.config import DslFiqaConfig
 from facegauge.training.methods.dsl_fiqa.network import DslFiqa
@@ -156,6 +159,46 @@ def test_landmarks_reach_the_network_in_training_and_validation(
     assert seen == {True, False}
 
 
+def test_dense_landmarks_reach_the_network_and_the_scorer(
+    data: Manifest, sets: Sets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = settings("core.landmarks=24", "encoder.fit.steps=0", "core.fit.steps=1")
+    folder = tmp_path / "set" / "img"
+    folder.mkdir(parents=True)
+    for path in (*data.paths, data.source):
+        shutil.copy(path, folder)
+    data = load_manifest(folder / "labels.csv")
+    with pytest.raises(UsageError, match=r"no picture has dense landmarks; expected x/landmark/1"):
+        dsl.run(numbers, data, [], sets[1], tmp_path / "run")
+    rng = np.random.default_rng(3)
+    for path in data.paths:
+        file = landmark_path(path)
+        file.parent.mkdir(exist_ok=True)
+        np.save(file, rng.uniform(0, 48, (30, 2)))
+    seen = []
+    forward = DslFiqa.forward
+
+    def watching(self: DslFiqa, x: torch.Tensor, landmarks: torch.Tensor) -> torch.Tensor:
+        seen.append(landmarks.abs().max(1).values)
+        assert landmarks.shape == (len(x), 24)
+        return forward(self, x, landmarks)
+
+    monkeypatch.setattr(DslFiqa, "forward", watching)
+    dsl.run(numbers, data, [], sets[1], tmp_path / "run")
+    assert all((values[:6] > 0.9).all() for values in seen)  # degraded clean faces have none
+    monkeypatch.undo()
+    run = load_run(tmp_path / "run")
+    assert run.spec.dense_landmarks == 24
+    with torch.no_grad():  # so that they count: at first the branch has hardly any effect
+        run.network.core.confidence[3].weight.mul_(300)
+    export_run(run, tmp_path / "scorer", name="dense", data=data)
+    scorer = Scorer(tmp_path / "scorer", faces="whole")
+    path = data.paths[0]
+    told = scorer.score(path).faces[0].score
+    landmark_path(path).unlink()
+    assert scorer.score(path).faces[0].score != told
+
+
 @pytest.mark.parametrize(
     ("degradation", "landmarks"), [("query", 0), ("concat", 10), ("none", 10), ("none", 0)]
 )
@@ -256,7 +299,7 @@ def test_training_continues_from_a_whole_network(
     [
         ("encoder.learns=all", r"encoder\.learns: expected .*both.*patches.*, got 'all'"),
         ("core.degradation=some", r"core\.degradation: expected .*query.*none.*, got 'some'"),
-        ("core.landmarks=5", r"core\.landmarks: expected 0 or 10, got 5"),
+        ("core.landmarks=5", r"core: expected landmarks to be 0, 10 or more than 10, got 5"),
         ("encoder.channels=[]", "either channels or a backbone"),
         ("core.backbone=vgg", r"core\.backbone: expected vit_base_patch16_384, .*, got 'vgg'"),
         ("encoder.backbone=swin_b", r"encoder\.backbone: expected .*, got 'swin_b'"),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
+from facegauge.faces.spec import PreprocessSpec
 from facegauge.training.config import setting, table
 from facegauge.training.config_errors import Expected, either
 from facegauge.training.geometry import InputConfig
@@ -183,8 +185,11 @@ class CoreConfig(ScoreLossConfig, SeverityRankConfig):
         "the paper's code",
         default="grid",
     )
-    landmarks: Literal[0, 10] = setting(
-        "Length of the landmark vector: 10 for the detector's five points, 0 for none", default=10
+    landmarks: Annotated[int, Field(ge=0, le=5000)] = setting(
+        "Length of the landmark vector: 10 for the detector's five points, 0 for none; above 10, "
+        "numbers of the dense landmarks in the .npy file of each picture, of which the paper has "
+        "500",
+        default=10,
     )
     frequencies: Count = setting("Frequencies of the landmarks' positional encoding", default=4)
     landmark_width: Positive = setting("Hidden width of the landmark branch", default=64)
@@ -200,6 +205,10 @@ class CoreConfig(ScoreLossConfig, SeverityRankConfig):
     fit: FitConfig = setting("Optimisation")
 
     def __post_init__(self) -> None:
+        if 0 < self.landmarks < 10:
+            raise ValueError(
+                f"expected landmarks to be 0, 10 or more than 10, got {self.landmarks}"
+            )
         for name, width, heads in (
             ("width", self.width // 2, self.heads),
             ("decoder_width", self.decoder_width, self.decoder_heads),
@@ -230,3 +239,9 @@ class DslFiqaConfig(MethodConfig):
     retrieval: RetrievalConfig = setting("Validation of the encoder")
     encoder: EncoderConfig = setting("Step 1: the degradation encoder")
     core: CoreConfig = setting("Step 2: the core network")
+
+    @property
+    def spec(self) -> PreprocessSpec:
+        """What both networks see, and what the core is told of dense landmarks."""
+        dense = self.core.landmarks if self.core.landmarks > 10 else 0
+        return replace(self.input.spec, dense_landmarks=dense)

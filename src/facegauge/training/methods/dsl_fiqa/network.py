@@ -161,6 +161,7 @@ class DslFiqa(nn.Module):
 
     Attributes:
         uses_landmarks: whether scores depend on landmarks.
+        landmark_size: length of the landmark vector.
         config: what `nn.build.build` makes the same network from.
 
     Raises:
@@ -185,6 +186,7 @@ class DslFiqa(nn.Module):
             encoder.requires_grad_(False)
         self.encoder, self.core = encoder, core
         self.uses_landmarks = core.guide is not None
+        self.landmark_size = int(core.config["landmarks"])
         described = None if encoder is None else encoder.config
         self.config = {"kind": "dsl_fiqa", "encoder": described, "core": core.config}
         self.train(self.training)

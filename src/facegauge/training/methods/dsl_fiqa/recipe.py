@@ -26,6 +26,7 @@ from torch import nn
 from facegauge.data.leakage import without_leaks
 from facegauge.data.manifests import Manifest
 from facegauge.errors import UsageError
+from facegauge.faces.dense_landmarks import landmark_path
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.nn.checkpoints import find_run
 from facegauge.nn.regressor import Regressor
@@ -86,6 +87,8 @@ def run(
         config.core.degradation != "none" and config.encoder.fit.trains,
         "no degradation encoder is trained; leave them out, or give encoder.fit steps",
     )
+    if config.spec.dense_landmarks:
+        _check_dense(data.where(split="train"))
     landmarks = bool(config.core.landmarks)
     encoder: DegradationEncoder | None = None
     source: dict[str, Any] = {}
@@ -96,7 +99,7 @@ def run(
         data,
         [],
         out,
-        spec=config.input.spec,
+        spec=config.spec,
         resume=resume,
         allow_leakage=allow_leakage,
         landmarks=landmarks,
@@ -108,13 +111,13 @@ def run(
     lists = describe([data.where(split="train"), *unlabelled, *clean])
     context = context.recorded(data=lists, **source)
     sharp = _load(context, clean, landmarks=landmarks)
-    core = create_core(config.core, encoder, config.input.spec, bias=context.mean_label)
+    core = create_core(config.core, encoder, config.spec, bias=context.mean_label)
 
     figures = {}
     if encoder is not None:
-        people = degraded_people(context.val, config.input.spec, config.retrieval.people)
+        people = degraded_people(context.val, config.spec, config.retrieval.people)
         part = "mean" if config.encoder.pooled else "cells"
-        validate = retrieval_validation(people, config.input.spec, part=part)
+        validate = retrieval_validation(people, config.spec, part=part)
         validated = replace(context, validate=validate)
         train_encoder(validated, config.encoder, encoder, unlabelled, sharp)
         figures["map"] = validate(encoder)["map"]
@@ -307,3 +310,11 @@ def _training_part(manifest: Manifest) -> Manifest:
     """The rows to train on, without labels: with a split column, its train rows."""
     part = manifest if manifest.splits is None else manifest.where(split="train")
     return replace(part, scores=None)
+
+
+def _check_dense(pictures: Manifest) -> None:
+    if not any(landmark_path(path).is_file() for path in pictures.paths):
+        raise UsageError(
+            f"{pictures.source}: no picture has dense landmarks; expected x/landmark/1.npy for "
+            "x/img/1.png, or core.landmarks of 10, for the detector's five points"
+        )
