@@ -10,16 +10,56 @@ skewed errors give a skewed interval.
 
 from __future__ import annotations
 
+import hashlib
 from bisect import bisect_right
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+import numpy.typing as npt
 
 # The names are those of ITU-R BT.500's quality scale. The edges are our choice: percentiles 5, 25,
 # 75 and 90 of the challenge labels of photos, rounded; see docs/meaning.md.
 BANDS = ("bad", "poor", "fair", "good", "excellent")
 BAND_EDGES = (0.20, 0.30, 0.41, 0.57)
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreMap:
+    """A rising curve from the scores of a network to other labels, linear between knots.
+
+    Attributes:
+        kind: how it was fitted, such as "isotonic".
+        knots: scores, ascending, from 0 to 1.
+        values: what they become, 0..1, never falling.
+
+    Raises:
+        ValueError: the lengths, the order or the range of the numbers do not fit.
+    """
+
+    kind: str
+    knots: tuple[float, ...]
+    values: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        rising = all(a < b for a, b in pairwise(self.knots))
+        if len(self.knots) < 2 or not rising or self.knots[0] != 0 or self.knots[-1] != 1:
+            raise ValueError(f"expected knots that ascend from 0 to 1, got {self.knots}")
+        if len(self.values) != len(self.knots):
+            raise ValueError(f"expected {len(self.knots)} values, got {len(self.values)}")
+        if any(a > b for a, b in pairwise(self.values)) or not 0 <= self.values[0] <= 1:
+            raise ValueError("expected values in 0..1 that never fall")
+        if not self.values[-1] <= 1:
+            raise ValueError("expected values in 0..1 that never fall")
+
+    def __call__(self, scores: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Map scores (N,); those outside 0..1 count as 0 or 1, nan stays."""
+        mapped = np.interp(np.asarray(scores, np.float64), self.knots, self.values)
+        return np.asarray(mapped, np.float64)
+
+    def fingerprint(self, network: str) -> str:
+        """64 hex digits that stand for a network, by its sha256, with this map."""
+        return hashlib.sha256(repr((network, self.knots, self.values)).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
+from dataclasses import replace
 from importlib import import_module
 from itertools import islice
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 
 from facegauge import zoo
 from facegauge.arrays import FloatArray, Scores
+from facegauge.calibration import ScoreMap
 from facegauge.errors import require
 from facegauge.faces.guide import landmarks_of, sizes_of
 from facegauge.faces.lookahead import default_threads
@@ -97,7 +99,8 @@ class OnnxPredictor:
         self.spec = self.model.spec
         self.uses_landmarks = self.model.uses_landmarks
         self.uses_size = self.model.uses_size
-        self.name, self.fingerprint = self.card.name, self.card.sha256
+        self.name, self.fingerprint = self.card.name, self.card.fingerprint
+        self.map = self.card.map
         self.version = self.card.version
 
     def with_threads(self, threads: int) -> OnnxPredictor:
@@ -108,8 +111,15 @@ class OnnxPredictor:
         other.model = Model(self.folder, threads, self.model.device)
         return other
 
+    def with_map(self, score_map: ScoreMap) -> OnnxPredictor:
+        """The same network with another map of its scores, on its card too."""
+        other = copy(self)
+        other.card = replace(self.card, map=score_map, same_as=())
+        other.map, other.fingerprint = score_map, other.card.fingerprint
+        return other
+
     def predict(self, images: FloatArray, guide: FloatArray | None = None) -> Scores:
-        """Scores of normalised crops, see `Predictor.predict`."""
+        """Scores of normalised crops before `map`, see `Predictor.predict`."""
         return self.model(images, guide)
 
     def maps(self, crop: Crop) -> dict[str, FloatArray]:
@@ -142,7 +152,8 @@ def predict_faces(predictor: Predictor, faces: Sequence[Sequence[Crop]], batch_s
         batch_size: crops that the network sees at a time.
 
     Returns:
-        (faces,) float64, as the network gives them: not clipped, and not a number where it fails.
+        (faces,) float64, as the network gives them: not clipped, and not a number where it fails;
+        of a predictor with a `map`, mapped.
     """
     crops = [crop for face in faces for crop in face]
     scores: list[float] = []
@@ -152,7 +163,9 @@ def predict_faces(predictor: Predictor, faces: Sequence[Sequence[Crop]], batch_s
         guide = guide_for(predictor, [guide for _, guide in batch])
         scores += predictor.predict(images, guide).tolist()
     remaining = iter(scores)
-    return np.array([sum(islice(remaining, len(face))) / len(face) for face in faces], np.float64)
+    means = np.array([sum(islice(remaining, len(face))) / len(face) for face in faces], np.float64)
+    score_map: ScoreMap | None = getattr(predictor, "map", None)
+    return means if score_map is None else score_map(means)
 
 
 def in_batches(

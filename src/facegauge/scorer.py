@@ -210,7 +210,7 @@ class Scorer:
             "facegauge": __version__,
             "scorer": self.card.name,
             "version": self.card.version,
-            "sha256": self.card.sha256,
+            "sha256": self.card.fingerprint,
             "faces": self.faces,
             "min_face": self.min_face,
             "max_pixels": self.max_pixels,
@@ -265,6 +265,8 @@ class Scorer:
 
     def heat_map(self, source: Source | Prepared, face: int = 0) -> HeatMap:
         """Where the score of one face of a picture comes from.
+
+        Of a scorer whose card has a map, the score before the map.
 
         Args:
             source: a picture, as for `score`, or one that `prepare` has prepared already.

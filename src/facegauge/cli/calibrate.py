@@ -30,13 +30,34 @@ def calibrate(
             "have an interval of their own; without, all are calibrated to them",
         ),
     ] = None,
+    score_map: Annotated[
+        str | None,
+        typer.Option(
+            "--map",
+            metavar="isotonic|logistic",
+            help="Map the scores to the labels, by a curve fitted to the train rows (a list "
+            "without splits is divided); intervals and figures are those of the val rows, and the "
+            "test rows tell how well both do  [default: scores stay]",
+            show_default=False,
+        ),
+    ] = None,
+    accept_rate: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE",
+            help="Share of the pictures that you would accept, such as 0.8: the card has the score "
+            "from which on a picture is among them",
+            show_default=False,
+        ),
+    ] = None,
     label_name: Annotated[
         str, typer.Option(help="Name of the labels in the card  [default: as it was]")
     ] = "",
 ) -> None:
     """Write a copy of a scorer whose percentiles and intervals are those of your pictures.
 
-    Its scores stay as they are: finetune teaches a scorer other labels.
+    Its scores stay as they are, or are mapped to your labels by a curve that keeps their order;
+    finetune teaches a scorer other labels.
     """
     from facegauge.data.manifests import load_manifest
     from facegauge.evaluation.card import calibrate_scorer
@@ -45,7 +66,14 @@ def calibrate(
         name: load_manifest(file) if file else None
         for name, file in (("photos", photos), ("crops", data))
     }
-    card = calibrate_scorer(scorer, output, **lists, label_name=label_name)
+    card = calibrate_scorer(
+        scorer,
+        output,
+        **lists,
+        label_name=label_name,
+        score_map=score_map,
+        accept_rate=accept_rate,
+    )
     measured = card.photos if photos and card.photos else card.val
     srcc, plcc, rmse = (measured.figures[key] for key in ("srcc", "plcc", "rmse"))
     typer.echo(
@@ -55,3 +83,8 @@ def calibrate(
             f"{measured.n} {'photos' if photos else 'pictures'}"
         )
     )
+    if accept := card.accept:
+        typer.echo(
+            f"accept scores of {accept.score:.3f} and more: {100 * accept.rate:.0f} % of "
+            f"{accept.n} pictures have them"
+        )

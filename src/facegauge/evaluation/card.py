@@ -15,15 +15,17 @@ from facegauge.arrays import Scores
 from facegauge.attribution import Attribution
 from facegauge.calibration import Calibration
 from facegauge.data.manifests import Manifest
+from facegauge.data.splitting import split_manifest
 from facegauge.errors import UsageError
 from facegauge.evaluation.attribution import LEAST, fit_attribution, measure_factors
-from facegauge.evaluation.calibration import fit_calibration
+from facegauge.evaluation.calibration import coverage, fit_calibration
 from facegauge.evaluation.evaluate import predict_with
 from facegauge.evaluation.intervals import Interval
-from facegauge.evaluation.metrics import Evaluation, evaluate
+from facegauge.evaluation.metrics import Evaluation, evaluate, rmse
+from facegauge.evaluation.score_map import fit_map
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.predictors import OnnxPredictor, Predictor
-from facegauge.zoo import Card, Figure, Validation, card_to_toml
+from facegauge.zoo import Accept, Card, Figure, Validation, card_to_toml
 
 logger = logging.getLogger(__name__)
 
@@ -35,10 +37,17 @@ def calibrate_scorer(
     *,
     crops: Manifest | None = None,
     label_name: str = "",
+    score_map: str | None = None,
+    accept_rate: float | None = None,
 ) -> Card:
-    """Write a copy of a scorer that is calibrated to labelled pictures; its scores stay.
+    """Write a copy of a scorer that is calibrated to labelled pictures.
 
-    Of lists with splits, intervals and figures are those of the val rows; percentiles refer to all.
+    Its scores stay, unless they are mapped to the labels. Of lists with splits, intervals and
+    figures are those of the val rows; percentiles refer to all.
+
+    A map is fitted to the train rows of the photos, or of the crops without photos, and these do
+    not count for anything else. A list without splits is divided: train 40 %, val 40 %, test 20 %.
+    The test rows tell how well the map and the interval do on pictures that neither saw.
 
     Args:
         scorer: a shipped scorer's name, or a scorer folder.
@@ -47,20 +56,32 @@ def calibrate_scorer(
         crops: framed faces, taken whole. With photos, they are for the interval of pictures that
             are taken whole; without, all is fitted to them.
         label_name: what the labels are called in the card; by default as they were.
+        score_map: "isotonic" or "logistic", see `score_map.fit_map`; None: scores stay.
+        accept_rate: the share, above 0 and below 1, of the calibration's pictures whose scores are
+            accepted; the card has the threshold.
 
     Returns:
         The new card.
 
     Raises:
-        UsageError: neither photos nor crops; `folder` is in use or cannot be written; or see
-            `on_photos`.
+        UsageError: neither photos nor crops; a rate or a map that cannot be; `folder` is in use or
+            cannot be written; or see `on_photos`.
         ScorerError: there is no such scorer, or it is damaged.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{folder} is in use; choose a new folder for the scorer")
     if photos is None and crops is None:
         raise UsageError("expected photos, framed faces or both to calibrate to: --photos, --data")
+    if accept_rate is not None and not 0 < accept_rate < 1:
+        raise UsageError(f"expected a rate above 0 and below 1, got {accept_rate:g}")
     predictor = OnnxPredictor(scorer)
+    if score_map is not None:
+        if predictor.map is not None:
+            raise UsageError(f"the scores of {scorer} are mapped already; map those it came from")
+        main, faces = (photos, "auto") if photos is not None else (crops, "whole")
+        assert main is not None
+        predictor, main = _mapped(predictor, main, faces, score_map)
+        photos, crops = (main, crops) if faces == "auto" else (None, main)
     card, whole = predictor.card, None
     if label_name:
         card = replace(card, val=replace(card.val, label=label_name))
@@ -69,7 +90,12 @@ def calibrate_scorer(
         whole = measured.scores[measured.val], measured.labels[measured.val]
         card = card if photos is not None else measured.on_card(card)
     if photos is not None:
-        card = on_photos(card, predictor, photos, whole=whole)
+        measured = Measured.of(predictor, photos, "auto")
+        card = measured.on_card_of_photos(card, photos, predictor.spec, whole=whole)
+    if score_map is not None:
+        measured.say_unseen(card.calibration, whole=photos is None)
+    if accept_rate is not None:
+        card = replace(card, accept=measured.accept(accept_rate))
     try:
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(predictor.folder / zoo.MODEL, folder / zoo.MODEL)
@@ -77,6 +103,20 @@ def calibrate_scorer(
     except OSError as error:
         raise UsageError(f"cannot write {folder}: {error.strerror or error}") from error
     return card
+
+
+def _mapped(
+    predictor: OnnxPredictor, data: Manifest, faces: str, kind: str
+) -> tuple[OnnxPredictor, Manifest]:
+    """The scorer with a map that is fitted to the train rows, and the list without them."""
+    if data.splits is None:
+        data = split_manifest(data, val=0.4, test=0.2)
+    learned = data.where(split="train")
+    scores = predict_with(predictor, learned, faces).scores
+    kept = np.isfinite(scores)
+    score_map = fit_map(scores[kept], learned.labels()[kept], kind)
+    others = data.take(~data.in_split("train"))
+    return predictor.with_map(score_map), others
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +169,26 @@ class Measured:
             self.scores[val], self.labels[val], self.scores, reference, whole=whole
         )
 
+    def accept(self, rate: float) -> Accept:
+        """The score from which on this share of val is accepted."""
+        scores = self.scores[self.val]
+        threshold = float(np.quantile(scores, 1 - rate, method="lower"))
+        return Accept(rate, round(threshold, 6), len(scores))
+
+    def say_unseen(self, calibration: Calibration, *, whole: bool) -> None:
+        """Log how the map and the interval do on the rows of test, if there are any."""
+        scores, labels = self.scores[~self.val], self.labels[~self.val]
+        if not len(scores):
+            return
+        offsets = (calibration.whole if whole else None) or calibration.offsets
+        share = coverage(offsets, scores, labels)
+        logger.info(
+            "%d pictures of test, which neither the map nor the interval has seen: RMSE %.3f, mean "
+            "error %+.3f; the interval holds %.1f %% of their labels, expected %.0f %%",
+            len(scores), rmse(scores, labels), float(np.mean(scores - labels)),
+            100 * share, 100 * calibration.level,
+        )  # fmt: skip
+
     def on_card(self, card: Card) -> Card:
         """The card with these pictures in the place of those that it has."""
         judged = self.judged(card.val.label, "pictures")
@@ -142,6 +202,22 @@ class Measured:
             logger.info("no model of the factors: fewer than %d pictures of val", LEAST)
             return None
         return fit_attribution(measure_factors(data.take(self.rows[self.val]), spec), scores)
+
+    def on_card_of_photos(
+        self,
+        card: Card,
+        photos: Manifest,
+        spec: PreprocessSpec,
+        *,
+        whole: tuple[Scores, Scores] | None,
+    ) -> Card:
+        """The card with these photos, beside the pictures that it has; see `on_photos`."""
+        return replace(
+            card,
+            photos=self.judged(card.val.label, "photos"),
+            calibration=self.calibration("photos", whole),
+            attribution=self.attribution(photos, spec),
+        )
 
 
 def on_photos(
@@ -162,13 +238,7 @@ def on_photos(
         UsageError: no labels, no val rows, or scores without a spread.
     """
     found = Measured.of(predictor, photos, "auto")
-    judged = found.judged(card.val.label, "photos")
-    return replace(
-        card,
-        photos=judged,
-        calibration=found.calibration("photos", whole),
-        attribution=found.attribution(photos, predictor.spec),
-    )
+    return found.on_card_of_photos(card, photos, predictor.spec, whole=whole)
 
 
 def judged_on(scores: Scores, labels: Scores, where: str) -> Evaluation:

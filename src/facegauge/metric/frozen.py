@@ -8,9 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from facegauge import zoo
+from facegauge.calibration import ScoreMap
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.nn.checkpoints import find_run
 from facegauge.nn.predictor import uses_landmarks, uses_size
+from facegauge.predictors import is_run
 
 
 class FrozenNetwork(nn.Module):
@@ -26,11 +29,14 @@ class FrozenNetwork(nn.Module):
             `uses_landmarks` is true, it also takes landmarks (N, 10), if `uses_size` is, sizes
             (N, 1).
         spec: how a face becomes its input.
+        score_map: from its scores to those of the scorer, see `mapped`; None: they are the same.
     """
 
-    def __init__(self, network: nn.Module, spec: PreprocessSpec) -> None:
+    def __init__(
+        self, network: nn.Module, spec: PreprocessSpec, score_map: ScoreMap | None = None
+    ) -> None:
         super().__init__()
-        self.spec = spec
+        self.spec, self.score_map = spec, score_map
         self._held = (network.eval().requires_grad_(False),)  # a tuple registers no module
         self.uses_landmarks, self.uses_size = uses_landmarks(network), uses_size(network)
 
@@ -42,7 +48,8 @@ class FrozenNetwork(nn.Module):
             UsageError, ScorerError: there is no such scorer, or it is damaged.
         """
         run = find_run(os.fspath(scorer))
-        return cls(run.network, run.spec)
+        card = None if is_run(scorer) else zoo.load_card(zoo.open_folder(scorer))
+        return cls(run.network, run.spec, card.map if card else None)
 
     @property
     def like(self) -> Tensor:
@@ -60,6 +67,18 @@ class FrozenNetwork(nn.Module):
         with torch.autocast(x.device.type, enabled=False):
             score: Tensor = self._held[0](x.contiguous(memory_format=torch.channels_last), *told)
         return score
+
+    def mapped(self, scores: Tensor) -> Tensor:
+        """Scores (N,) in 0..1 of faces as the scorer's; nan stays. Linear between its knots."""
+        if self.score_map is None:
+            return scores
+        x, y = (
+            torch.tensor(side, dtype=scores.dtype, device=scores.device)
+            for side in (self.score_map.knots, self.score_map.values)
+        )
+        right = torch.searchsorted(x, scores.detach().contiguous()).clamp(1, len(x) - 1)
+        slope = (y[right] - y[right - 1]) / (x[right] - x[right - 1])
+        return y[right - 1] + (scores - x[right - 1]) * slope
 
     def _apply(self, fn: Any, recurse: bool = True) -> FrozenNetwork:
         """What torch calls to move or convert a module."""

@@ -83,7 +83,7 @@ class QualityModel(nn.Module):
         sums = levels.new_zeros(len(images)).index_add(0, owners, scores)
         counts = torch.bincount(owners, minlength=len(images)).to(sums)
         mean = sums / counts  # 0 / 0 is nan: no face
-        return straight_through(mean, mean.clamp(0, 1))
+        return self.network.mapped(straight_through(mean, mean.clamp(0, 1)))
 
     def _crop_scores(self, levels: Tensor, places: list[Place | None]) -> tuple[Tensor, Tensor]:
         """The pictures (M,) that crops belong to, and their scores (M,)."""

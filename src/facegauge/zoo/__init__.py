@@ -8,10 +8,20 @@ from pathlib import Path
 
 from facegauge.errors import ScorerError
 from facegauge.package_files import package_files, package_path
-from facegauge.zoo.cards import Card, Cost, Data, Figure, Validation, card_from_toml, card_to_toml
+from facegauge.zoo.cards import (
+    Accept,
+    Card,
+    Cost,
+    Data,
+    Figure,
+    Validation,
+    card_from_toml,
+    card_to_toml,
+)
 
 __all__ = [
     "DEFAULT",
+    "Accept",
     "Card",
     "Cost",
     "Data",

@@ -6,13 +6,13 @@ import json
 import math
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from facegauge.attribution import Attribution, Curve
-from facegauge.calibration import Calibration, Offsets
+from facegauge.calibration import Calibration, Offsets, ScoreMap
 from facegauge.errors import ScorerError
 
 Numbers = tuple[float, ...]
@@ -73,6 +73,21 @@ class Validation:
 
 
 @dataclass(frozen=True, slots=True)
+class Accept:
+    """From which score on a share of some pictures is accepted.
+
+    Attributes:
+        rate: the share, 0..1.
+        score: the threshold: pictures with this score or more are accepted.
+        n: number of these pictures.
+    """
+
+    rate: float
+    score: float
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
     """A scorer's description: what it is, what it costs, and how well it agrees with labels.
 
@@ -92,6 +107,8 @@ class Card:
         same_as: sha256 of other model files of this scorer whose scores agree within 0.001, so
             that a table begun with one of them can be resumed.
         attribution: how the scores go with the factors of quality; None where it was not fitted.
+        map: from the network's scores to those of the scorer; None: they are the same.
+        accept: the score from which on pictures are accepted; None without one.
     """
 
     name: str
@@ -107,6 +124,13 @@ class Card:
     version: str = ""
     same_as: tuple[str, ...] = ()
     attribution: Attribution | None = None
+    map: ScoreMap | None = None
+    accept: Accept | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """64 hex digits that stand for its scores: the model's sha256, or that of model and map."""
+        return self.map.fingerprint(self.sha256) if self.map else self.sha256
 
 
 def card_from_toml(text: str, file: str = "card.toml") -> Card:
@@ -141,6 +165,8 @@ def card_from_toml(text: str, file: str = "card.toml") -> Card:
         version=card.text("version", ""),
         same_as=same_as,
         attribution=_attribution(card.table("factors")) if "factors" in card.values else None,
+        map=_score_map(card.table("map")) if "map" in card.values else None,
+        accept=_accept(card.table("accept")) if "accept" in card.values else None,
     )
 
 
@@ -149,6 +175,17 @@ def _check_digests(file: str, **digests: Sequence[str]) -> None:
         for digest in found:
             if len(digest) != 64 or set(digest) - set("0123456789abcdef"):
                 raise ScorerError(f"{file}: expected 64 hex digits at {key}, got {digest!r}")
+
+
+def _score_map(table: _Table) -> ScoreMap:
+    try:
+        return ScoreMap(table.text("kind"), table.numbers("knots"), table.numbers("values"))
+    except ValueError as error:
+        raise ScorerError(f"{table.file}: at map: {error}") from error
+
+
+def _accept(table: _Table) -> Accept:
+    return Accept(table.number("rate"), table.number("score"), table.count("n"))
 
 
 def _validation(val: _Table) -> Validation:
@@ -270,6 +307,8 @@ def card_to_toml(card: Card) -> str:
         "data": {key: getattr(card.data, key) for key in ("trained_on", "command", "commit")},
         "val": _figures(card.val),
         **({"photos": _figures(card.photos)} if card.photos else {}),
+        **({"map": asdict(card.map)} if card.map else {}),
+        **({"accept": asdict(card.accept)} if card.accept else {}),
         "calibration": {
             "reference": {"name": calibration.reference, "n": calibration.n},
             "quantiles": calibration.quantiles,
