@@ -51,7 +51,8 @@ def test_a_dry_run_says_what_every_part_costs_and_writes_nothing(
                  "8 batches", "training mobilenet_v3_small", "6000 steps",
                  "training shufflenet_v2_x1_0"):  # fmt: skip
         assert part in out
-    assert "pictures: 30 in memory" in out and re.search(r"disk: about 0\.\d\d GB", out)
+    assert "pictures: 30, which take 0.00 GB of disk" in out
+    assert re.search(r"disk: about 0\.\d\d GB", out)
     assert re.search(r"time: about .+ in all; this dry run took", out)
     assert not (tmp_path / "run").exists()
     assert "on val" not in err  # of networks that have learned nothing

@@ -45,7 +45,7 @@ class Landmarks(Brightness):
 def test_the_figures_are_those_of_the_metrics(toy_data: Path) -> None:
     val = load_manifest(toy_data).where(split="val")
     network = Brightness().train()
-    figures = make_validation(val, SPEC, batch_size=7)(network)
+    figures = make_validation(load_framed(val, SPEC, "whole"), SPEC, batch_size=7)(network)
     assert network.training
     levels = np.array([int(path.stem) for path in val.paths])
     brightness = [
@@ -55,7 +55,7 @@ def test_the_figures_are_those_of_the_metrics(toy_data: Path) -> None:
     assert figures["srcc"] == pytest.approx(srcc(np.array(brightness), val.labels()), abs=0.01)
     assert figures["plcc"] == pytest.approx(plcc(np.array(brightness), val.labels()), abs=0.01)
     assert figures["val_score"] == pytest.approx((figures["srcc"] + figures["plcc"]) / 2)
-    other = make_validation(val, SPEC)(Brightness(-1.0))
+    other = make_validation(load_framed(val, SPEC, "whole"), SPEC)(Brightness(-1.0))
     assert other["srcc"] == pytest.approx(-figures["srcc"], abs=1e-6)
 
 
@@ -65,7 +65,8 @@ def test_landmarks_are_found_and_given(toy_data: Path) -> None:
     face = Face(Box(10, 10, 34, 40), 0.9, ((18, 20), (27, 20), (22, 26), (19, 33), (26, 33)))
     val = load_manifest(toy_data).where(split="val").take([0, 1, 2])
     network = Landmarks()
-    make_validation(val, SPEC, landmarks=True, detector=lambda pixels: [face])(network)
+    found = load_framed(val, SPEC, "whole", points=True, detector=lambda pixels: [face])
+    make_validation(found, SPEC, landmarks=True)(network)
     assert network.given.shape == (3, 10)
     assert network.given.abs().sum() > 0
 
@@ -84,8 +85,9 @@ def shared(data: Path) -> tuple[dict[str, float], dict[str, float], int]:
     """The figures of both validations, and how many views this process scored."""
     val = load_manifest(data).where(split="val").take(range(7))
     network = Counting()
-    by_source = make_source_validation({"toys": load_framed(val, SPEC, "whole")}, SPEC)
-    return make_validation(val, SPEC)(network), by_source(network), network.seen
+    pictures = load_framed(val, SPEC, "whole")
+    by_source = make_source_validation({"toys": pictures}, SPEC)
+    return make_validation(pictures, SPEC)(network), by_source(network), network.seen
 
 
 @pytest.mark.slow

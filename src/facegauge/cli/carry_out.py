@@ -41,13 +41,18 @@ def rehearse(run: Callable[..., Any], output: Path, *, allow_leakage: bool) -> N
 
     parent = next(folder for folder in output.resolve().parents if folder.is_dir())
     started = time.monotonic()
-    with TemporaryDirectory() as folder, rehearsing() as rehearsal, only_warnings():
+    with (
+        TemporaryDirectory(dir=parent, prefix=".dry-run-") as folder,
+        rehearsing() as rehearsal,
+        only_warnings(),
+    ):
         run(out=Path(folder) / output.name, resume=False, allow_leakage=allow_leakage)
     beginning = time.monotonic() - started
     rows = [[part.name, part.count, in_words(part.seconds)] for part in rehearsal.parts]
     print_table(["part", ">takes", ">about"], rows)
     whole, memory = in_words(rehearsal.seconds + beginning), peak_memory()
-    lines = [f"pictures: {rehearsal.pictures} in memory"]
+    room = (0 if rehearsal.pixels is None else rehearsal.pixels.size) / 1e9
+    lines = [f"pictures: {rehearsal.pictures}, which take {room:.2f} GB of disk during the run"]
     if memory is not None:
         lines.append(f"memory: {memory / 1e9:.1f} GB at the most so far")
     if (on_gpu := peak_gpu_memory()) is not None:

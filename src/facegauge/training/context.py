@@ -29,10 +29,11 @@ from facegauge.nn.regressor import Regressor
 from facegauge.predictors import Predictor
 from facegauge.progress import in_words, track
 from facegauge.training.config import to_dict
-from facegauge.training.devices import log_from_main_process, this_process
+from facegauge.training.devices import from_main, log_from_main_process, this_process
 from facegauge.training.fit import Validate, fit
 from facegauge.training.held_out import check_labels
 from facegauge.training.init_from import anchored, check_sources, imagenet_backbones, is_pretrained
+from facegauge.training.inputs.picture_file import PictureFile
 from facegauge.training.inputs.pictures import load_framed
 from facegauge.training.inputs.shares import in_steps
 from facegauge.training.inputs.views import Batch, Framed, ViewMaker
@@ -46,6 +47,8 @@ from facegauge.training.settings import (
 )
 from facegauge.training.validation import make_validation
 
+PIXELS = "pictures.rgb"  # in the run folder, while it is trained
+
 logger = logging.getLogger(__name__)
 
 
@@ -58,6 +61,8 @@ class TrainingContext:
         record: what runs on what: command, commit and lists of pictures, for cards.
         maker: views of the labelled pictures, then of the unlabelled ones.
         val: the labelled pictures that choose weights.
+        val_pictures: the same, framed.
+        pictures: holds the pixels of all pictures, for all processes.
         validate: a network's figures on them.
         mean_label: where every head's bias begins.
         out: the run folder.
@@ -69,6 +74,8 @@ class TrainingContext:
     record: dict[str, Any]
     maker: ViewMaker
     val: Manifest
+    val_pictures: Sequence[Framed]
+    pictures: PictureFile
     validate: Validate
     mean_label: float
     out: Path
@@ -84,7 +91,7 @@ class TrainingContext:
         return replace(
             self,
             maker=ViewMaker(pictures, spec, self.maker.config),
-            validate=self.validate if same else make_validation(self.val, spec),
+            validate=self.validate if same else make_validation(self.val_pictures, spec),
         )
 
     def recorded(self, **more: Any) -> TrainingContext:
@@ -203,9 +210,9 @@ class TrainingContext:
         return found, labelled.paths
 
     def load(self, pictures: Manifest, faces: str, *, landmarks: bool = False) -> list[Framed]:
-        """The pictures in memory, see `load_framed`; faces found earlier are not searched again."""
-        found, spec = CachedDetector(self.out), self.maker.spec
-        return load_framed(pictures, spec, faces, points=landmarks, detector=found)
+        """The framed pictures, see `read_pictures`."""
+        spec = self.maker.spec
+        return read_pictures(pictures, spec, faces, points=landmarks, into=self.pictures)
 
     def save(self, name: str, system: str, network: nn.Module) -> None:
         """Write a network, with an attribute `config`, as the run folder `out/name`."""
@@ -264,8 +271,8 @@ def begin_run(
         more = [without_leaks(part, [val]) for part in more]
     fetch_weights(config)
     lock = take_folder(config, out)
-    detector = CachedDetector(out)
-    read = partial(load_framed, spec=spec, detector=detector)
+    into = PictureFile(out / PIXELS, fresh=this_process().is_main_process)
+    read = partial(read_pictures, spec=spec, into=into)
     pictures = read(train, faces=faces, points=landmarks)
     mean_label = float(np.mean([p.score for p in pictures if p.score is not None]))
     rehearsal = current()
@@ -273,10 +280,16 @@ def begin_run(
         val = rehearsal.shortened(val)
     for manifest in more:
         pictures += read(replace(manifest, scores=None), faces="auto")
-    size = sum(picture.pixels.nbytes for picture in pictures)
-    logger.info("%d pictures in memory, %.2f GB; %d in val", len(pictures), size / 1e9, len(val))
+    val_pictures = read(val, faces=faces, points=landmarks)
+    if this_process().is_main_process:
+        count = len(pictures)
+        logger.info(
+            "%d pictures to train on, %d in val; decoded and cut, %.2f GB in the run folder",
+            *(count, len(val_pictures), into.size / 1e9),
+        )
     if rehearsal is not None:
         rehearsal.pictures = len(pictures)
+        rehearsal.pixels = into
     return TrainingContext(
         config=config,
         record={
@@ -286,12 +299,35 @@ def begin_run(
         },
         maker=ViewMaker(pictures, spec, config.views),
         val=val,
-        validate=make_validation(val, spec, faces, landmarks=landmarks, detector=detector),
+        val_pictures=val_pictures,
+        pictures=into,
+        validate=make_validation(val_pictures, spec, landmarks=landmarks),
         mean_label=mean_label,
         out=out,
         lock=lock,
         processes=processes,
     )
+
+
+def read_pictures(
+    pictures: Manifest,
+    spec: PreprocessSpec,
+    faces: str,
+    *,
+    into: PictureFile,
+    points: bool = False,
+) -> list[Framed]:
+    """The framed pictures, see `load_framed`, with their pixels in a file.
+
+    Of several processes the main one reads them, and the others wait. Faces that were found earlier
+    in the run are not searched again.
+    """
+
+    def read() -> list[Framed]:
+        known = CachedDetector(into.path.parent)
+        return load_framed(pictures, spec, faces, points=points, detector=known, into=into)
+
+    return from_main(read)
 
 
 def fetch_weights(config: MethodConfig) -> None:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from accelerate import Accelerator, InitProcessGroupKwargs
+from accelerate.utils import broadcast_object_list
 from torch import distributed as dist
 
 TIMEOUT = timedelta(days=7)
 EMULATING = ("DEFAULT", "AVX2")  # torch's names for CPUs without instructions for bfloat16
 
+T = TypeVar("T")
 Number = TypeVar("Number", np.float32, np.float64)
 
 
@@ -31,6 +34,17 @@ def log_from_main_process() -> None:
     """Let only the main process of the run log; the others would repeat its lines."""
     if not this_process().is_main_process:
         logging.getLogger("facegauge").setLevel(logging.ERROR)
+
+
+def from_main(make: Callable[[], T]) -> T:
+    """What the main process makes, for all; the others wait for it."""
+    process = this_process()
+    if process.num_processes == 1:
+        return make()
+    made: list[Any] = [make() if process.is_main_process else None]
+    broadcast_object_list(made)
+    found: T = made[0]
+    return found
 
 
 def own_rows(total: int) -> npt.NDArray[np.int64]:

@@ -27,6 +27,7 @@ from facegauge.labelling.label import label
 from facegauge.predictors import Predictor
 from facegauge.training.devices import this_process
 from facegauge.training.fit_state import Figures
+from facegauge.training.inputs.picture_file import PictureFile
 from facegauge.training.inputs.shares import Shares
 from facegauge.training.inputs.views import Batch
 from facegauge.training.learner import Learner
@@ -62,13 +63,15 @@ class Rehearsal:
     Attributes:
         parts: in the order of the run.
         disk: bytes that the run folder will need.
-        pictures: that training held in memory.
+        pictures: to train on.
+        pixels: the file that holds all pictures while the run trains.
         val_share: share of the val pictures that each validation of the rehearsal scores.
     """
 
     parts: list[Part] = field(default_factory=list)
     disk: float = 0.0
     pictures: int = 0
+    pixels: PictureFile | None = None
     val_share: float = 1.0
 
     @property

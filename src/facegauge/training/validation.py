@@ -8,9 +8,7 @@ from statistics import fmean
 import numpy as np
 from torch import nn
 
-from facegauge.data.manifests import Manifest
 from facegauge.evaluation.metrics import challenge, plcc, srcc
-from facegauge.faces.detection import Detector
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.nn.predictor import predict_views, uses_size
 from facegauge.progress import track
@@ -18,19 +16,17 @@ from facegauge.training.devices import of_all_processes, own_rows
 from facegauge.training.fit import Validate
 from facegauge.training.fit_state import Figures
 from facegauge.training.inputs.pictures import landmarks as landmarks_of
-from facegauge.training.inputs.pictures import load_framed, sampled, sizes
+from facegauge.training.inputs.pictures import sampled, sizes
 from facegauge.training.inputs.views import Framed
 
 BATCH_SIZE = 64  # views that a network sees at a time
 
 
 def make_validation(
-    data: Manifest,
+    pictures: Sequence[Framed],
     spec: PreprocessSpec,
-    faces: str = "whole",
     *,
     landmarks: bool = False,
-    detector: Detector | None = None,
     batch_size: int = BATCH_SIZE,
 ) -> Validate:
     """SRCC and PLCC on labelled pictures, and `val_score`, their mean, by which weights are kept.
@@ -38,14 +34,11 @@ def make_validation(
     Every process of a run scores its share of the pictures, and all get the same figures.
 
     Args:
-        data: labelled pictures.
+        pictures: with labels.
         spec: what the network sees.
-        faces: as for `load_framed`.
         landmarks: whether the network also takes the faces' five points.
-        detector: finds them, as for `load_framed`.
         batch_size: views that the network sees at a time.
     """
-    pictures = load_framed(data, spec, faces, points=landmarks, detector=detector)
     labels, own = np.array([p.score for p in pictures]), own_rows(len(pictures))
     mine = [pictures[row] for row in own]
     views = sampled(mine, spec) if mine else np.empty((0, spec.height, spec.width, 3), np.uint8)

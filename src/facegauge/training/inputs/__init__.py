@@ -1,1 +1,1 @@
-"""Training inputs: pictures in memory and the views made of them."""
+"""Training inputs: pictures and the views made of them."""

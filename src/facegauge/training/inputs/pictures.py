@@ -1,4 +1,4 @@
-"""Manifests to pictures in memory: decoded once, cut to the neighbourhood of their frame."""
+"""Manifests to framed pictures: decoded once, cut to the neighbourhood of their frame."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from facegauge.faces.sampling import sample_frame
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.progress import track
 from facegauge.results import Box, Status
+from facegauge.training.inputs.picture_file import PictureFile
 from facegauge.training.inputs.views import Framed
 
 MARGIN = 0.12  # of the frame's size, kept around it so that jittered frames stay inside
@@ -39,6 +40,7 @@ def load_framed(
     *,
     points: bool = False,
     detector: Detector | None = None,
+    into: PictureFile | None = None,
 ) -> list[Framed]:
     """Every picture of a manifest, with the frame of its largest face.
 
@@ -52,6 +54,7 @@ def load_framed(
             whole when it is framed already, as scoring does.
         points: also find the five points of that face; none where no face is found.
         detector: finds the faces, CenterFace by default; used where they are searched for.
+        into: takes the pixels; without a file they stay in memory.
 
     Raises:
         UsageError: a labelled picture cannot be read; the message names it.
@@ -66,7 +69,8 @@ def load_framed(
         rows = track(zip(cut, labels, strict=True), what, total=len(labels))
         for (located, picture), label in rows:
             if picture is not None:
-                framed.append(replace(picture, score=label))
+                pixels = picture.source if into is None else into.add(picture.pixels)
+                framed.append(replace(picture, source=pixels, score=label))
             elif located.status in FACELESS:
                 left_out[located.status] += 1
             elif label is not None:

@@ -23,6 +23,7 @@ from facegauge.faces.guide import landmarks_in, mirrored_landmarks
 from facegauge.faces.sampling import sample
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.results import Box, Point
+from facegauge.training.inputs.picture_file import Stored
 from facegauge.training.settings import BatchPlan, ViewsConfig
 
 Batch = dict[str, torch.Tensor]
@@ -37,10 +38,10 @@ ORDERED_KINDS = ("gaussian_blur", "downscale", "jpeg", "noise", "dark", "bright"
 
 @dataclass(frozen=True, slots=True)
 class Framed:
-    """A picture in memory with the frame of its face and, if it has one, its label.
+    """A picture with the frame of its face and, if it has one, its label.
 
     Attributes:
-        pixels: (H, W, 3) uint8, the frame and a margin.
+        source: (H, W, 3) uint8, the frame and a margin; or where they lie on disk.
         frame: in the pixels' coordinates.
         score: the label, 0..1; None without one.
         sample_weight: of the label in the loss; 1 for all but weighted pseudo-labels.
@@ -48,11 +49,16 @@ class Framed:
             they were asked for.
     """
 
-    pixels: Pixels
+    source: Pixels | Stored
     frame: Box
     score: float | None = None
     sample_weight: float = 1.0
     points: tuple[Point, ...] = ()
+
+    @property
+    def pixels(self) -> Pixels:
+        """(H, W, 3) uint8; read each time if they lie on disk."""
+        return self.source.read() if isinstance(self.source, Stored) else self.source
 
 
 def jittered(frame: Box, config: ViewsConfig, rng: np.random.Generator) -> Box:
@@ -109,7 +115,7 @@ class ViewMaker:
     """Makes training views of labelled and unlabelled pictures.
 
     Args:
-        pictures: framed, in memory.
+        pictures: framed.
         spec: size and sampling of the views.
         config: how far a view may depart from its picture.
     """
@@ -157,9 +163,9 @@ class ViewMaker:
         kind = str(rng.choice(ORDERED_KINDS))
         rest = np.sort(rng.uniform(*self.config.severity_range, copies - 1))
         frame, mirror = self._placed(picture, rng)
-        severities = [0.0, *map(float, rest)]
+        severities, pixels = [0.0, *map(float, rest)], picture.pixels
         views = [
-            view(degrade(picture.pixels, kind, severity, rng), frame, mirror=mirror, spec=self.spec)
+            view(degrade(pixels, kind, severity, rng), frame, mirror=mirror, spec=self.spec)
             for severity in severities
         ]
         return views, severities, self._landmarks(picture, frame, mirror)

@@ -157,7 +157,7 @@ def gather(
     for name, (train, held_out) in (("unlabelled", faces), ("portraits", large)):
         if not (len(train) and len(held_out)):
             _refuse(name, len(held_out))
-    val = context.load(context.val, "whole")
+    val = context.val_pictures
     web, _ = label("unlabelled", faces[0], FACES)
     web_held_out, _ = label("unlabelled_val", faces[1], FACES)
     cuts, files = label("portraits", cut("portraits", large[0]), "whole")

@@ -142,7 +142,7 @@ def run(
     }
     held_out = {
         "photos": context.load(parts["val"], "auto"),
-        "crops": context.load(context.val, "whole"),
+        "crops": context.val_pictures,
     }
     validate = make_source_validation(held_out, spec)
     network = told_size(network, labelled[:SOME], spec)
