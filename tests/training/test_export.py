@@ -311,21 +311,21 @@ def test_photos_are_read_as_the_run_read_them(toy_run, data, tmp_path):
     names = ("", "_blur", "_dark", "_jpeg", "_small")
     photos = [EXAMPLES / f"astronaut{name}.jpg" for name in names]
     listed = replace(
-        data.take(range(6)),
-        paths=(*photos, data.paths[0]),
-        splits=("train", *["val"] * 5),
+        data.take(range(11)),
+        paths=(*data.paths[:5], *photos, data.paths[5]),
+        splits=(*["train"] * 5, *["val"] * 6),
         groups={},
     )
     run, out = load_run(toy_run), tmp_path / "out"
     more = {"faces": "auto", "leaks": {"same person": 2}, "start": "/home/me/runs/first"}
     run = replace(run, settings={**run.settings, **more})
     card = export_run(run, out, name="x", data=listed)
-    assert card.val.n == 4
+    assert card.val.n == 5
     assert card.data.trained_on.endswith("; leaks between train and val, allowed: 2 same person")
     with pytest.raises(UsageError, match="no face"):
         export_run(run, tmp_path / "other", name="x", data=data)
     whole = export_run(run, tmp_path / "whole", name="x", data=listed, faces="whole")
-    assert whole.val.n == 5 and whole.val.figures != card.val.figures
+    assert whole.val.n == 6 and whole.val.figures != card.val.figures
     kept = load_run(out).settings
     assert kept["start"] == "runs/first" and kept["command"] == run.settings["command"]
     # `evaluate` reads as the run did, unless told otherwise
