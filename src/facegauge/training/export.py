@@ -93,7 +93,7 @@ def export_run(
     if used or folder == Path.cwd():
         raise UsageError(f"{folder} is in use; choose a new folder for the scorer")
     data.labels()
-    check_labels(data)
+    check_labels(data, ["val"])
     train, val = data.where(split="train"), data.where(split="val")
     reader = Reader(run.spec, val, faces or str(run.settings.get("faces", WHOLE)))
     label_name = label_name or str(run.settings.get("label_name", "label"))

@@ -16,16 +16,17 @@ LEAST = 5  # labelled pictures of a split
 HELD_OUT = 32  # of 256: of a list without splits
 
 
-def check_labels(data: Manifest) -> None:
+def check_labels(data: Manifest, splits: Sequence[str] = ("train", "val")) -> None:
     """Refuse labels from which nothing can be learned, or by which no weights can be chosen.
 
     Args:
-        data: labelled pictures with splits train and val.
+        data: labelled pictures with splits.
+        splits: that are looked at.
 
     Raises:
         UsageError: a split has fewer than `LEAST` pictures, or only one label.
     """
-    for name in ("train", "val"):
+    for name in splits:
         labels = data.where(split=name).labels()
         if len(labels) < LEAST or np.ptp(labels) == 0:
             what = f"all with the label {labels[0]:g}" if len(labels) >= LEAST else "too few"
