@@ -53,11 +53,12 @@ class Tab:
 
     def until(self, condition: Callable[[], Any], what: str, patience: float = PATIENCE) -> Any:
         """The first true value of a condition, which may ask the page."""
-        end = time.monotonic() + patience
-        while time.monotonic() < end:
+        begun, pause = time.monotonic(), 20
+        while time.monotonic() < begun + patience:
             if value := condition():
                 return value
-            self.page.wait_for_timeout(30)
+            self.page.wait_for_timeout(pause)  # ms; asking costs the page time too
+            pause = min(500, 2 * pause)
         raise AssertionError(f"waited in vain for {what}; {self.errors}")
 
     def hosts(self) -> set[str]:
@@ -83,7 +84,13 @@ class Browser:
 
     @contextmanager
     def open(
-        self, url: str, *, width: int = 1280, height: int = 900, **context: Any
+        self,
+        url: str,
+        *,
+        width: int = 1280,
+        height: int = 900,
+        script: str = "",
+        **context: Any,
     ) -> Iterator[Tab]:
         """A page in a fresh profile.
 
@@ -91,11 +98,12 @@ class Browser:
             url: of the page; `file:` for one on disk.
             width: of the window, in pixels.
             height: likewise.
+            script: JavaScript that runs before that of the page.
             context: further options of playwright's `new_context`, such as `color_scheme="dark"`.
         """
         profile = self.chromium.new_context(viewport={"width": width, "height": height}, **context)
         axe = resources.files("axe_playwright_python") / "axe.min.js"
-        profile.add_init_script(axe.read_text(encoding="utf-8"))
+        profile.add_init_script(f"{axe.read_text(encoding='utf-8')};{script}")
         try:
             tab = Tab(profile.new_page())
             tab.page.set_default_timeout(1000 * PATIENCE)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from facegauge.cli.doctor import EXTRAS
 from facegauge.cli.score import ScorerName
+from facegauge.cli.terminal import say
 from facegauge.errors import UsageError, require
 
 EPILOG = (
@@ -70,10 +72,37 @@ def serve(
             show_default=False,
         ),
     ] = None,
+    get_web_runtime: Annotated[
+        bool,
+        typer.Option(
+            "--get-web-runtime",
+            help="Fetch onnxruntime-web 1.30.0 with npm, so that the page can score in the "
+            "browser; then end",
+        ),
+    ] = False,
+    export_static: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Write the page for any web server, where it scores in the browser only; then end",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
-    """Score pictures over HTTP: a service for other programs."""
+    """Score pictures over HTTP: a service for other programs, and a page for people."""
     for module in EXTRAS["serve"]:
         require(module, "facegauge serve", "serve")
+    if get_web_runtime:
+        from facegauge.serve import web_runtime
+
+        say(f"onnxruntime-web is in {web_runtime.get()}")
+    if export_static is not None:
+        from facegauge.serve.static_page import export_static as write
+
+        files = write(scorer, export_static)
+        say(f"wrote {len(files)} files to {export_static}")
+    if get_web_runtime or export_static is not None:
+        return
     from facegauge.images.costs import MAX_PIXELS
     from facegauge.serve.limits import Limits
     from facegauge.serve.server import serve as run

@@ -19,7 +19,7 @@ from facegauge.faces.policy import FACES
 from facegauge.factors import FACTORS
 from facegauge.serve import openapi
 from facegauge.serve.middleware import Guard, allow_origins
-from facegauge.serve.page_files import PageFile
+from facegauge.serve.page_file import PageFile
 from facegauge.serve.page_paths import add_page
 from facegauge.serve.problems import (
     Problem,

@@ -1,13 +1,9 @@
-"""The files of the page: what the service gives to browsers, and what an export writes."""
+"""All files of the page: what the service gives to browsers, and what an export writes."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from facegauge import __version__
@@ -16,22 +12,18 @@ from facegauge.faces.notes import NOTES
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.factors import FACTORS
 from facegauge.package_files import package_path
+from facegauge.ratings import RATINGS
 from facegauge.results import COLUMNS
 from facegauge.scorer import Scorer
+from facegauge.serve import web_runtime
 from facegauge.serve.limits import MB, Limits
+from facegauge.serve.page_file import MEDIA_TYPES, PageFile
+from facegauge.serve.private_mode import private_mode
 
 FOLDER = "serve/page"  # in the package
+NO_RUNTIME = "This needs onnxruntime-web on the server: facegauge serve --get-web-runtime"
+DENSE = "This scorer needs dense landmarks, which the page does not find in pictures."
 INDEX, CONFIG = "index.html", "page/config.json"
-MEDIA_TYPES = {
-    ".html": "text/html; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".mjs": "text/javascript; charset=utf-8",
-    ".json": "application/json",
-    ".svg": "image/svg+xml",
-    ".wasm": "application/wasm",
-    ".onnx": "application/octet-stream",
-}
 POLICY = (
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; "
     "style-src 'self'; img-src 'self' blob:; connect-src 'self'; base-uri 'none'; "
@@ -44,32 +36,6 @@ HEADERS = {
     "Cross-Origin-Embedder-Policy": "require-corp",  # with the opener policy: threads
     "Permissions-Policy": "camera=(self), geolocation=(), microphone=()",
 }
-
-
-@dataclass(frozen=True)
-class PageFile:
-    """One file of the page.
-
-    Attributes:
-        name: its address from the page, such as "page/main.js".
-        source: where it lies, or what is in it.
-        is_fixed: its name tells its content, so it may be kept for good.
-    """
-
-    name: str
-    source: Path | bytes
-    is_fixed: bool = False
-
-    @property
-    def media_type(self) -> str:
-        return MEDIA_TYPES[Path(self.name).suffix]
-
-    def read(self) -> bytes:
-        return self.source if isinstance(self.source, bytes) else self.source.read_bytes()
-
-    @cached_property
-    def etag(self) -> str:
-        return f'"{hashlib.sha256(self.read()).hexdigest()[:32]}"'
 
 
 def page_files(
@@ -89,8 +55,14 @@ def page_files(
             "max_files": limits.max_files,
             "needs_key": needs_key,
         }
-    config = json.dumps(page_config(scorer, service)).encode()
-    files = [*_code(), PageFile(CONFIG, config)]
+    config, files = page_config(scorer, service), list(_code())
+    runtime = web_runtime.find()
+    if scorer.spec.dense_landmarks:
+        config["private_hint"] = DENSE
+    elif runtime is not None:
+        config["private"], more = private_mode(scorer, runtime)
+        files += more
+    files.append(PageFile(CONFIG, json.dumps(config).encode()))
     return {file.name: file for file in files}
 
 
@@ -112,13 +84,15 @@ def page_config(scorer: Scorer, service: dict[str, Any] | None) -> dict[str, Any
         "factors": _factor_docs(scorer.spec),
         "columns": list(COLUMNS.names),
         "private": None,
+        "private_hint": NO_RUNTIME,
     }
 
 
-def _factor_docs(spec: PreprocessSpec) -> dict[str, str]:
-    """What each column of each factor means."""
+def _factor_docs(spec: PreprocessSpec) -> dict[str, dict[str, str]]:
+    """What people are told of each factor, and of each column of those without a rating."""
     columns = [column for make in FACTORS.values() for column in make(spec).columns]
-    return {column.name: column.doc for column in columns}
+    told = {one.name: {"title": one.name.replace("_", " "), "doc": one.doc} for one in columns}
+    return told | {name: {"title": one.title, "doc": one.doc} for name, one in RATINGS.items()}
 
 
 def _code() -> Iterator[PageFile]:

@@ -11,7 +11,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from facegauge.serve.page_files import HEADERS, INDEX, PageFile
+from facegauge.serve.page_file import PageFile
+from facegauge.serve.page_files import HEADERS, INDEX
 
 FOR_GOOD = "private, max-age=31536000, immutable"
 CHECKED = "no-cache"  # kept, but asked for each time whether it has changed

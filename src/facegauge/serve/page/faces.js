@@ -94,11 +94,15 @@ export function findings(face, { notes, factors: docs }) {
     const items = face.notes.map((note) => make("li", {}, notes[note] ?? note));
     parts.push(make("ul.plain", {}, ...items));
   }
-  const factors = Object.entries(face.factors ?? {}).map(([name, value]) => asFactor(name, value));
+  const factors = Object.entries(face.factors ?? {}).map(([name, given]) => ({
+    title: docs[name]?.title ?? name.replaceAll("_", " "),
+    doc: docs[name]?.doc ?? "",
+    ...asFactor(given),
+  }));
   if (factors.length) {
     parts.push(make("h3", {}, "Factors"));
-    const rows = factors.flatMap(({ name, label, text }) => [
-      make("dt", { title: docs[name] ?? "" }, label),
+    const rows = factors.flatMap(({ title, doc, text }) => [
+      make("dt", { title: doc }, title),
       make("dd", {}, text),
     ]);
     parts.push(make("dl", {}, ...rows));
@@ -111,12 +115,11 @@ export function findings(face, { notes, factors: docs }) {
   return make("div", {}, ...parts);
 }
 
-/** A factor, which is a number or text, or {value, rating, advice}. */
-function asFactor(name, given) {
+/** A factor, which is a number or a text, or {value, rating, advice}. */
+function asFactor(given) {
   const isObject = typeof given === "object" && given !== null;
   const { value, rating, advice } = isObject ? given : { value: given };
+  if (value === null || value === undefined) return { text: "not measured" };
   const shown = typeof value === "number" ? String(Number(value.toPrecision(3))) : value;
-  const rated = typeof rating === "number" ? `rating ${rating.toFixed(2)}` : rating;
-  const text = [shown ?? (rated ? null : "not measured"), rated].filter(Boolean).join(", ");
-  return { name, label: name.replaceAll("_", " "), text, advice };
+  return { text: typeof rating === "number" ? `${shown}, rated ${two(rating)}` : shown, advice };
 }

@@ -55,7 +55,8 @@ function makeScorers() {
     service: once("service", async () => new ServiceScorer(config, askKey)),
     browser: once("browser", async () => {
       const { BrowserScorer } = await import("./private/client.js");
-      return new BrowserScorer(config, showLoading);
+      const key = config.service?.needs_key ? await askKey() : null;
+      return BrowserScorer.open(config, key, showLoading);
     }),
   };
 }
