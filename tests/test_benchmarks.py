@@ -626,3 +626,27 @@ def test_what_moves_the_scores_has_its_page(
     assert photos[0] == "photos" and photos[2] == crops[2] == "6" and crops[4] == "no"
     (moved,) = rows(tmp_path / "attribution.md", "Photos: range of what each factor adds")
     assert float(moved[5]) > 0  # exposure
+
+
+def test_cut_pictures_have_their_page(
+    script: Callable[[str], ModuleType], toy_scorer: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    cut_off = script("cut_off")
+    monkeypatch.setattr(cut_off, "SIDES", ("top", "left right"))
+    monkeypatch.setattr(cut_off, "STEPS", (0.4, 1.2))
+    folder = tmp_path / "portraits"
+    folder.mkdir()
+    canvas = Image.new("RGB", (512, 560), (90, 90, 90))
+    canvas.paste(Image.open(ASTRONAUT), (0, 48))
+    canvas.save(folder / "a.png")
+    Image.new("RGB", (200, 200)).save(folder / "b.png")
+    cut_off.main(
+        ["--portraits", str(folder), "--scorer", str(toy_scorer), "--results", str(tmp_path)]
+    )
+    found = rows(tmp_path / "cut-off.md", "How far scores move")
+    assert all(row[0].endswith("(n = 1)") for row in found)
+    assert sum(int(row[3]) for row in found) == 4
+    pixels = np.zeros((100, 80, 3), np.uint8)
+    part = cut_off.cut(pixels, Box(30, 40, 50, 70), Box(10, 20, 70, 90), ["left", "bottom"], 0.5)
+    assert part.shape == (80, 60, 3)

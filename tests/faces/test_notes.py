@@ -94,13 +94,16 @@ def test_colours_beside_a_grey_face_do_not_count() -> None:
     assert noted(pixels) == ()
 
 
-def test_a_frame_beyond_the_border_is_cut_off() -> None:
+def test_a_head_beyond_the_border_is_cut_off() -> None:
     frame = Box(-10, 0, 90, 100)
     assert beyond(frame, 200, 200) == pytest.approx(0.1)
     assert beyond(frame, 50, 50) == pytest.approx(0.75)
     assert beyond(Box(20, 20, 30, 30), 200, 200) == 0
     assert beyond(Box(-30, 20, -10, 30), 200, 200) == 1
-    assert noted(np.ascontiguousarray(PORTRAIT[:, 200:]), Box(1, 65, 69, 175)) == ("cut_off",)
+    assert noted(np.ascontiguousarray(PORTRAIT[:, 188:]), Box(-4, 65, 81, 175)) == ("cut_off",)
+    assert noted(np.ascontiguousarray(PORTRAIT[60:]), Box(184, 5, 269, 115)) == ("cut_off",)
+    tight = np.ascontiguousarray(PORTRAIT[35:200, 174:279])  # a part of the frame, but all the head
+    assert noted(tight, Box(10, 30, 95, 140)) == ()
     outside = Box(-90, 20, -10, 120)  # of a detector of one's own
     assert {"cut_off", "flat"} >= set(noted(box=outside)) >= {"cut_off"}
 

@@ -12,10 +12,10 @@ from PIL import Image, ImageDraw, ImageFilter
 from facegauge import Scorer
 from facegauge.arrays import Pixels
 from facegauge.data.degradations import degrade
-from facegauge.faces.framing import frame_around
+from facegauge.faces.framing import frame_around, missing_head
 from facegauge.faces.pose import UPRIGHT
 from facegauge.faces.spec import PreprocessSpec
-from facegauge.factors.placement import DEPTHS, missing_head, turned_away
+from facegauge.factors.pose import DEPTHS, turned_away
 from facegauge.factors.quality import Quality
 from facegauge.results import Box, Face
 

@@ -8,6 +8,8 @@ from facegauge.faces.spec import PreprocessSpec
 from facegauge.results import Box, Face
 
 LARGE_FRAME = 1.5  # a frame of at least this many times the input's size gets several crops
+# The head around a face box, in its width and height: hair above, ears beside it.
+ABOVE, BESIDE = 0.25, 0.1
 MAX_SHIFT = 0.03  # of a crop, as a fraction of the frame's size
 
 
@@ -49,6 +51,21 @@ def beyond(frame: Box, width: int, height: int) -> float:
     across = max(0.0, min(width, frame.right) - max(0.0, frame.left))
     down = max(0.0, min(height, frame.bottom) - max(0.0, frame.top))
     return 1 - across * down / (frame.width * frame.height)
+
+
+def missing_head(box: Box, width: int, height: int) -> float:
+    """The share of the head's area that lies beyond a picture of this size, 0..1.
+
+    Args:
+        box: of the face; the head is estimated from it.
+    """
+    head = Box(
+        box.left - BESIDE * box.width,
+        box.top - ABOVE * box.height,
+        box.right + BESIDE * box.width,
+        box.bottom,
+    )
+    return beyond(head, width, height)
 
 
 def is_framed(frame: Box, width: int, height: int, spec: PreprocessSpec) -> bool:

@@ -12,14 +12,14 @@ from collections.abc import Mapping
 import numpy as np
 
 from facegauge.arrays import Pixels
-from facegauge.faces.framing import beyond, face_box
+from facegauge.faces.framing import face_box, missing_head
 from facegauge.faces.located import Located, Upright
 from facegauge.faces.pose import NOTED_MISFIT, NOTED_TILT, pose
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.results import Box
 
 TINY = 40  # px; 5 of the photos have a smaller face
-CUT_OFF = 0.25  # of the frame's area; errors of `mobile` are a third larger above it
+CUT_OFF = 0.05  # of the head's area; see benchmarks/results/cut-off.md
 GREY = 0.035  # spread of colour across a line, over that along it; 0.040 and more there
 BLURRED = 0.12  # detail over contrast; 0.197 and more there, blurred by 4 % of the face 0.03 to 0.1
 EVEN = 0.5  # share of neighbours that are equal; at most 0.33 there
@@ -31,7 +31,7 @@ NOTES: Mapping[str, str] = {
     "tilted": f"tilted by more than {NOTED_TILT:.0f} degrees",
     "profile": "seen from the side, or in a way that hides how the face is turned",
     "grey": "without colours, or in shades of one colour, such as sepia",
-    "cut_off": f"more than {CUT_OFF:.0%} of the frame lie beyond the picture's border",
+    "cut_off": f"more than {CUT_OFF:.0%} of the head lie beyond the picture's border",
     "flat": "hardly any detail: much blurred, or filled with even areas as in a drawing",
 }
 """What each note means, in the order in which a face has them."""
@@ -58,7 +58,7 @@ def _notes(one: Upright, turns: int, spec: PreprocessSpec) -> tuple[str, ...]:
         "tilted": not profile and abs(found.angle) > NOTED_TILT,
         "profile": profile,
         "grey": is_grey(_grid(one.pixels, one.frame, COLOURS)),
-        "cut_off": beyond(one.frame, one.pixels.shape[1], one.pixels.shape[0]) > CUT_OFF,
+        "cut_off": missing_head(box, one.pixels.shape[1], one.pixels.shape[0]) > CUT_OFF,
         "flat": is_flat(_grid(one.pixels[..., 1], box, DETAILS)),
     }
     return tuple(note for note in NOTES if applies[note])

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from facegauge.arrays import Pixels
-from facegauge.faces.framing import face_box
+from facegauge.faces.framing import face_box, missing_head
 from facegauge.faces.pose import pose
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.factors.blocking import blocking
 from facegauge.factors.detail import motion, noise, sharpness
 from facegauge.factors.light import colour_cast, contrast, exposure
-from facegauge.factors.placement import missing_head, turned_away
+from facegauge.factors.pose import turned_away
 from facegauge.factors.view import view_of
 from facegauge.ratings import COLUMNS, as_columns
 from facegauge.results import Box, Face

@@ -1,4 +1,4 @@
-"""Resolution, pose and completeness of a face, from its box and points."""
+"""How far a face is turned, by its five points."""
 
 from __future__ import annotations
 
@@ -7,15 +7,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from facegauge.faces.framing import beyond
 from facegauge.faces.pose import UPRIGHT, pose
-from facegauge.results import Box, Point
+from facegauge.results import Point
 
 # How far the five points lie before the plane of the eyes, in the unit of UPRIGHT, which is about
 # 88 mm where eyes are 63 mm apart: the tip of the nose 35 mm, the corners of the mouth 9 mm.
 DEPTHS = (0.0, 0.0, 0.4, 0.1, 0.1)
-# The head around a face box, in its width and height: hair above, ears beside it.
-ABOVE, BESIDE = 0.25, 0.1
 
 
 def turned_away(points: Sequence[Point]) -> float | None:
@@ -40,18 +37,3 @@ def turned_away(points: Sequence[Point]) -> float | None:
     rotation = left @ right  # the nearest two rows of a rotation
     sideways = math.degrees(math.atan2(rotation[0, 2], np.cross(*rotation)[2]))
     return math.hypot(sideways, pose(points).angle)
-
-
-def missing_head(box: Box, width: int, height: int) -> float:
-    """The share of the head's area that lies beyond a picture of this size, 0..1.
-
-    Args:
-        box: of the face; the head is estimated from it.
-    """
-    head = Box(
-        box.left - BESIDE * box.width,
-        box.top - ABOVE * box.height,
-        box.right + BESIDE * box.width,
-        box.bottom,
-    )
-    return beyond(head, width, height)
