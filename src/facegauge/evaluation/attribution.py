@@ -22,7 +22,8 @@ from facegauge.progress import track
 from facegauge.ratings import RATINGS, rated
 
 KNOTS = 6  # of a curve, at evenly spaced quantiles
-RIDGE = 1.0  # pictures' worth of pull on each knot towards 0
+RIDGE = 1.0  # pictures' worth of pull on each step between knots towards 0
+ROUNDS, CLOSE = 2000, 1e-7  # of coordinate descent; the largest change of a step that ends it
 FOLDS = 10
 LEAST = 100  # pictures; with fewer the share explained is a guess
 
@@ -33,6 +34,9 @@ def fit_attribution(
     factors: Sequence[Mapping[str, float | None]], scores: npt.ArrayLike
 ) -> Attribution:
     """Fit an additive model: piecewise linear in each factor, by ridge regression.
+
+    A worse value never adds more than a better one, see `ratings`: without this, small photos, in
+    which noise and detail are faint alike, would have noise add to the score.
 
     Args:
         factors: of each picture the values of the factors, by name; None where there is none.
@@ -53,7 +57,7 @@ def fit_attribution(
             f"expected {LEAST} or more pictures with scores that differ, got {len(target)}"
         )
     columns = {name: _column(factors, name) for name in RATINGS}
-    columns = {name: column for name, column in columns.items() if _varies(column)}
+    columns = {name: column for name, column in columns.items() if _varies(name, column)}
     fold = np.arange(len(target)) % FOLDS
     predicted = np.empty_like(target)
     for number in range(FOLDS):
@@ -100,18 +104,18 @@ def _explained(target: Values, predicted: Values) -> float:
 
 
 def _fit(columns: Mapping[str, Values], target: Values) -> Attribution:
-    knots = {name: _knots(column) for name, column in columns.items()}
-    bases = [_basis(columns[name], places) for name, places in knots.items()]
-    centres = [basis.mean(0) for basis in bases]
-    design = np.hstack([basis - centre for basis, centre in zip(bases, centres, strict=True)])
+    knots = {name: _knots(name, column) for name, column in columns.items()}
+    ramps = [_ramps(columns[name], places) for name, places in knots.items()]
+    signs = np.concatenate([_signs(name, places) for name, places in knots.items()])
+    design = np.hstack(ramps)
+    centre = design.mean(0)
     mean = float(target.mean())
-    pull = RIDGE * np.eye(design.shape[1])
-    weights = np.linalg.solve(design.T @ design + pull, design.T @ (target - mean))
+    steps = signs * _least_squares((design - centre) * signs, target - mean)
     curves, start = {}, 0
-    for (name, places), centre in zip(knots.items(), centres, strict=True):
-        own = weights[start : start + len(places)]
-        start += len(places)
-        values = own - centre @ own
+    for name, places in knots.items():
+        part = slice(start, start + len(places) - 1)
+        start = part.stop
+        values = np.concatenate([[0.0], np.cumsum(steps[part])]) - centre[part] @ steps[part]
         curves[name] = Curve(
             tuple(round(float(place), 6) for place in places),
             tuple(round(float(value), 6) for value in values),
@@ -119,23 +123,62 @@ def _fit(columns: Mapping[str, Values], target: Values) -> Attribution:
     return Attribution(len(target), 0.0, 0.0, 0.0, round(mean, 6), curves)
 
 
-def _basis(column: Values, knots: Values) -> Values:
-    """Hat functions (N, K) at the knots; rows of pictures without a value are the mean row."""
+def _least_squares(design: Values, target: Values) -> Values:
+    """Weights (K,) of 0 or more of a ridge regression, by coordinate descent."""
+    gram = design.T @ design + RIDGE * np.eye(design.shape[1])
+    towards, weights = design.T @ target, np.zeros(design.shape[1])
+    for _ in range(ROUNDS):
+        largest = 0.0
+        for place, slope in enumerate(towards):
+            old = weights[place]
+            rest = slope - gram[place] @ weights + gram[place, place] * old
+            weights[place] = max(0.0, rest / gram[place, place])
+            largest = max(largest, abs(weights[place] - old))
+        if largest < CLOSE:
+            break
+    return weights
+
+
+def _ramps(column: Values, knots: Values) -> Values:
+    """Between which knots values lie (N, K - 1): from 0 at a knot to 1 at the next.
+
+    Rows of pictures without a value are the mean row.
+    """
     known = np.isfinite(column)
-    hats = np.column_stack([np.interp(column[known], knots, row) for row in np.eye(len(knots))])
-    basis = np.tile(hats.mean(0), (len(column), 1))
-    basis[known] = hats
-    return basis
+    parts = (column[known, None] - knots[:-1]) / np.diff(knots)
+    rows = np.clip(parts, 0, 1)
+    filled = np.tile(rows.mean(0), (len(column), 1))
+    filled[known] = rows
+    return filled
 
 
-def _knots(column: Values) -> Values:
+def _signs(name: str, knots: Values) -> Values:
+    """1 for steps between knots on which higher values are better, -1 where they are worse."""
+    rating, middles = RATINGS[name], (knots[1:] + knots[:-1]) / 2
+    if rating.low is None:
+        better = 1.0 if rating.good > rating.bad else -1.0
+        return np.full(len(middles), better)
+    return np.where(middles < _middle(name), 1.0, -1.0)
+
+
+def _middle(name: str) -> float:
+    """The best value of a factor that can be too low and too high."""
+    rating = RATINGS[name]
+    assert rating.low is not None
+    return (rating.low[0] + rating.good) / 2
+
+
+def _knots(name: str, column: Values) -> Values:
+    """Quantiles, and the best value of a factor with two sides."""
     quantiles = np.nanquantile(column, np.linspace(0.02, 0.98, KNOTS))
-    return np.unique(np.round(quantiles, 6))
+    middle = [] if RATINGS[name].low is None else [_middle(name)]
+    inside = [one for one in middle if quantiles[0] < one < quantiles[-1]]
+    return np.unique(np.round([*quantiles, *inside], 6))
 
 
-def _varies(column: Values) -> bool:
+def _varies(name: str, column: Values) -> bool:
     """Whether a factor is known of most pictures and has two knots or more."""
-    return bool(np.isfinite(column).mean() > 0.5) and len(_knots(column)) > 1
+    return bool(np.isfinite(column).mean() > 0.5) and len(_knots(name, column)) > 1
 
 
 def _column(factors: Sequence[Mapping[str, float | None]], name: str) -> Values:

@@ -40,15 +40,19 @@ h1 { font-size: 1.4rem; } h2 { font-size: 1.15rem; }
 .picture { position: relative; display: inline-block; max-width: 100%; }
 .picture img { display: block; max-width: 100%; height: auto; }
 .box { position: absolute; box-sizing: border-box; border: 3px solid #e07a00; }
-.box span { background: #e07a00; color: #18181b; padding: 0 .3em; font-size: .85rem; }
+.box span { background: #e07a00; color: #18181b; padding: 0 .3em; font-size: .85rem;
+  white-space: nowrap; }
 section { border-top: 2px solid var(--pale); display: flex; flex-wrap: wrap; gap: 1.5rem; }
 section > * { flex: 1 1 18rem; min-width: 0; }
 section > figure { flex: 0 1 20rem; margin: 1rem 0; }
 figure img { max-width: 100%; height: auto; }
 figcaption, .soft { color: var(--soft); }
 table { border-collapse: collapse; width: 100%; }
-th { text-align: left; font-weight: normal; padding-right: .8rem; }
-td.bar { width: 40%; } td.bar div { background: var(--pale); height: .8rem; }
+th, td { overflow-wrap: normal; text-align: left; }
+th { font-weight: normal; padding-right: .8rem; } .problem, .problem th { font-weight: bold; }
+td:last-child { padding-left: .5rem; }
+td.bar { width: 40%; } @media (max-width: 30rem) { td.bar { width: 25%; } }
+td.bar div { background: var(--pale); height: .8rem; }
 td.bar div div { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 """.strip()
 
@@ -114,8 +118,8 @@ def _section(explanation: Explained, place: int) -> str:
     return (
         f"<section><figure>{_image(shown, f'Face {place}')}{caption}</figure>"
         f"<div><h2>Face {place}: {escape(score_words(face))}</h2>{notes}"
-        "<table><thead><tr><th scope='col'>factor</th><th scope='col'>rating</th>"
-        f"<th scope='col'>0 (severe) to 1</th></tr></thead><tbody>{rows}</tbody></table>"
+        "<table><thead><tr><th scope='col'>factor</th><th scope='colgroup' colspan='2'>rating, "
+        f"0 (severe) to 1</th></tr></thead><tbody>{rows}</tbody></table>"
         f"{_after(explanation, place)}</div></section>"
     )
 
@@ -126,7 +130,7 @@ def _row(name: str, rated: Rated) -> str:
     colour = "#{:02x}{:02x}{:02x}".format(*colour_of(rating))
     bar = f'<div style="width:{rating:.1%};background:{colour}"></div>'
     return (
-        f"<tr><th scope='row'>{escape(title)}</th>"
+        f"<tr{' class=problem' if rated.advice else ''}><th scope='row'>{escape(title)}</th>"
         f"<td class='bar'><div>{bar}</div></td><td>{escape(figures)}</td></tr>"
     )
 
