@@ -60,10 +60,6 @@ NAMED = {
     ("sharpness", "zoom_blur"): "a blur",
     ("sharpness", "motion_blur"): "a blur",
     ("sharpness", "shrink"): "fewer pixels hold less detail",
-    ("sharpness", "tilt"): "turning resamples the picture",
-    ("motion", "zoom_blur"): "a motion of the lens",
-    ("noise", "bright"): "brightens the noise that is there",
-    ("exposure", "shadow"): "a dark part of the face",
     ("exposure", "sun_flare"): "a bright part of the face",
     ("colour_cast", "low_contrast"): "takes the warmth of skin",
 }

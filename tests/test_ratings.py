@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -72,3 +73,11 @@ def test_problems_are_sorted_worst_first() -> None:
     cells = as_columns({"contrast": slight, "noise": one.bad, "pose": RATINGS["pose"].good})
     face = FaceScore(0.5, 0.4, 0.6, 50.0, "good", factors=cells)
     assert face.problems == ("noise", "contrast")
+
+
+def test_the_page_has_the_numbers() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "explain.md").read_text()
+    for one in RATINGS.values():
+        sides = [(one.good, one.threshold, one.bad), *([one.low] if one.low else [])]
+        cells = [" and ".join(f"{side[place]:g}" for side in sides) for place in range(3)]
+        assert f"| {one.title} | {' | '.join(cells)} | {one.origin} |" in page

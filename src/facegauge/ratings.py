@@ -164,8 +164,8 @@ RATINGS: Mapping[str, Rating] = {
         240,
         80,
         40,
-        "where the mean challenge label of photos with such faces leaves the bands bad, poor and "
-        "fair",
+        "mean challenge labels of 712 photos by width of the face: good from 240 px, fair from 80 "
+        "px, bad below 40 px",
         "The face has few pixels: go nearer, or use the original picture.",
     ),
     "pose": Rating(
@@ -175,7 +175,7 @@ RATINGS: Mapping[str, Rating] = {
         15,
         30,
         60,
-        "75 % and 95 % of the labelled photos are turned by less than the first two",
+        "0.5: 95 % of the labelled photos are turned by less; the others are our choice",
         "The face is turned: look at the camera, and hold it level.",
     ),
     "cut_off": Rating(
@@ -185,7 +185,7 @@ RATINGS: Mapping[str, Rating] = {
         0.05,
         0.15,
         0.4,
-        "how the score changes when portraits are cut",
+        "1: hardly a labelled photo has more; the others are our choice",
         "The head is cut off: leave room around it.",
     ),
 }
