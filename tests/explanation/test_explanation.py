@@ -68,8 +68,9 @@ def test_shares_are_shown_where_the_model_explains_half(scorer: Scorer, picture:
         "explains 75% of how the scores of 171 photos differ" in text
         and "resolution -0.050" in text
     )
+    assert f"together 0.320; the score is {found.result.faces[0].score:.3f}" in text
     assert found.to_dict()["faces"][0]["shares"] == {
-        "added": {"resolution": -0.05}, "mean": 0.37, "r2": 0.75, "n": 171,
+        "added": {"resolution": -0.05}, "mean": 0.37, "together": 0.32, "r2": 0.75, "n": 171,
     }  # fmt: skip
     weak = explain(picture, with_model(scorer, replace(MODEL, r2=0.49)))
     assert weak.shares(0) == {} and "explains" not in "\n".join(weak.lines())

@@ -55,8 +55,9 @@ class Explained:
         """`ImageScore.to_dict` with the scorer, and for each face its heat map and its shares.
 
         Returns:
-            JSON types. `shares` has what each factor added to the score, the additive model's
-            `mean`, `r2` and `n`; None without a model, or where it explains less than half.
+            JSON types. `shares` has what each factor `added` to the `mean`, both `together`, and
+            the additive model's `r2` and `n`; None without a model, or where it explains less than
+            half.
         """
         found = self.result.to_dict()
         for place, entry in enumerate(found["faces"]):
@@ -72,4 +73,11 @@ class Explained:
         added = {name: round(share, 6) for name, share in self.shares(place).items()}
         if not added or (model := self.attribution) is None:
             return None
-        return {"added": added, "mean": model.mean, "r2": model.r2, "n": model.n}
+        together = round(model.mean + sum(added.values()), 6)
+        return {
+            "added": added,
+            "mean": model.mean,
+            "together": together,
+            "r2": model.r2,
+            "n": model.n,
+        }

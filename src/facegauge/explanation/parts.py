@@ -62,7 +62,8 @@ def shares_words(explanation: Explained, place: int) -> list[str]:
         for name, share in moved.items()
         if abs(share) >= LEAST_SHARE
     ]
-    return [first, *lines]
+    together, score = model.mean + sum(moved.values()), explanation.result.faces[place].score
+    return [first, *lines, f"together {together:.3f}; the score is {score:.3f}"]
 
 
 def face_picture(pixels: Pixels, frame: Box, size: tuple[int, int]) -> Image.Image:
