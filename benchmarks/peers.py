@@ -26,8 +26,8 @@ Passes = dict[str, Callable[[], float]]
 
 def measure(
     face: Path, portrait: Path, name: str, python: str | None, rounds: int
-) -> dict[str, list[float]]:
-    """CPU ms of each pass in every round; run in a fresh process.
+) -> tuple[dict[str, list[float]], str]:
+    """CPU ms of each pass in every round, and pyiqa's version; run in a fresh process.
 
     Args:
         face: a framed face of 178 x 218.
@@ -36,17 +36,19 @@ def measure(
         python: with pyiqa, or None.
         rounds: after one that does not count.
     """
+    version = ""
     with ExitStack() as stack:
         passes = _own(face, portrait, name) | _student()
         if python is not None:
-            passes |= stack.enter_context(_pyiqa(python, {FACE: face, PORTRAIT: portrait}))
+            theirs, version = stack.enter_context(_pyiqa(python, {FACE: face, PORTRAIT: portrait}))
+            passes |= theirs
         found: dict[str, list[float]] = {what: [] for what in passes}
         for number in range(rounds + 1):
             for what, once in passes.items():
                 value = once()
                 if number:
                     found[what].append(value)
-    return found
+    return found, version
 
 
 def _own(face: Path, portrait: Path, name: str) -> Passes:
@@ -106,8 +108,11 @@ def _timed(once: Callable[[], object], count: int) -> float:
 
 
 @contextmanager
-def _pyiqa(python: str, pictures: Mapping[str, Path]) -> Iterator[Passes]:
-    """Passes of pyiqa's networks in a process of their own, one for each line that it is sent."""
+def _pyiqa(python: str, pictures: Mapping[str, Path]) -> Iterator[tuple[Passes, str]]:
+    """Passes of pyiqa's networks in a process of their own, one for each line that it is sent.
+
+    And the versions of pyiqa and torch.
+    """
     script = Path(__file__).with_name("pyiqa_latency.py")
     pipe = subprocess.PIPE
     with subprocess.Popen([python, str(script)], stdin=pipe, stdout=pipe, text=True) as process:
@@ -121,16 +126,16 @@ def _pyiqa(python: str, pictures: Mapping[str, Path]) -> Iterator[Passes]:
                 raise SystemExit(f"{python} cannot time pyiqa")
             return json.loads(answer)
 
-        print("pyiqa:", ask("versions"))
+        version = " on ".join(f"{name} {number}" for name, number in ask("versions").items())
         detector = {
             f"{PEER}detector, {what}": partial(ask, path.resolve())
             for what, path in pictures.items()
         }
-        yield {f"{PEER}network": partial(ask, "network"), **detector}
+        yield {f"{PEER}network": partial(ask, "network"), **detector}, version
         asked.close()
 
 
-def table(found: dict[str, list[float]]) -> Table:
+def table(found: dict[str, list[float]], version: str = "") -> Table:
     """Times, and how many times pyiqa's and the floor's they are."""
     middle = {what: statistics.median(values) for what, values in found.items()}
     rows = []
@@ -146,7 +151,7 @@ def table(found: dict[str, list[float]]) -> Table:
         "the networks of `topiq_nr-face` with random weights: CFANet on ResNet-50 at 512 x 512, "
         "and the RetinaFace detector at the picture's own size. Opening, merging and alignment "
         "are left out. 'Times faster' compares with its network and its detector together."
-    )
+    ) + (f" Version: {version}." if version else "")
     columns = ("", "CPU ms", "times faster than pyiqa", "times the floor")
     return Table("Peers and the network's floor", columns, rows, note)
 

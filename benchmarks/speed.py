@@ -143,7 +143,7 @@ def compared(options: argparse.Namespace, faces: Sequence[Path], place: Path) ->
     portrait = peers.portrait_of(options.portraits, material.EXAMPLE)
     python = options.pyiqa_python
     passed = (faces[0], portrait, options.scorer, python, options.rounds)
-    return peers.table(in_fresh_process(peers.measure, *passed))
+    return peers.table(*in_fresh_process(peers.measure, *passed))
 
 
 def folder(options: argparse.Namespace, faces: Sequence[Path], place: Path) -> Table:

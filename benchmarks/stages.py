@@ -100,6 +100,7 @@ def _one(scorer: Any, predictor: Any, path: Path) -> Iterator[float]:
         guide = guide_for(predictor, [guide for _, guide in crops[start : start + step]])
         predictor.predict(np.stack(tensors[start : start + step]), guide)
     yield clock.lap()
+    del pixels, located  # so that the memory of large photos is used again, as in a run
     scorer.score(path)
     yield clock.lap()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -188,3 +189,23 @@ def test_other_files_are_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "text.pt").write_text("no weights")
     with pytest.raises(UsageError, match="cannot read weights from"):
         read_weights(tmp_path / "text.pt")
+
+
+@pytest.mark.slow
+def test_dsls_weights_become_a_network_that_scores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a landmark branch of hidden width 64, which saves 440 MB."""
+    monkeypatch.setattr(dsl, "SETTINGS", replace(dsl.SETTINGS, landmark_width=64))
+    shapes = core_shapes()
+    shapes |= {"embed_mlp.0.weight": (64, 10500), "embed_mlp.0.bias": (64,)}
+    shapes["embed_mlp.3.weight"] = (576, 64)
+    state = {name: 0.02 * torch.randn(shape) for name, shape in shapes.items()}
+    network = dsl.network_of(encoder_state(), state)
+    assert network.uses_landmarks and network.landmark_size == 500
+    for ours, theirs in (
+        (network.core.confidence[3].weight, "fc_weight.3.weight"),
+        (network.core.tokens.vit.blocks[9].mlp.fc2.weight, "vit.blocks.9.mlp.fc2.weight"),
+    ):
+        assert torch.equal(ours, state[theirs])
+    with torch.no_grad():
+        scores = network(torch.rand(2, 3, 384, 384), torch.rand(2, 500))
+    assert scores.shape == (2,) and torch.isfinite(scores).all()

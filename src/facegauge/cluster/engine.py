@@ -6,6 +6,7 @@ import logging
 import os
 import socket
 import sys
+import time
 from collections import deque
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
@@ -22,6 +23,7 @@ from facegauge.errors import FacegaugeError, MissingExtra, UsageError, in_one_li
 logger = logging.getLogger(__name__)
 
 TRIES = 5  # actors that may die at one block
+PAUSE = 1.0  # seconds before the next try, and as many more before each later one
 CONNECT = 5.0  # seconds for a cluster to answer
 TICK = 5.0  # seconds between signs of life while all actors are at work
 
@@ -114,15 +116,17 @@ def reports(
                 actor, block = busy.pop(reference)
                 try:
                     report = ray.get(reference)
-                except ray.exceptions.RayActorError as error:
-                    deaths[block] = deaths.get(block, 0) + 1
-                    with suppress(Exception):  # it may only be out of reach
+                except ray.exceptions.RayTaskError as error:
+                    idle.append(actor)
+                    raise _plain(error) from error
+                except ray.exceptions.RayError as error:  # it died, also for lack of memory
+                    with suppress(Exception):  # or is only out of reach
                         ray.kill(actor)
+                    deaths[block] = deaths.get(block, 0) + 1
                     _check_deaths(block, deaths[block], error)
+                    time.sleep(deaths[block] * PAUSE)
                     again.append(block)
                     continue
-                except ray.exceptions.RayTaskError as error:
-                    raise _plain(error) from error
                 idle.append(actor)
                 if report.rest is not None:
                     again.append(report.rest)
@@ -148,7 +152,8 @@ def _check_deaths(block: Block, deaths: int, error: Exception) -> None:
     if deaths >= TRIES:
         raise UsageError(
             f"{deaths} actors in a row have died at the pictures from {name} on: "
-            f"{in_one_line(error)}"
+            f"{str(error).strip().splitlines()[0]} The finished parts are kept, resume with "
+            "--resume"
         )
     logger.info("an actor has died at the pictures from %s on, which another one takes", name)
 
