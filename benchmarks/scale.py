@@ -108,9 +108,11 @@ def score(folder: Path, out: Path, scorer: str, how: Sequence[str], given: Seque
         while not over.wait(EVERY):
             watch.look()
 
-    process = subprocess.Popen(
-        [*words, "-o", str(target)], env=environment, cwd=folder, stderr=subprocess.DEVNULL
-    )
+    log = folder / "log"
+    with log.open("wb") as said:
+        process = subprocess.Popen(
+            [*words, "-o", str(target)], env=environment, cwd=folder, stderr=said
+        )
     looking = Thread(target=look)
     looking.start()
     while process.poll() is None:
@@ -121,7 +123,7 @@ def score(folder: Path, out: Path, scorer: str, how: Sequence[str], given: Seque
     over.set()
     looking.join()
     if process.returncode not in (0, 3):
-        sys.exit(f"{' '.join(words)} ended with {process.returncode}")
+        sys.exit(f"{' '.join(words)} ended with {process.returncode}: {log.read_text()}")
     return Run(seconds, first, watch)
 
 

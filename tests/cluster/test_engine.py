@@ -140,3 +140,26 @@ def test_wrong_addresses_are_told_at_once(address: str, monkeypatch: pytest.Monk
     expected = r"^expected --ray-address|^no Ray cluster answers at"
     with pytest.raises(UsageError, match=expected), ray_cluster(address):
         raise AssertionError("connected")
+
+
+@pytest.mark.parametrize("failures", [0, 1, 2])
+def test_a_cluster_of_this_machine_that_does_not_start_in_time_is_tried_twice(
+    failures: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left, said = [RuntimeError("timed out\nduring startup")] * failures, []
+
+    def init(**options: Any) -> None:
+        said.append(options)
+        if left:
+            raise left.pop()
+
+    played = SimpleNamespace(init=init, is_initialized=lambda: False, shutdown=lambda: None)
+    monkeypatch.setitem(engine.sys.modules, "ray", played)
+    if failures == 2:
+        expected = r"^cannot use a Ray cluster on this machine: RuntimeError: timed out during"
+        with pytest.raises(UsageError, match=expected), ray_cluster(None):
+            raise AssertionError("connected")
+    else:
+        with ray_cluster(None) as ray:
+            assert ray is played
+    assert len(said) == min(2, failures + 1) and all("address" not in one for one in said)

@@ -49,19 +49,27 @@ def ray_cluster(address: str | None) -> Iterator[Any]:
     if address is not None:
         _check_answers(address)
     begun = not ray.is_initialized()
-    try:
-        if begun and address is None:
-            ray.init(num_cpus=_cpus(), include_dashboard=False, **quiet)
-        elif begun:
-            ray.init(address=address, **quiet)
-    except Exception as error:  # of many kinds
-        place = f"the Ray cluster at {address}" if address else "a Ray cluster on this machine"
-        raise UsageError(f"cannot use {place}: {in_one_line(error)}") from error
+    if begun and address is not None:
+        _connect(ray, address, address=address, **quiet)
+    elif begun:
+        try:
+            _connect(ray, None, num_cpus=_cpus(), include_dashboard=False, **quiet)
+        except UsageError:  # a busy machine may need more than the 30 s that Ray allows itself
+            ray.shutdown()
+            _connect(ray, None, num_cpus=_cpus(), include_dashboard=False, **quiet)
     try:
         yield ray
     finally:
         if begun:
             ray.shutdown()
+
+
+def _connect(ray: Any, cluster: str | None, **options: Any) -> None:
+    try:
+        ray.init(**options)
+    except Exception as error:  # of many kinds
+        place = f"the Ray cluster at {cluster}" if cluster else "a Ray cluster on this machine"
+        raise UsageError(f"cannot use {place}: {in_one_line(error)}") from error
 
 
 def reports(
