@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ from PIL import Image
 torch = pytest.importorskip("torch")
 
 from facegauge import Box, Face, Scorer, zoo  # noqa: E402
+from facegauge.calibration import ScoreMap  # noqa: E402
 from facegauge.errors import PictureError, UsageError  # noqa: E402
 from facegauge.faces.spec import PreprocessSpec  # noqa: E402
 from facegauge.metric.faces import FaceFinder, find_faces  # noqa: E402
@@ -64,6 +67,29 @@ def test_scores_are_those_of_the_scorer(name: str, faces: str) -> None:
         pixels = np.array(picture)
         got, expected = model(tensor_of(pixels)).item(), scorer.score(pixels).score
         assert np.isnan(got) if expected is None else got == pytest.approx(expected, abs=1e-3)
+
+
+def test_a_map_to_other_labels_is_that_of_the_scorer(tmp_path: Path) -> None:
+    folder = tmp_path / "mapped"
+    shutil.copytree(zoo.open_folder("efficient"), folder)
+    score_map = ScoreMap("isotonic", (0.0, 0.3, 0.5, 1.0), (0.1, 0.2, 0.8, 0.9))
+    card = replace(zoo.load_card(folder), map=score_map, same_as=())
+    (folder / "card.toml").write_text(zoo.card_to_toml(card), encoding="utf-8")
+    model, scorer = (
+        QualityModel(FrozenNetwork.open(folder), faces="whole"),
+        Scorer(folder, faces="whole"),
+    )
+    plain = QualityModel(FrozenNetwork.open("efficient"), faces="whole")
+    for path in EXAMPLES[:3]:
+        image = tensor_of(Image.open(path)).requires_grad_()
+        got = model(image)
+        assert got.item() == pytest.approx(scorer.score(path).score, abs=2e-3)
+        assert got.item() == pytest.approx(score_map([plain(image).item()])[0], abs=1e-5)
+        (gradient,) = torch.autograd.grad(got, image)
+        assert gradient.abs().max() > 0
+    with torch.no_grad():
+        nan = model.network.mapped(torch.tensor([np.nan, 0.0, 1.0]))
+    assert nan[0].isnan() and nan[1:].tolist() == pytest.approx([0.1, 0.9])
 
 
 def test_a_batch_scores_as_its_pictures_do_alone() -> None:

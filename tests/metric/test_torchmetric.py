@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
 import warnings
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ torchmetrics = pytest.importorskip("torchmetrics")
 from facegauge import Box, Face, zoo  # noqa: E402
 from facegauge.errors import UsageError  # noqa: E402
 from facegauge.metric import FaceQuality, FaceQualityLoss, face_quality, functional  # noqa: E402
+from facegauge.metric.frozen import FrozenNetwork  # noqa: E402
 
 NAN = float("nan")
 
@@ -213,3 +216,28 @@ def test_a_detector_of_ones_own(toy_run: Path) -> None:
     metric.update(pictures(2))
     given = face_quality(pictures(2), boxes(True, True), scorer=toy_run)
     assert metric.compute().item() == pytest.approx(given.item(), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] * (name != "ensemble")) for name in zoo.names()],
+)
+def test_every_scorer_can_be_pickled_and_copied(name: str) -> None:
+    """As processes that load data and collections of metrics do; ensemble's networks are traced."""
+    images = pictures(1)
+    metric = FaceQuality(name, faces="whole")
+    expected = metric(images)
+    again = pickle.loads(pickle.dumps(metric))
+    assert again.total == 1 and torch.equal(again.compute(), expected)
+    for other in (again, deepcopy(metric)):
+        other.reset()
+        assert torch.equal(other(images), expected)
+        assert other.model.network.like.dtype is torch.float32
+
+
+def test_a_pickled_metric_keeps_its_type_and_a_network_of_its_own(toy_run: Path) -> None:
+    network = FrozenNetwork.open(toy_run).double()
+    assert pickle.loads(pickle.dumps(network)).like.dtype is torch.float64
+    own = FrozenNetwork(torch.nn.Sequential(torch.nn.Linear(2, 1)), network.spec)
+    again = pickle.loads(pickle.dumps(own))
+    assert torch.equal(again._held[0][0].weight, own._held[0][0].weight)

@@ -1,13 +1,13 @@
 """The files of facegauge that are no code, and the modules that are imported by their names.
 
 Scoring, evaluation, data and labelling are bundled. Training is not, since it brings torch, and
-neither are the service and the command line; a program that imports them brings them by that, and
-`hook-facegauge.cli.py` the verbs.
+neither are the service, reports and the command line; a program that imports them brings them by
+that, and `hook-facegauge.cli.py` the verbs.
 """
 
 from PyInstaller.utils.hooks import collect_data_files, collect_submodules, copy_metadata
 
-LEFT_OUT = {"nn", "training", "serve", "cli", "_pyinstaller"}
+LEFT_OUT = {"nn", "training", "serve", "report", "cli", "_pyinstaller"}
 
 
 def _wanted(name: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from copy import deepcopy
 from typing import Any
 
 import torch
@@ -37,6 +38,7 @@ class FrozenNetwork(nn.Module):
     ) -> None:
         super().__init__()
         self.spec, self.score_map = spec, score_map
+        self._scorer = ""  # what it was opened from
         self._held = (network.eval().requires_grad_(False),)  # a tuple registers no module
         self.uses_landmarks, self.uses_size = uses_landmarks(network), uses_size(network)
 
@@ -49,7 +51,10 @@ class FrozenNetwork(nn.Module):
         """
         run = find_run(os.fspath(scorer))
         card = None if is_run(scorer) else zoo.load_card(zoo.open_folder(scorer))
-        return cls(run.network, run.spec, card.map if card else None)
+        opened = cls(run.network, run.spec, card.map if card else None)
+        name = os.fspath(scorer)
+        opened._scorer = name if name in zoo.names() else os.path.abspath(name)  # noqa: PTH100
+        return opened
 
     @property
     def like(self) -> Tensor:
@@ -79,6 +84,26 @@ class FrozenNetwork(nn.Module):
         right = torch.searchsorted(x, scores.detach().contiguous()).clamp(1, len(x) - 1)
         slope = (y[right] - y[right - 1]) / (x[right] - x[right - 1])
         return y[right - 1] + (scores - x[right - 1]) * slope
+
+    def __getstate__(self) -> dict[str, Any]:
+        """To pickle; one that was opened from a scorer is opened again, where it is unpickled.
+
+        Traced networks, as those of torchvision's feature extraction, cannot all be pickled.
+        """
+        state = dict(self.__dict__)
+        return {**state, "_held": (self.like.device, self.like.dtype)} if self._scorer else state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        if self._scorer:
+            network = find_run(self._scorer).network.eval().requires_grad_(False)
+            self._held = (network.to(*state["_held"]),)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> FrozenNetwork:
+        other = FrozenNetwork(deepcopy(self._held[0], memo), self.spec, self.score_map)
+        other._scorer = self._scorer
+        memo[id(self)] = other
+        return other
 
     def _apply(self, fn: Any, recurse: bool = True) -> FrozenNetwork:
         """What torch calls to move or convert a module."""
