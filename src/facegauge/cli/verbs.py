@@ -15,7 +15,7 @@ VERBS = {
     "best": "Find the pictures with the best faces, best first.",
     "sheet": "Draw the worst and the best faces of a score table on one sheet.",
     "report": "Write a report on a score table: one HTML file, which fetches nothing.",
-    "serve": "Score pictures over HTTP: a service for other programs.",
+    "serve": "Score pictures over HTTP: a service for other programs, and a page for people.",
     "models": "List the shipped scorers: size, cost, agreement with labels (95 % intervals), "
     "licence.",
     "doctor": "Check the installation.",
