@@ -241,13 +241,31 @@ def test_speed_measures_and_writes_its_page(
     for level in (50, 100):
         grey(f"faces/{level}.png", level)
     files = ["--faces", str(tmp_path / "faces"), "--results", str(tmp_path)]
-    counts = ["--n", "6", "--rounds", "1", "--starts", "1", "--memory-n", "20", "--photos", "1"]
-    what = ["--only", "cold", "stages", "peers", "faces", "memory"]
+    counts = ["--n", "6", "--rounds", "1", "--starts", "1", "--memory-n", "20"]
+    what = ["--only", "cold", "faces", "memory"]
     script("speed").main(["--scorer", str(toy_scorer), *files, *counts, *what])
     page = tmp_path / "speed.md"
     starts = rows(page, "Cold start")
     assert [row[0] for row in starts] == ["facegauge --help", "facegauge score"]
     assert 0 < float(starts[0][2]) <= float(starts[0][1]) <= float(starts[0][3])
+    whole, auto = rows(page, "A folder of faces, 178 x 218")
+    assert whole[1:3] == ["6", "6"] and auto[1:3] == ["6", "0"]  # grey: no face to find
+    assert [row[0] for row in rows(page, "Resident memory")] == ["whole", "auto"]
+    text = page.read_text()
+    assert "| onnxruntime |" in text and "| commit |" in text
+    assert str(tmp_path) not in text
+
+
+@pytest.mark.slow
+def test_stages_add_up_and_the_network_is_the_floor(
+    script: Callable[[str], ModuleType], toy_scorer: Path, tmp_path: Path,
+    grey: Callable[..., Path],
+) -> None:  # fmt: skip
+    grey("faces/50.png", 50)
+    files = ["--faces", str(tmp_path / "faces"), "--results", str(tmp_path)]
+    counts = ["--n", "2", "--rounds", "1", "--photos", "1", "--only", "stages", "peers"]
+    script("speed").main(["--scorer", str(toy_scorer), *files, *counts])
+    page = tmp_path / "speed.md"
     *parts, total = rows(page, "Stages")
     assert [row[0] for row in (*parts, total)] == [*script("stages").STAGES, "rest", "all"]
     shown = [[float(cell.split()[0]) for cell in row[1:]] for row in (*parts, total)]
@@ -256,12 +274,6 @@ def test_speed_measures_and_writes_its_page(
     peers = {row[0]: row[1:] for row in rows(page, "Peers and the network's floor")}
     assert peers["network of the scorer alone"][1:] == ["-", "1.0"]
     assert any("student" in name for name in peers)
-    whole, auto = rows(page, "A folder of faces, 178 x 218")
-    assert whole[1:3] == ["6", "6"] and auto[1:3] == ["6", "0"]  # grey: no face to find
-    assert [row[0] for row in rows(page, "Resident memory")] == ["whole", "auto"]
-    text = page.read_text()
-    assert "| onnxruntime |" in text and "| commit |" in text
-    assert str(tmp_path) not in text
 
 
 def test_peers_are_compared_with_network_and_detector_of_the_same_picture(
