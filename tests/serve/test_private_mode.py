@@ -140,9 +140,20 @@ def test_a_hundred_pictures_have_the_scores_of_python(browser: Browser, server: 
     assert len(pictures) == 100
     with private(browser, server) as tab:
         rows = scored(tab, pictures, 30 * PATIENCE)
-    found = differences(rows, Scorer(), pictures)
+    scorer = Scorer()
+    found = differences(rows, scorer, pictures)
     assert max(found.values()) <= 0.02, found
     assert np.quantile(list(found.values()), 0.95) <= 0.01, found
+    notes = {
+        name: [" ".join(face.notes) for face in scorer.score((name, data)).faces]
+        for name, data in pictures.items()
+    }
+    other = [
+        name
+        for name, words in notes.items()
+        if words and [row["notes"] for row in rows[name]] != words
+    ]
+    assert len(other) <= 2, other  # at the edge of a threshold
 
 
 @needs_runtime

@@ -19,13 +19,19 @@ export function notesOf(one, spec, order, numbers) {
     tilted: !profile && Math.abs(angle) > numbers.pose.NOTED_TILT,
     profile,
     grey: isGrey(grid(pixels, frame, COLOURS), numbers.notes),
-    cut_off: beyond(frame, pixels) > CUT_OFF,
+    cut_off: beyond(headAround(box, numbers.framing), pixels) > CUT_OFF,
     flat: isFlat(grid(pixels, box, DETAILS), numbers.notes),
   };
   return order.filter((note) => applies[note]);
 }
 
-/** The share of a frame's area that lies beyond the picture. */
+/** The head that belongs to a face box: hair above, ears beside it. */
+function headAround([left, top, right, bottom], { ABOVE, BESIDE }) {
+  const beside = BESIDE * (right - left);
+  return [left - beside, top - ABOVE * (bottom - top), right + beside, bottom];
+}
+
+/** The share of a part's area that lies beyond the picture. */
 function beyond(frame, { width, height }) {
   const across = Math.max(0, Math.min(width, frame[2]) - Math.max(0, frame[0]));
   const down = Math.max(0, Math.min(height, frame[3]) - Math.max(0, frame[1]));
