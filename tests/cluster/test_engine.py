@@ -16,7 +16,7 @@ from facegauge.cluster.done import Done
 from facegauge.cluster.engine import TRIES, ray_cluster, reports
 from facegauge.cluster.stores import Store
 from facegauge.cluster.worker import Limits, Report
-from facegauge.errors import UsageError
+from facegauge.errors import MissingExtra, UsageError
 
 BLOCKS = [Names((f"{number}.jpg", "x.jpg"), "/") for number in range(4)]
 
@@ -136,10 +136,19 @@ def test_the_error_of_an_actor_is_raised_as_it_was(cause: Exception) -> None:
 
 @pytest.mark.parametrize("address", ["nonsense", "host:", ":1", "127.0.0.1:1", "ray://127.0.0.1:1"])
 def test_wrong_addresses_are_told_at_once(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(engine.sys.modules, "ray", SimpleNamespace(is_initialized=lambda: False))
+    monkeypatch.setitem(
+        engine.sys.modules, "ray", SimpleNamespace(init=None, is_initialized=lambda: False)
+    )
     expected = r"^expected --ray-address|^no Ray cluster answers at"
     with pytest.raises(UsageError, match=expected), ray_cluster(address):
         raise AssertionError("connected")
+
+
+def test_ray_that_is_missing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    for missing in (None, SimpleNamespace()):  # the second as of a folder with that name
+        monkeypatch.setitem(engine.sys.modules, "ray", missing)
+        with pytest.raises(MissingExtra, match=r"facegauge\[cluster\]"), ray_cluster(None):
+            raise AssertionError("connected")
 
 
 @pytest.mark.parametrize("failures", [0, 1, 2])

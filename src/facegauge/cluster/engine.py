@@ -45,6 +45,8 @@ def ray_cluster(address: str | None) -> Iterator[Any]:
         import ray
     except ImportError as error:
         raise MissingExtra("--on ray", "cluster") from error
+    if not hasattr(ray, "init"):  # a folder of that name in the current one
+        raise MissingExtra("--on ray", "cluster")
     quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
     if address is not None:
         _check_answers(address)
