@@ -50,6 +50,7 @@ def load(path: Path) -> ModuleType:
 make_cli = load(ROOT / "docs" / "make_cli.py")
 make_columns = load(ROOT / "docs" / "make_columns.py")
 make_settings = load(ROOT / "docs" / "make_settings.py")
+make_table = load(ROOT / "docs" / "make_table.py")
 COMMANDS = dict(make_cli.commands())
 CONFIGS = sorted((ROOT / "benchmarks" / "configs").glob("*.toml"))
 TRAINED = {
@@ -171,6 +172,25 @@ def test_every_setting_has_a_line_of_explanation_and_a_row() -> None:
         for name, field in make_settings.settings(config_class(method)):
             assert f"| `{name}` |" in written
             assert field.description and "\n" not in field.description, name
+
+
+@needs_scorer
+def test_the_table_of_scorers_is_what_the_cards_say() -> None:
+    found = make_table.TABLE.search((ROOT / "README.md").read_text(encoding="utf-8"))
+    assert found and found[0] == make_table.table(), "run: python docs/make_table.py"
+
+
+@needs_scorer
+def test_the_readme_is_short_and_shows_what_score_prints() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(text.split()) <= 700
+    assert "](docs/figure.jpg)" in text
+    assert (ROOT / "docs" / "figure.jpg").stat().st_size < 200_000
+    from facegauge import score
+
+    shown = re.findall(r"^([\d.]{5}) .* (examples/\S+)$", text, re.MULTILINE)
+    found = {f"examples/{Path(one.path).name}": one.score or 0 for one in score(ROOT / "examples")}
+    assert {path: float(score) for score, path in shown} == pytest.approx(found, abs=0.002)
 
 
 def test_the_pages_do_show_commands() -> None:
