@@ -219,6 +219,21 @@ def test_a_start_keeps_its_scores_when_it_is_told_sizes(
     assert told_size(sized, [], SPEC) is sized
 
 
+def test_weights_move_back_towards_the_start(toy: Toy) -> None:
+    start = load_run(toy.start).network
+    assert isinstance(start, Regressor)
+    trained = load_run(toy.out).network
+    assert isinstance(trained, SizedRegressor)
+    before = {name: value.clone() for name, value in trained.state_dict().items()}
+    recipe.blend(trained, start, 0.25)
+    for name, value in trained.state_dict().items():
+        own = start.state_dict().get(name)
+        if own is None or not value.is_floating_point():
+            assert torch.equal(value, before[name])
+        else:
+            assert torch.allclose(value, 0.75 * before[name] + 0.25 * own, atol=1e-6)
+
+
 def test_labels_of_photos_move_towards_what_others_say(toy: Toy, tmp_path: Path) -> None:
     photos = [Framed(np.zeros((2, 2, 3), np.uint8), Box(0, 0, 2, 2), y) for y in (0.2, 0.6)]
     moved = recipe.smoothed(photos, np.array([0.4, 0.4]), 0.25)

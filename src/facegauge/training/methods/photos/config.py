@@ -109,3 +109,7 @@ class PhotosConfig(MethodConfig):
     changes: ChangesConfig = setting("Changes that leave the label as it is")
     objective: ObjectiveConfig = setting("The loss", default=ObjectiveConfig())
     fit: FitConfig = setting("Optimisation")
+    start_share: Share = setting(
+        "Share of the start's weights in the result, which keeps more of what the start knew",
+        default=0.0,
+    )

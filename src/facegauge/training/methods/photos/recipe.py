@@ -12,7 +12,8 @@ choice. In order:
 4. the network learns all of these from pixels alone. Enlarged and tinted views keep their labels,
    so that neither an enlargement nor a loss of colour moves a score; it also learns to estimate
    the width of the face in its original;
-5. a correction of its score by the size of the face is fitted to the labelled photos, see
+5. its weights move back towards the start's by a share;
+6. a correction of its score by the size of the face is fitted to the labelled photos, see
    `nn.sized`.
 """
 
@@ -155,6 +156,7 @@ def run(
         system=SYSTEM,
     )
     network.eval()
+    blend(network, load_pretrained(config.start, config.backbone), config.start_share)
     fit_correction(network, labelled, spec)
     context.save("", SYSTEM, network)
     figures = dict(validate(network))
@@ -218,9 +220,20 @@ def told_size(
     return sized
 
 
+def blend(network: SizedRegressor, start: Regressor, share: float) -> None:
+    """Step 5: move the weights back towards the start's by a share (WiSE-FT, arXiv 2109.01903).
+
+    What the start does not have, such as the head that estimates sizes, stays.
+    """
+    before, after = start.state_dict(), network.state_dict()
+    for name, value in after.items():
+        if name in before and value.is_floating_point():
+            value.lerp_(before[name].to(value), share)
+
+
 @torch.inference_mode()
 def fit_correction(network: SizedRegressor, photos: Sequence[Framed], spec: PreprocessSpec) -> None:
-    """Step 5: least squares of the labels on the terms of the correction."""
+    """Step 6: least squares of the labels on the terms of the correction."""
     device = this_process().device
     normalise, rows = Normalise(spec).to(device), []
     for start in range(0, len(photos), BATCH):
