@@ -41,8 +41,7 @@ def toy_set(folder: Path, spec: PreprocessSpec) -> Manifest:
     """Degraded copies of a portrait that is framed as scorers see it, with labels and splits."""
     folder.mkdir(parents=True)
     pixels, rng = open_picture(PICTURES / "astronaut.jpg"), np.random.default_rng(0)
-    (face,) = CenterFace()(pixels)
-    portrait = sample(pixels, frame_around(face, spec), spec)
+    portrait = sample(pixels, frame_around(CenterFace()(pixels)[0], spec), spec)
     rows = ["image,score,split"]
     for number, severity in enumerate(rng.uniform(0, 5, 48)):
         copy = degrade(portrait, KINDS[number % len(KINDS)], severity, rng)
@@ -71,8 +70,8 @@ def main(arguments: list[str] | None = None) -> None:
     # one person in both splits is a leak, which is refused unless one asks for it
     recipe.run(config, data, [], given.output / "run", allow_leakage=True)
 
-    run, scorer = load_run(given.output / "run"), given.output / "scorer"
-    export_run(run, scorer, name="toy", data=data, label_name="toy label")
+    scorer = given.output / "scorer"
+    export_run(load_run(given.output / "run"), scorer, name="toy", data=data, label_name="toy")
     for result in Scorer(scorer).score_iter(sorted(PICTURES.glob("*.jpg"))):
         print(f"{result.score:.3f}  {Path(result.path).name}")
 

@@ -124,7 +124,7 @@ def test_lists_are_put_together(lists: tuple[Path, Path], tmp_path: Path) -> Non
 def test_lists_that_cannot_be_put_together(lists: tuple[Path, Path], tmp_path: Path) -> None:
     own, told = lists
     _, said = data(2, "join", own, tmp_path / "set", "-o", tmp_path / "both.csv")
-    assert "has no column score" in said
+    assert "a folder of pictures, which have no score" in said
     _, said = data(2, "join", own, told, "-o", told)
     assert "told.csv exists; choose another name" in said
 

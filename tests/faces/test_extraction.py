@@ -224,10 +224,13 @@ def assert_framed(crops: list[Pixels], located: dict[str, Located]) -> None:
 HOMES = {  # who may use the parts of the road
     "read_picture": {"faces.extraction"},
     "open_picture": {"images", "cli.degrade", "data.leakage", "data.datasets.check",
-        "evaluation.compare"},
-    "frame_around": {"faces.extraction", "data.framing"},  # the latter to measure, not to cut
+        "evaluation.compare", "selection",
+        "explanation", "visual.saving", "visual.thumbnails"},  # to draw what was scored
+    "frame_around": {"faces.extraction", "data.framing",  # to measure, not to cut
+        "visual.crops"},
     "is_framed": {"faces.extraction"},
-    "CenterFace": {"faces.extraction", "faces.detection_cache", "cli.doctor"},
+    "CenterFace": {"faces.extraction", "faces.detection_cache", "cli.doctor",
+        "serve.private_mode"},  # whose constants it hands to the browser
 }  # fmt: skip
 
 

@@ -270,7 +270,7 @@ def test_a_mapping_that_means_nothing_is_refused(teacher, tmp_path):
         fit_mapping(teacher, held_out(tmp_path / "falling", lambda x: 1 - x))
     with pytest.raises(UsageError, match="do not rise"):
         fit_mapping(teacher, held_out(tmp_path / "flat", lambda x: 0.5))
-    with pytest.raises(UsageError, match="no column score"):
+    with pytest.raises(UsageError, match="a folder of pictures, which have no score"):
         fit_mapping(teacher, listed(*few.paths))
 
 

@@ -27,6 +27,7 @@ EXTRAS = {
         *("pydantic", "tomli_w"),
     ),
     "metric": ("torch", "torchvision", "timm", "safetensors", "torchmetrics", "onnx"),
+    "report": ("jinja2", "matplotlib", "scipy"),
     "parquet": ("pyarrow",),
     "heic": ("pillow_heif",),
     "cluster": ("ray", "pyarrow", "fsspec"),
