@@ -115,7 +115,9 @@ class Scorer:
         """This scorer with other options, at no cost: both share the network.
 
         Args:
-            faces, min_face, factors: as for the class; None keeps what this scorer has.
+            faces: as for the class; None keeps what this scorer has.
+            min_face: the same.
+            factors: the same.
 
         Raises:
             UsageError: an argument that cannot be.

@@ -155,7 +155,8 @@ def compare(
         scorer: for folders; the default scorer if None.
         options: for tables; `face` also for folders and results.
         exclude: patterns of files and folders to skip in folders, see `images.find_pictures`.
-        resamples, seed: of the bootstrap intervals, over pictures.
+        resamples: of the bootstrap intervals, over pictures.
+        seed: of these intervals.
 
     Raises:
         UsageError: there is no such folder or table, or no picture has a score in both.
