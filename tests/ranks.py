@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 import traceback
 from collections.abc import Callable
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from typing import Any
 
 PRELOADED = ["torch", "accelerate", "facegauge.training.context"]  # once, for all tests
 PATIENCE = 120.0  # seconds
+ROOT = str(Path(__file__).parents[1])
 
 
 def in_processes(count: int, function: Callable[..., Any], *arguments: Any) -> list[Any]:
     """What a function of a module returns in each of so many processes, in their order."""
+    if ROOT not in sys.path:  # where processes find the test's module: pytest calls it tests.x.y
+        sys.path.append(ROOT)
     context = get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
     with socket.socket() as free:

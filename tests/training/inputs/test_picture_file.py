@@ -16,6 +16,7 @@ from facegauge.errors import FacegaugeError  # noqa: E402
 from facegauge.faces.spec import PreprocessSpec  # noqa: E402
 from facegauge.training.config import apply_overrides, load_preset  # noqa: E402
 from facegauge.training.context import PIXELS, begin_run  # noqa: E402
+from facegauge.training.devices import this_process  # noqa: E402
 from facegauge.training.inputs import pictures as reading  # noqa: E402
 from facegauge.training.inputs.picture_file import PictureFile  # noqa: E402
 from facegauge.training.inputs.views import Framed, ViewBatches, ViewMaker, loader  # noqa: E402
@@ -87,6 +88,7 @@ def began(data: Path, out: Path) -> tuple[int, float, bool]:
         context = begin_run(config, load_manifest(data), [], out, spec=config.input.spec)
     pictures = [*context.maker.pictures, *context.val_pictures]
     total = float(sum(one.pixels.sum(dtype=np.int64) for one in pictures))
+    this_process().wait_for_everyone()  # as a run does: the file goes with its maker
     return calls, total, any(isinstance(one.source, np.ndarray) for one in pictures)
 
 
