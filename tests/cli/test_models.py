@@ -6,9 +6,22 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from commands import run
 from facegauge import zoo
+from facegauge.cli import terminal
+
+
+def test_a_narrow_terminal_gets_a_table_without_intervals(
+    toy_scorer: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(zoo, "_HERE", toy_scorer.parent)
+    monkeypatch.setattr(terminal, "stdout_console", lambda: Console(width=80))
+    shown = run("models").stdout
+    assert "(0.800-0.950)" not in shown and "0.900 / " in shown
+    assert max(len(line) for line in shown.splitlines()[:4]) <= 80
+    assert shown.count("none needed") == 1  # the licence
 
 
 def test_models(toy_scorer: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -22,7 +35,7 @@ def test_models(toy_scorer: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "2.1",
         "none needed",
         "0.900 (0.800-0.950)",
-        "10 toy labels",
+        "toy labels of 10 crops",
         "verified",
     ):
         assert cell in result.stdout

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,13 +11,12 @@ from facegauge.cli.terminal import print_table, say
 from facegauge.errors import ScorerError
 
 if TYPE_CHECKING:
-    from facegauge.zoo import Figure
+    from facegauge.zoo import Card, Validation
 
 DAMAGED = 1
-COLUMNS = (
-    *("name", "version", "method", ">MB", ">M param.", ">GFLOPs", ">SRCC", ">PLCC"),
-    *(">photos SRCC", ">photos PLCC", "val"),
-)
+COST = ("name", "version", ">M param.", ">GFLOPs")
+WIDE = (*COST, "photos: SRCC", "photos: PLCC", "crops: SRCC", "crops: PLCC")
+NARROW = ("name", "version", ">M", ">GFLOPs", "photos", "crops")
 
 
 def models(
@@ -31,66 +30,66 @@ def models(
     """
     from facegauge import zoo
 
-    damaged = False
-    rows, descriptions = [], []
+    damaged, verified = False, (["verified"] if verify else [])
+    wide, narrow, cards = [], [], []
     for name in zoo.names():
         try:
-            rows.append(_row(name, verify))
-            descriptions.append(_description(name))
+            folder = zoo.open_folder(name)
+            card = zoo.load_card(folder)
+            if verify:
+                zoo.verify(folder)
         except ScorerError as error:
             say(str(error))
             damaged = True
-    if rows:
-        columns = (
-            "name",
-            "version",
-            "method",
-            ">MB",
-            ">M param.",
-            ">GFLOPs",
-            ">SRCC",
-            ">PLCC",
-            ">photos SRCC",
-            ">photos PLCC",
-        )
-        print_table((*columns, "val", *(["sha256"] if verify else [])), rows)
-        typer.echo("\n\n".join(descriptions))
+            continue
+        cost = (name, card.version, f"{card.cost.parameters_m:.2f}", f"{card.cost.gflops:.3f}")
+        measured = (card.photos, card.val)
+        wide.append((*cost, *(cell for one in measured for cell in _intervals(one)), *verified))
+        narrow.append((*cost, *map(_values, measured), *verified))
+        cards.append(card)
+    if cards:
+        last = ["sha256"] if verify else []
+        print_table((*WIDE, *last), wide, ((*NARROW, *last), narrow))
+        paragraphs = [
+            *map(_description, cards),
+            *_once("SRCC / PLCC", cards, _labels),
+            *_once("licence", cards, lambda card: card.licence),
+        ]
+        typer.echo("\n\n".join(paragraphs))
     elif not damaged:
         say("this installation has no scorers; use --scorer FOLDER with your own")
     if damaged:
         raise typer.Exit(DAMAGED)
 
 
-def _row(name: str, verify: bool) -> tuple[str, ...]:
+def _intervals(measured: Validation | None) -> list[str]:
+    """SRCC and PLCC with their intervals."""
+    figures = [measured.figures[key] for key in ("srcc", "plcc")] if measured else []
+    return [f"{one.value:.3f} ({one.low:.3f}-{one.high:.3f})" for one in figures] or ["", ""]
+
+
+def _values(measured: Validation | None) -> str:
+    """SRCC and PLCC alone."""
+    if not measured:
+        return ""
+    return " / ".join(f"{measured.figures[key].value:.3f}" for key in ("srcc", "plcc"))
+
+
+def _description(card: Card) -> str:
     from facegauge import zoo
 
-    folder: Path = zoo.open_folder(name)
-    card = zoo.load_card(folder)
-    if verify:
-        zoo.verify(folder)
-    return (
-        name,
-        card.version,
-        card.system,
-        f"{(folder / zoo.MODEL).stat().st_size / 1e6:.1f}",
-        f"{card.cost.parameters_m:.2f}",
-        f"{card.cost.gflops:.3f}",
-        _interval(card.val.figures["srcc"]),
-        _interval(card.val.figures["plcc"]),
-        *(_interval(card.photos.figures[key]) if card.photos else "" for key in ("srcc", "plcc")),
-        f"{card.val.n} {card.val.label}s" + (f", {card.photos.n} photos" if card.photos else ""),
-        *(["verified"] if verify else []),
-    )
+    default = " (the default)" if card.name == zoo.DEFAULT else ""
+    return f"{card.name}{default}: {card.summary}"
 
 
-def _description(name: str) -> str:
-    """Summary and licence, which are too long for a column."""
-    from facegauge import zoo
-
-    card = zoo.load_card(zoo.open_folder(name))
-    default = " (the default)" if name == zoo.DEFAULT else ""
-    return f"{name}{default}: {card.summary}\nlicence: {card.licence}"
+def _labels(card: Card) -> str:
+    """What the figures were measured on."""
+    photos = f"{card.photos.n} photos and " if card.photos else ""
+    return f"{card.val.label}s of {photos}{card.val.n} crops"
 
 
-def _interval(figure: Figure) -> str:
-    return f"{figure.value:.3f} ({figure.low:.3f}-{figure.high:.3f})"
+def _once(what: str, cards: Sequence[Card], text: Callable[[Card], str]) -> Iterator[str]:
+    """Each text once, with the scorers that have it."""
+    for one in dict.fromkeys(map(text, cards)):
+        names = ", ".join(card.name for card in cards if text(card) == one)
+        yield f"{what} of {names}: {one}"

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
+Narrower = tuple[Sequence[str], Iterable[Sequence[str]]]  # titles and cells
 LEAST_WIDTH = 24  # columns of a terminal into which the last column of a table may be broken
 
 
@@ -42,7 +43,7 @@ def stdout_console() -> Console:
     return Console(width=None if sys.stdout.isatty() else 100_000, highlight=False, markup=False)
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *more: Narrower) -> None:
     """Print a table on stdout.
 
     On a terminal that is too narrow for it, only the cells of the last column are broken; where
@@ -51,18 +52,29 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     Args:
         columns: titles; ">" in front of a title aligns the column to the right.
         rows: cells as text.
+        more: narrower tables that say less, one of which is printed where it fits and this one
+            does not.
     """
+    console = stdout_console()
+    tables = [
+        (titles, [[printable(cell) for cell in row] for row in cells])
+        for titles, cells in ((columns, rows), *more)
+    ]
+    for titles, lines in tables:
+        if _least_width(titles, lines) <= console.width:
+            _print_table(console, titles, lines)
+            return
+    titles, lines = tables[0]
+    _print_blocks(console, [title.removeprefix(">") for title in titles], lines)
+
+
+def _least_width(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
+    """Of a table whose last column alone is broken."""
     from rich.cells import cell_len
 
-    console = stdout_console()
-    lines = [[printable(cell) for cell in row] for row in rows]
     titles = [column.removeprefix(">") for column in columns]
-    widths = [max(map(cell_len, cells)) for cells in zip(titles, *lines, strict=True)]
-    least = sum(widths[:-1]) + min(widths[-1], LEAST_WIDTH) + 3 * (len(widths) - 1)
-    if least > console.width:
-        _print_blocks(console, titles, lines)
-    else:
-        _print_table(console, columns, lines)
+    widths = [max(map(cell_len, cells)) for cells in zip(titles, *rows, strict=True)]
+    return sum(widths[:-1]) + min(widths[-1], LEAST_WIDTH) + 3 * (len(widths) - 1)
 
 
 def _print_blocks(console: Console, titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
