@@ -181,6 +181,17 @@ def test_the_table_of_scorers_is_what_the_cards_say() -> None:
 
 
 @needs_scorer
+def test_cards_say_the_largest_gap_of_the_page_on_fairness() -> None:
+    text = (ROOT / "docs" / "fairness.md").read_text(encoding="utf-8")
+    part = text[text.index("## Gap to all others") : text.index("## Gap among pictures alike")]
+    rows = [re.split(r" *\| *", line)[1:-1] for line in part.splitlines() if line.startswith("| ")]
+    for place, name in enumerate(rows[0][2:], 2):
+        group, *cells = max(rows[2:], key=lambda row: abs(float(row[place].split()[0])))
+        said = zoo.load_card(zoo.open_folder(name)).fairness
+        assert f"{cells[place - 1]} ({group})" in said
+
+
+@needs_scorer
 def test_the_readme_is_short_and_shows_what_score_prints() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert len(text.split()) <= 700

@@ -114,7 +114,7 @@ class OnnxPredictor:
     def with_map(self, score_map: ScoreMap) -> OnnxPredictor:
         """The same network with another map of its scores, on its card too."""
         other = copy(self)
-        other.card = replace(self.card, map=score_map, same_as=())
+        other.card = replace(self.card, map=score_map, same_as=(), fairness="")
         other.map, other.fingerprint = score_map, other.card.fingerprint
         return other
 

@@ -53,6 +53,9 @@ def models(
         paragraphs = [
             *map(_description, cards),
             *_once("SRCC / PLCC", cards, _labels),
+            *_once(
+                "fairness", [card for card in cards if card.fairness], lambda card: card.fairness
+            ),
             *_once("licence", cards, lambda card: card.licence),
         ]
         typer.echo("\n\n".join(paragraphs))

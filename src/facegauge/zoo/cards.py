@@ -17,7 +17,7 @@ from facegauge.errors import ScorerError
 
 Numbers = tuple[float, ...]
 
-OPTIONAL = ("version", "same_as")  # keys that cards of facegauge 0.1 do not have
+OPTIONAL = ("version", "same_as", "fairness")  # keys that a card may lack
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +109,7 @@ class Card:
         attribution: how the scores go with the factors of quality; None where it was not fitted.
         map: from the network's scores to those of the scorer; None: they are the same.
         accept: the score from which on pictures are accepted; None without one.
+        fairness: what an audit of groups of people found, in words; empty where there was none.
     """
 
     name: str
@@ -126,6 +127,7 @@ class Card:
     attribution: Attribution | None = None
     map: ScoreMap | None = None
     accept: Accept | None = None
+    fairness: str = ""
 
     @property
     def fingerprint(self) -> str:
@@ -167,6 +169,7 @@ def card_from_toml(text: str, file: str = "card.toml") -> Card:
         attribution=_attribution(card.table("factors")) if "factors" in card.values else None,
         map=_score_map(card.table("map")) if "map" in card.values else None,
         accept=_accept(card.table("accept")) if "accept" in card.values else None,
+        fairness=card.text("fairness", ""),
     )
 
 
@@ -300,7 +303,7 @@ class _Table:
 def card_to_toml(card: Card) -> str:
     """Format a card as TOML text; `card_from_toml` returns an equal card."""
     calibration = card.calibration
-    keys = ("name", "version", "system", "summary", "licence", "sha256", "same_as")
+    keys = ("name", "version", "system", "summary", "licence", "sha256", "same_as", "fairness")
     top = {key: getattr(card, key) for key in keys}
     tables: dict[str, dict[str, Any]] = {
         "cost": {key: getattr(card.cost, key) for key in ("parameters_m", "gflops", "input")},
