@@ -179,7 +179,7 @@ def test_the_command(toy_scorer: Path, picture: Pixels, tmp_path: Path) -> None:
     failed = run("explain", tmp_path / "b.png", *options)
     assert failed.exit_code == 3 and "b.png: unreadable: " in failed.stderr
     wrong = run("explain", tmp_path / "a.png", "-o", tmp_path / "a.txt", *options)
-    assert wrong.exit_code == 2 and "expected a file that ends with" in wrong.stderr
+    assert wrong.exit_code == 2 and "ends in .png, .html or .json" in wrong.stderr
     nowhere = run("explain", tmp_path / "a.png", "-o", tmp_path / "no" / "a.png", *options)
     assert nowhere.exit_code == 2 and "there is no folder" in nowhere.stderr
 

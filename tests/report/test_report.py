@@ -171,8 +171,8 @@ def test_wrong_use_is_one_line(table: Path, labels: Path, tmp_path: Path) -> Non
         ([table, "-o", page, "--data", outside], "expected a score from 0 to 1, got"),
         ([labels, "-o", page], "is not a score table"),
         ([tmp_path / "none.csv", "-o", page], "there is no table at"),
-        ([table, "-o", tmp_path / "no" / "r.html"], "in a folder that exists"),
-        ([table, "-o", tmp_path], "expected the name of an HTML file"),
+        ([table, "-o", tmp_path / "no" / "r.html"], "there is no folder"),
+        ([table, "-o", tmp_path], "is a folder; expected the name of a file"),
     ):
         done = run("report", *arguments)
         assert done.exit_code == 2 and words in done.stderr, (words, done.stderr)

@@ -186,7 +186,10 @@ def test_a_contact_sheet_shows_faces_and_what_is_gone(table: Path, tmp_path: Pat
         assert run("sheet", table, "-o", tmp_path / name, "-n", "2").exit_code == 0
         with Image.open(tmp_path / name) as image:
             assert image.width == 2 * 136 + 8
-    for words, output in (("ends in .png or .jpg", "s.gif"), ("there is no folder", "no/s.png")):
+    for words, output in (
+        ("ends in .png, .jpg or .jpeg", "s.gif"),
+        ("there is no folder", "no/s.png"),
+    ):
         refused = run("sheet", table, "-o", tmp_path / output)
         assert refused.exit_code == 2 and words in refused.stderr
     table.write_text(table.read_text().splitlines()[0] + "\n")

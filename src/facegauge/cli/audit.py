@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from facegauge.cli.outputs import check_output
 from facegauge.cli.progress import with_progress
 from facegauge.cli.table_options import (
     Face,
@@ -16,7 +17,6 @@ from facegauge.cli.table_options import (
     Output,
     PathColumn,
     ScoreColumn,
-    check_output,
     interval,
     print_left_out,
     write_json,
@@ -106,7 +106,7 @@ def audit(
     from facegauge.evaluation.audit_inputs import audit_table
     from facegauge.evaluation.table_scores import TableOptions
 
-    check_output(output)
+    check_output(output, [table, data])
     found = audit_table(
         table,
         data,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from facegauge.cli.outputs import check_output
 from facegauge.cli.score import (
     SOME_FAILED,
     BatchSize,
@@ -27,7 +28,6 @@ from facegauge.cli.table_options import (
     Output,
     PathColumn,
     ScoreColumn,
-    check_output,
     interval,
     print_left_out,
     write_json,
@@ -80,7 +80,7 @@ def compare(
     from facegauge.evaluation.compare import compare as compare_versions
     from facegauge.evaluation.table_scores import TableOptions
 
-    check_output(output)
+    check_output(output, [a, b])
     options = TableOptions(path_column, score_column, lower_better, face)
     opened = None
     if any(Path(version).is_dir() for version in (a, b)):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from facegauge.cli.outputs import check_output
 from facegauge.cli.table_options import (
     Face,
     Join,
@@ -14,7 +15,6 @@ from facegauge.cli.table_options import (
     Output,
     PathColumn,
     ScoreColumn,
-    check_output,
     interval,
     print_left_out,
     write_json,
@@ -59,7 +59,7 @@ def edc(
     from facegauge.evaluation.edc_inputs import judge_pairs
     from facegauge.evaluation.table_scores import TableOptions
 
-    check_output(output)
+    check_output(output, [scores, pairs])
     options = TableOptions(path_column, score_column, lower_better, face, join)
     found = judge_pairs(scores, pairs, fmr=fmr, options=options, seed=seed)
     _print(found.curve, f"{scores} on {pairs}")

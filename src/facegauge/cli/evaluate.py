@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from facegauge.cli.outputs import check_output
 from facegauge.cli.score import DetectSize
 from facegauge.cli.table_options import (
     Face,
@@ -15,7 +16,6 @@ from facegauge.cli.table_options import (
     Output,
     PathColumn,
     ScoreColumn,
-    check_output,
     interval,
     print_left_out,
     write_json,
@@ -101,7 +101,7 @@ def evaluate(
     from facegauge.evaluation.table_scores import TableOptions, is_table
     from facegauge.predictors import faces_of
 
-    check_output(output)
+    check_output(output, [subject, compare, data])
     options = TableOptions(path_column, score_column, lower_better, face, join)
     subjects = [subject] if compare is None else [subject, compare]
     manifest = load_manifest(data, must_exist=not all(map(is_table, subjects)))

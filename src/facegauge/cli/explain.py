@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from facegauge.cli.outputs import check_output
 from facegauge.cli.score import (
     SOME_FAILED,
     DetectSize,
@@ -49,11 +50,10 @@ def explain(
 ) -> None:
     """Explain a picture's scores: what is wrong with each face, and what moved its score."""
     from facegauge.errors import PictureError
-    from facegauge.explanation import check_output
+    from facegauge.explanation import SUFFIXES
     from facegauge.explanation import explain as explain_picture
 
-    if output is not None:
-        check_output(output)
+    check_output(output, [picture], SUFFIXES)
     engine = open_scorer(
         scorer,
         faces=faces,

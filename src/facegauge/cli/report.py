@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from facegauge.cli.outputs import check_output
 from facegauge.cli.sheet import ScoreTable
 from facegauge.cli.table_options import Face, Join
 from facegauge.cli.terminal import printable, with_noun
@@ -53,6 +54,7 @@ def report(
     from facegauge.evaluation.table_scores import TableOptions
     from facegauge.report.page import write_report
 
+    check_output(output, [table, data], (".html", ".htm"))
     options = TableOptions(face=face, join=join)
     found = write_report(
         table,

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from facegauge.cli.outputs import check_output
 from facegauge.errors import UsageError
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -30,10 +31,7 @@ def sheet(
     from facegauge.tables.files import replacing
     from facegauge.visual.sheet import contact_sheet
 
-    if output.suffix.lower() not in SUFFIXES:
-        raise UsageError(f"{output}: expected a name that ends in .png or .jpg")
-    if not output.parent.is_dir():
-        raise UsageError(f"there is no folder {output.parent} to write {output.name} to")
+    check_output(output, [table], SUFFIXES)
     drawn = contact_sheet(read_faces(table), faces, columns=columns, cell=size)
     kind = "PNG" if output.suffix.lower() == ".png" else "JPEG"
     try:

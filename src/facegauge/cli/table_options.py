@@ -48,14 +48,6 @@ Join = Annotated[
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="JSON file to write")]
 
 
-def check_output(output: Path | None) -> None:
-    """Refuse a JSON file that cannot be written, before anything is worked out."""
-    if output is not None and not output.parent.is_dir():
-        raise UsageError(f"there is no folder {output.parent} to write {output.name} to")
-    if output is not None and output.is_dir():
-        raise UsageError(f"{output} is a folder; expected the name of a JSON file")
-
-
 def write_json(output: Path | None, saved: Mapping[str, Any]) -> None:
     """Write figures to a file, if one was asked for; it appears once it is complete."""
     from facegauge.tables.files import replacing

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 __all__ = ["Explanation", "explain"]
 
 
+SUFFIXES = (".png", ".html", ".json")  # of the files that `Explanation.save` writes
+
+
 class Explanation(Explained):
     """An explanation that can be shown and saved; see `Explained` for what it holds."""
 
@@ -77,20 +80,6 @@ def explain(source: Source, scorer: Scorer | None = None) -> Explanation:
     faces = range(len(result.faces))
     maps = tuple(scorer.heat_map(prepared, face) if scorer.has_heat_map else None for face in faces)
     return Explanation(result, pixels, prepared.frames, maps, scorer.card)
-
-
-def check_output(path: str | os.PathLike[str]) -> None:
-    """Refuse a file that `Explanation.save` cannot write, before anything is worked out.
-
-    Raises:
-        UsageError: another suffix than .png, .html and .json, a folder, or no folder to write to.
-    """
-    path = Path(path)
-    _writer(path)
-    if path.is_dir():
-        raise UsageError(f"{path} is a folder; expected the name of a file")
-    if not path.parent.is_dir():
-        raise UsageError(f"there is no folder {path.parent} to write {path.name} to")
 
 
 def _writer(path: Path) -> Callable[[Explanation], bytes]:
