@@ -315,10 +315,14 @@ def test_the_key_is_asked_for(browser: Browser, tmp_path: Path) -> None:
     ):
         page = tab.page
         page.set_input_files("#files", [ASTRONAUT])
-        for key in ("wrong", "open sesame"):
+        for key in ("ключ", "wrong"):
             page.locator("#key-text:visible").fill(key)
             page.get_by_role("button", name="Use key").click()
             page.wait_for_timeout(200)
+            refused = page.locator("#key-problem").inner_text()
+            assert ("does not take this key" in refused) == (key == "wrong")
+        page.locator("#key-text:visible").fill("open sesame")
+        page.get_by_role("button", name="Use key").click()
         wait(tab)
         assert "0." in page.locator(".card .line").inner_text()
 

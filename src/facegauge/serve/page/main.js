@@ -146,7 +146,8 @@ function showLoading(share, text = "") {
 let asked = null;
 
 /** The key that somebody types in; several requests wait for the same. */
-function askKey() {
+function askKey(refused = false) {
+  byId("key-problem").textContent = refused ? "The service does not take this key." : "";
   asked ??= new Promise((done) => {
     const form = byId("key");
     form.hidden = false;

@@ -16,11 +16,12 @@ export class ServiceScorer {
   #limits;
   #options;
   #key = null;
+  #refused = false; // whether the service did not take the last key
   #askKey;
 
   /**
    * @param {object} config of the page
-   * @param {() => Promise<string>} askKey asks the person in front of the page
+   * @param {(refused: boolean) => Promise<string>} askKey asks the person in front of the page
    */
   constructor(config, askKey) {
     this.#limits = config.service;
@@ -65,10 +66,10 @@ export class ServiceScorer {
   async #ask(path, files) {
     for (let left = TRIES; ; left -= 1) {
       try {
-        if (this.#limits.needs_key && this.#key === null) this.#key = await this.#askKey();
+        if (this.#limits.needs_key && this.#key === null) this.#key = await this.#askKey(this.#refused);
         return await this.#send(path, files);
       } catch (error) {
-        if (error.status === 401) this.#key = null;
+        if (error.status === 401) [this.#key, this.#refused] = [null, true];
         else if (![429, 503].includes(error.status) || left <= 1) throw error;
         else await new Promise((done) => setTimeout(done, 1000 * error.wait));
       }
