@@ -19,9 +19,16 @@ from facegauge import Scorer, explain
 from facegauge.arrays import Pixels
 from facegauge.attribution import Attribution, Curve
 from facegauge.errors import PictureError, UsageError
-from facegauge.explanation.parts import LOWERED, RAISED, face_picture, with_heat_map
+from facegauge.explanation.parts import (
+    LOWERED,
+    RAISED,
+    UNEXPLAINED,
+    advice_of,
+    face_picture,
+    with_heat_map,
+)
 from facegauge.ratings import RATINGS
-from facegauge.results import Box, Face, Status
+from facegauge.results import Box, Face, FaceScore, Status
 
 ASTRONAUT = Path(__file__).parents[2] / "examples" / "astronaut.jpg"
 MODEL = Attribution(171, 0.75, 0.6, 0.8, 0.37, {"resolution": Curve((50.0, 200.0), (-0.05, 0.01))})
@@ -186,3 +193,10 @@ def test_the_command(toy_scorer: Path, picture: Pixels, tmp_path: Path) -> None:
 
 def test_its_names_are_in_the_package() -> None:
     assert facegauge.explain is explain and facegauge.Explanation.__name__ == "Explanation"
+
+
+@pytest.mark.parametrize(("band", "low"), [("bad", True), ("poor", True), ("fair", False)])
+def test_a_low_score_without_a_problem_is_said_to_be_unexplained(band: str, low: bool) -> None:
+    face = FaceScore(0.1, 0.0, 0.2, 1.0, band)
+    assert (advice_of(face) == [UNEXPLAINED]) == low
+    assert low or advice_of(face) == ["No factor is a problem."]

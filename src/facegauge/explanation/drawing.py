@@ -83,7 +83,7 @@ def _part(explanation: Explained, place: int) -> Image.Image:
         shown = with_heat_map(shown, heat_map)
     lines = [f"face {place}: {score_words(face)}"]
     lines += [f"notes: {', '.join(face.notes)}"] if face.notes else []
-    after = [*(advice_of(face) or ["No factor is a problem."]), *shares_words(explanation, place)]
+    after = [*advice_of(face), *shares_words(explanation, place)]
     after = [line for text in after for line in textwrap.wrap(text, LETTERS)]
     factors = len(face.ratings)
     height = max(shown.height, LINE * (len(lines) + factors + len(after) + 1)) + 2 * MARGIN

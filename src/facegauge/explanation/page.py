@@ -139,7 +139,7 @@ def _after(explanation: Explained, place: int) -> str:
     """Advice, and what moved the score."""
     face = explanation.result.faces[place]
     advice = "".join(f"<li>{escape(line)}</li>" for line in advice_of(face))
-    text = f"<ul>{advice}</ul>" if advice else "<p>No factor is a problem.</p>"
+    text = f"<ul>{advice}</ul>"
     first, *lines = shares_words(explanation, place) or [""]
     if first:
         items = "".join(f"<li>{escape(line)}</li>" for line in lines)

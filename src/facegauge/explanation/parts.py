@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from facegauge.arrays import Pixels
+from facegauge.calibration import BANDS
 from facegauge.ratings import PROBLEM, RATINGS, Rated
 from facegauge.results import Box, FaceScore, HeatMap
 
@@ -20,6 +21,11 @@ BEYOND = (128, 128, 128)  # what of a frame lies beyond the picture
 GOOD, PROBLEMATIC = (46, 125, 70), (190, 60, 40)  # bars of ratings
 LEAST_SHARE = 0.0005  # smaller ones round to 0
 HEAT_MAP_WORDS = "Orange parts of the face raise the score, blue parts lower it."
+
+UNEXPLAINED = (
+    "No factor is a problem, and yet the score is low: small faces hide noise and compression from "
+    "the factors."
+)
 
 
 def score_words(face: FaceScore) -> str:
@@ -43,9 +49,11 @@ def colour_of(rating: float) -> tuple[int, int, int]:
 
 
 def advice_of(face: FaceScore) -> list[str]:
-    """The sentences for a face's problems, worst first."""
+    """The sentences for a face's problems, worst first; or that there is none."""
     ratings = face.ratings
-    return [ratings[name].advice for name in face.problems]
+    if face.problems:
+        return [ratings[name].advice for name in face.problems]
+    return [UNEXPLAINED if face.band in BANDS[:2] else "No factor is a problem."]
 
 
 def shares_words(explanation: Explained, place: int) -> list[str]:
@@ -114,7 +122,7 @@ def text_lines(explanation: Explained) -> list[str]:
         for name, rated in face.ratings.items():
             title, figures = factor_words(name, rated)
             lines.append(f"  {title:<13} {figures}")
-        lines += [f"  {advice}" for advice in advice_of(face) or ["No factor is a problem."]]
+        lines += [f"  {advice}" for advice in advice_of(face)]
         first, *moved = shares_words(explanation, number) or [""]
         lines += [f"  {first}", *(f"    {line}" for line in moved)] if first else []
     return lines
