@@ -288,6 +288,8 @@ def test_the_key_is_asked_for_and_pages_elsewhere_may_be_allowed(toy: Path, tmp_
             assert answer.status == 401 and answer.headers["www-authenticate"] == "Bearer"
             assert server.ask("GET", "/metrics", headers=given).status == 401
         assert server.get("/nothing").status == 401
+        log = server.log.read_text()
+        assert log.count("/v1/score 401 Unauthorized") == 4 and "nothing" not in log
         assert server.get("/healthz").status == server.get("/readyz").status == 200
         headers = {**PNG, "Authorization": "Bearer s3cret", "Origin": origin}
         answer = server.ask("POST", "/v1/score?faces=whole", png(), headers)

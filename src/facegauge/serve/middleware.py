@@ -28,6 +28,7 @@ SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
+LOGGED_PATHS = frozenset({"/v1/score", "/v1/best", "/v1/models"})
 OPEN_PATHS = ("/", "/healthz", "/readyz", "/openapi.json")
 OPEN_FOLDERS = ("/page/", "/runtime/")  # of the page: code that everybody has
 GONE = 499
@@ -89,12 +90,13 @@ class Guard:
         return same and scheme.lower() == "bearer"
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
-        route = scope.get("route")
-        path = getattr(route, "path", "other")
+        route, asked = scope.get("route"), scope["path"]
+        known = asked if asked in LOGGED_PATHS else "other"  # one that was refused has no route
+        path = getattr(route, "path", known)
         metrics = self._service.metrics
         metrics.requests.labels(path, str(status)).inc()
         metrics.seconds.labels(path).observe(seconds)
-        if path.startswith("/v1/"):
+        if path in LOGGED_PATHS:
             phrase = "client gone" if status == GONE else HTTPStatus(status).phrase
             count = scope.get("pictures", 0)
             noun = "picture" if count == 1 else "pictures"
