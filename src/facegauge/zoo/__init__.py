@@ -8,16 +8,8 @@ from pathlib import Path
 
 from facegauge.errors import ScorerError
 from facegauge.package_files import package_files, package_path
-from facegauge.zoo.cards import (
-    Accept,
-    Card,
-    Cost,
-    Data,
-    Figure,
-    Validation,
-    card_from_toml,
-    card_to_toml,
-)
+from facegauge.zoo.card_toml import card_from_toml, card_to_toml
+from facegauge.zoo.cards import Accept, Card, Cost, Data, Figure, Validation
 
 __all__ = [
     "DEFAULT",
