@@ -13,7 +13,7 @@ import typer
 
 from facegauge.cli.pictures import Pictures
 from facegauge.cli.progress import with_progress
-from facegauge.cli.score import (
+from facegauge.cli.score_options import (
     SOME_FAILED,
     BatchSize,
     DetectSize,

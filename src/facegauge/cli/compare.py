@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from facegauge.cli.outputs import check_output
-from facegauge.cli.score import (
+from facegauge.cli.score_options import (
     SOME_FAILED,
     BatchSize,
     DetectSize,

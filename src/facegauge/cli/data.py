@@ -11,7 +11,7 @@ import typer
 
 from facegauge.cli.framing import framing
 from facegauge.cli.progress import with_progress
-from facegauge.cli.score import SOME_FAILED, Excel
+from facegauge.cli.score_options import SOME_FAILED, Excel
 from facegauge.cli.terminal import print_table, printable, say
 from facegauge.cli.verbs import PLAIN
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facegauge.cli.score import Excel
+from facegauge.cli.score_options import Excel
 from facegauge.cli.terminal import say
 from facegauge.errors import PictureError, UsageError
 

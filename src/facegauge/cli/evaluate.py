@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from facegauge.cli.outputs import check_output
-from facegauge.cli.score import DetectSize
+from facegauge.cli.score_options import DetectSize
 from facegauge.cli.table_options import (
     Face,
     Join,

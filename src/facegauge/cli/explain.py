@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from facegauge.cli.outputs import check_output
-from facegauge.cli.score import (
+from facegauge.cli.score_options import (
     SOME_FAILED,
     DetectSize,
     Device,

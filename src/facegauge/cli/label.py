@@ -9,7 +9,7 @@ import typer
 
 from facegauge.cli.on_ray import Actors, Deadline, On, OnRay, RayAddress, label_on_ray
 from facegauge.cli.progress import with_progress
-from facegauge.cli.score import SOME_FAILED, DetectSize, Excel, Exclude, ShardOf
+from facegauge.cli.score_options import SOME_FAILED, DetectSize, Excel, Exclude, ShardOf
 from facegauge.cli.terminal import resumable, say, with_noun
 
 EPILOG = (

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from facegauge.cli.doctor import EXTRAS
-from facegauge.cli.score import ScorerName
+from facegauge.cli.score_options import ScorerName
 from facegauge.cli.terminal import say
 from facegauge.errors import UsageError, require
 
