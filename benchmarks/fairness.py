@@ -1,4 +1,4 @@
-"""Are groups of people scored alike by the shipped scorers? Writes docs/fairness.md.
+"""Are groups of people scored alike by the shipped scorers? Writes docs/fairness*.
 
     python benchmarks/fairness.py --data portraits/images.csv --by gender,ethnicity
 
@@ -36,20 +36,40 @@ DOCS = Path(__file__).parent.parent / "docs"
 COMMAND = "python benchmarks/fairness.py"
 DARK = (1, 2, 3)  # severities
 INTRO = """\
-Written by `{command}`. The figures are those of `facegauge audit`, see
-[Evaluate, compare, audit](evaluation.md#audit); a new version of a scorer needs a new page.
+Do the shipped scorers give groups of people the same scores? Measured on {n} pictures of {data}, a
+list with the columns {by}: {counts}.
 
-{n} pictures of {data}, a list with the columns {by}: {counts}. The words for groups are those of
-the list's authors. There are no labels of quality, so a gap may be the pictures' or the scorer's:
-people of one group may have been photographed with better cameras, and a scorer may favour faces
-like those it was trained on. Two tables help to tell them apart. *Among pictures alike* takes out
-what the measured factors explain. The *counterfactual* gives every picture the same degradations.
-Scorers were trained on pictures of this kind too, part of them from this list, without labels: on
-other pictures gaps may be larger.
+{verdict} Above 0, the group's pictures score higher than all others.
 
+The same pictures by [mean score and share accepted](fairness/scores.md), and
+[under degradations](fairness/degraded.md). To measure your own pictures, see [audit](audit.md).
+
+## How to read it
+
+There are no labels of quality, so a gap may be the pictures' or the scorer's: people of one group
+may have been photographed with better cameras, and a scorer may favour faces like those it was
+trained on. Two tables help to tell them apart. *Among pictures alike* takes out what the measured
+factors explain. The *counterfactual* gives every picture the same degradations. Scorers were
+trained on pictures of this kind too, part of them from this list, without labels: on other pictures
+gaps may be larger. The words for groups are those of the list's authors.
+
+{intervals}
+
+Written by `{command}`. The figures are those of `facegauge audit`; a new version of a scorer needs
+new pages."""
+INTERVALS = """\
 Every interval has the level {level:.2%}: 1 - 0.05 / {groups}, for {groups} groups (Bonferroni), so
 that all intervals of a column hold together with 95 %. They are bootstrap intervals over pictures,
-resampled within the finest groups. {verdict}"""
+resampled within the finest groups."""
+SCORES_INTRO = """\
+How high the shipped scorers score groups of people, and how many of their pictures a threshold
+would keep: {n} pictures of {data}, as in [fairness](../fairness.md), which says how to read the
+figures.
+
+{intervals}"""
+DEGRADED_INTRO = """\
+Do scores of one group fall further when every picture gets the same degradation? And why is skin
+colour never a group? The pictures are those of [fairness](../fairness.md), {n} of {data}."""
 GAP_NOTE = (
     "Mean of the group - mean of all other pictures. An interval that contains 0 is no evidence of "
     "a gap, nor that there is none: it says how large a gap can be."
@@ -74,8 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 scorer=name,
                 faces="whole" if options.faces == "whole" else "auto",
             ).audit
-    tables = [
-        by_scorer(audits, "Mean score", lambda one: shown(one.mean), "Scores are from 0 to 1."),
+    gaps = [
         by_scorer(audits, "Gap to all others", lambda one: shown(one.gap, "+"), GAP_NOTE),
         by_scorer(
             audits,
@@ -83,6 +102,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             lambda one: shown(one.alike, "+"),
             f"Alike in {', '.join(alike_columns())}, by a regression within the finest groups.",
         ),
+    ]
+    scores = [
+        by_scorer(audits, "Mean score", lambda one: shown(one.mean), "Scores are from 0 to 1."),
         by_scorer(
             audits,
             f"Share accepted at {options.accept}",
@@ -90,10 +112,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "As if a program kept pictures with at least this score.",
         ),
         ratios(audits),
+    ]
+    degraded = [
         *(drops(name, found) for name, found in audits.items() if found.drops),
         *skin_stability(manifest, options.faces),
     ]
-    publish("fairness", "Fairness", intro(options, manifest, audits), tables, options.results)
+    first, others = intros(options, manifest, audits)
+    folder = options.results / "fairness"
+    publish("fairness", "Fairness", first, gaps, options.results)
+    publish("scores", "Scores of groups", others[0], scores, folder)
+    publish("degraded", "Groups under degradations", others[1], degraded, folder)
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -116,7 +144,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         default=[zoo.DEFAULT],
         help="scorers that score degraded copies too (default: the default scorer)",
     )
-    add("--results", type=Path, default=DOCS, help="folder for the page (default: docs)")
+    add("--results", type=Path, default=DOCS, help="folder for the pages (default: docs)")
     return parser.parse_args(arguments)
 
 
@@ -140,20 +168,23 @@ def has_numbers(table: Path, column: str) -> bool:
     return any(read_columns(table)[column])
 
 
-def intro(options: argparse.Namespace, manifest: Manifest, audits: dict[str, Audit]) -> str:
+def intros(
+    options: argparse.Namespace, manifest: Manifest, audits: dict[str, Audit]
+) -> tuple[str, tuple[str, str]]:
+    """What the first page says before its tables, and what the two others say."""
     first = next(iter(audits.values()))
     sizes = sorted({group.n for group in first.groups})
-    command = f"{COMMAND} --data {name_of(options.data)} --by {options.by}"
-    return INTRO.format(
-        command=command,
-        n=len(manifest),
-        data=name_of(options.data),
-        by=options.by.replace(",", " and "),
-        counts=f"{len(first.groups)} groups of {sizes[0]} to {sizes[-1]} pictures",
-        level=first.level,
-        groups=len(first.groups),
-        verdict=verdict(audits),
-    )
+    told = {
+        "command": f"{COMMAND} --data {name_of(options.data)} --by {options.by}",
+        "n": len(manifest),
+        "data": name_of(options.data),
+        "by": options.by.replace(",", " and "),
+        "counts": f"{len(first.groups)} groups of {sizes[0]} to {sizes[-1]} pictures",
+        "intervals": INTERVALS.format(level=first.level, groups=len(first.groups)),
+        "verdict": verdict(audits),
+    }
+    others = SCORES_INTRO.format(**told), DEGRADED_INTRO.format(**told)
+    return INTRO.format(**told), others
 
 
 def verdict(audits: dict[str, Audit]) -> str:
@@ -168,7 +199,7 @@ def verdict(audits: dict[str, Audit]) -> str:
     told = "No gap of a group of 30 or more has an interval that excludes 0."
     if clear:
         told = f"The gaps whose intervals exclude 0 are {'; '.join(clear)}."
-    return f"{told} The largest gap of any group and scorer is {max(gaps, default=0.0):.3f}."
+    return f"The largest gap of any group and scorer is {max(gaps, default=0.0):.3f}. {told}"
 
 
 def by_scorer(

@@ -520,11 +520,12 @@ def test_fairness_on_a_scorer_that_reads_brightness(
     assert "exclude 0 are `toy`: f +0.118; `toy`: m -0.118" in " ".join(page.read_text().split())
     women = rows(page, "Gap to all others")[0]
     assert women[:2] == ["f", "60"] and women[2].startswith("+0.118 [+0.1")
-    assert [row[0] for row in rows(page, "Mean score")][-1] == "m, young"
-    assert rows(page, "Share accepted at 0.5")[1][2].startswith("0.000")
-    assert rows(page, "Least to greatest share accepted")[0][2] == "m to f"
-    assert rows(page, "Counterfactual: toy")[0][0] == "all (mean drop)"
-    assert float(rows(page, "Counterfactual: toy")[0][5]) > 0.05  # by darkness
+    scores, degraded = (tmp_path / "fairness" / f"{name}.md" for name in ("scores", "degraded"))
+    assert [row[0] for row in rows(scores, "Mean score")][-1] == "m, young"
+    assert rows(scores, "Share accepted at 0.5")[1][2].startswith("0.000")
+    assert rows(scores, "Least to greatest share accepted")[0][2] == "m to f"
+    assert rows(degraded, "Counterfactual: toy")[0][0] == "all (mean drop)"
+    assert float(rows(degraded, "Counterfactual: toy")[0][5]) > 0.05  # by darkness
 
 
 def test_fine_tuning_is_compared_with_a_curve_and_with_ridge(

@@ -76,7 +76,7 @@ def test_problems_are_sorted_worst_first() -> None:
 
 
 def test_the_page_has_the_numbers() -> None:
-    page = (Path(__file__).parents[1] / "docs" / "explain.md").read_text()
+    page = (Path(__file__).parents[1] / "docs" / "factors.md").read_text()
     for one in RATINGS.values():
         sides = [(one.good, one.threshold, one.bad), *([one.low] if one.low else [])]
         cells = [" and ".join(f"{side[place]:g}" for side in sides) for place in range(3)]

@@ -2,7 +2,7 @@
 
 A rating is 1 where a value is as in good portraits, 0.5 at the threshold from which on it is a
 problem, and 0 where it is severe; linear in between. It says what can be seen, not how much the
-score moves. Where the numbers come from is said in `RATINGS` and, with figures, in docs/explain.md.
+score moves. Where the numbers come from is said in `RATINGS` and, with figures, in docs/factors.md.
 """
 
 from __future__ import annotations
