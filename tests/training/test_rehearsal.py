@@ -8,15 +8,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 torch = pytest.importorskip("torch")
 
+from facegauge.arrays import Pixels  # noqa: E402
 from facegauge.cli import app  # noqa: E402
+from facegauge.cli.carry_out import keep_faces  # noqa: E402
 from facegauge.cli.terminal import resuming  # noqa: E402
 from facegauge.data.manifests import load_manifest  # noqa: E402
 from facegauge.errors import UsageError  # noqa: E402
+from facegauge.faces.detection_cache import CachedDetector  # noqa: E402
+from facegauge.results import Box, Face  # noqa: E402
 from facegauge.training import fit_state  # noqa: E402
 from facegauge.training.config import apply_overrides, load_preset  # noqa: E402
 from facegauge.training.methods.light_ensemble import recipe  # noqa: E402
@@ -32,6 +37,11 @@ SMALL = [
     f"{TEACHER}.fit.steps=40",
     *(f"{TEACHER}.fit.warmup=0", f"{TEACHER}.fit.validate_every=20"),
     "teachers.efficientnet_lite0.fit.steps=0",
+]
+SHORT = [
+    word
+    for member in ("mobilenet_v3_small", "shufflenet_v2_x1_0")
+    for word in ("--set", f"students.{member}.fit.steps=60")
 ]
 WORDS = [word for pair in SMALL for word in ("--set", pair)]
 
@@ -53,9 +63,57 @@ def test_a_dry_run_says_what_every_part_costs_and_writes_nothing(
         assert part in out
     assert "pictures: 30, which take 0.00 GB of disk" in out
     assert re.search(r"disk: about 0\.\d\d GB", out)
-    assert re.search(r"time: about .+ in all; this dry run took", out)
+    assert re.search(r"time: about .+ in all; measuring this took", out)
     assert not (tmp_path / "run").exists()
     assert "on val" not in err  # of networks that have learned nothing
+
+
+def test_a_long_run_says_what_it_costs_before_it_begins(toy_data: Path, tmp_path: Path) -> None:
+    with killed_at("step 20/40"):
+        code, out, err = typed(toy_data, tmp_path / "run")
+    assert code == 130
+    assert "6000 steps" in out and re.search(r"time: about .+ in all; measuring this took", out)
+    assert err.index("a few steps of every part are timed") < err.index("pictures to train on")
+    assert err.count("pictures to train on") == 1  # the rehearsal's own lines are left out
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["run"]
+
+
+def test_a_short_run_and_one_that_is_resumed_begin_at_once(toy_data: Path, tmp_path: Path) -> None:
+    with killed_at("step 20/40"):
+        _, out, _ = typed(toy_data, tmp_path / "short", *SHORT)
+        assert "time: about" not in out
+    with killed_at("step 20/40"):
+        _, out, _ = typed(toy_data, tmp_path / "long")
+    with killed_at("step 40/40"):
+        _, out, _ = typed(toy_data, tmp_path / "long", "--resume")
+        assert "time: about" not in out
+
+
+def test_a_folder_in_use_is_refused_before_anything_is_timed(
+    toy_data: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "mine.txt").touch()
+    code, out, err = typed(toy_data, tmp_path / "run")
+    assert code == 2 and "not empty" in err and "timed" not in err and not out
+
+
+def test_faces_that_the_rehearsal_found_are_not_searched_again(tmp_path: Path) -> None:
+    rehearsal = tmp_path / "rehearsal"
+    rehearsal.mkdir()
+    keep_faces(rehearsal, tmp_path / "run")  # nothing was searched
+    pixels = np.zeros((40, 40, 3), np.uint8)
+    searched: list[int] = []
+
+    def detect(pixels: Pixels) -> list[Face]:
+        searched.append(1)
+        return [Face(Box(1, 2, 3, 4), 0.5, ())]
+
+    detect.__qualname__ = "detect"
+    found = CachedDetector(rehearsal, detect)(pixels)
+    keep_faces(rehearsal, tmp_path / "run")
+    assert CachedDetector(tmp_path / "run", detect)(pixels) == found
+    assert len(searched) == 1
 
 
 def test_a_rehearsal_leaves_the_networks_as_they_start(toy_data: Path, tmp_path: Path) -> None:

@@ -231,6 +231,7 @@ def train_by(
         resume=resume,
         allow_leakage=given["allow_leakage"],
         dry_run=given["dry_run"],
+        config=settings,
     )
 
 

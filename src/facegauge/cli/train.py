@@ -85,7 +85,14 @@ def ensemble(
     more = read_lists(unlabelled, exclude)
     labelled = load_manifest(data)
     run = partial(recipe.run, settings, labelled, more)
-    carry_out(run, output, resume=resume, allow_leakage=allow_leakage, dry_run=dry_run)
+    carry_out(
+        run,
+        output,
+        resume=resume,
+        allow_leakage=allow_leakage,
+        dry_run=dry_run,
+        config=settings,
+    )
 
 
 @train.command()
@@ -131,7 +138,14 @@ def efficient(
     a, b = (join_unlabelled(read_lists(side, exclude)) for side in (unlabelled_a, unlabelled_b))
     labelled = load_manifest(data)
     run = partial(recipe.run, settings, labelled, a, b)
-    carry_out(run, output, resume=resume, allow_leakage=allow_leakage, dry_run=dry_run)
+    carry_out(
+        run,
+        output,
+        resume=resume,
+        allow_leakage=allow_leakage,
+        dry_run=dry_run,
+        config=settings,
+    )
 
 
 @train.command()
@@ -185,7 +199,14 @@ def mspt(
     labelled = load_manifest(data)
     faces, large = (read_lists(side, exclude) for side in (unlabelled, portraits))
     run = partial(recipe.run, settings, labelled, faces, large, teacher=predictor)
-    carry_out(run, output, resume=resume, allow_leakage=allow_leakage, dry_run=dry_run)
+    carry_out(
+        run,
+        output,
+        resume=resume,
+        allow_leakage=allow_leakage,
+        dry_run=dry_run,
+        config=settings,
+    )
 
 
 @train.command()
@@ -232,7 +253,14 @@ def dsl(
     labelled = load_manifest(data)
     faces, sharp = (read_lists(side, exclude) for side in (unlabelled, clean))
     run = partial(recipe.run, settings, labelled, faces, sharp)
-    carry_out(run, output, resume=resume, allow_leakage=allow_leakage, dry_run=dry_run)
+    carry_out(
+        run,
+        output,
+        resume=resume,
+        allow_leakage=allow_leakage,
+        dry_run=dry_run,
+        config=settings,
+    )
 
 
 @train.command()
@@ -297,4 +325,11 @@ def photos(
         unlabelled_photos=read_lists(unlabelled_photos, exclude),
         portraits=read_lists(portraits, exclude),
     )
-    carry_out(run, output, resume=resume, allow_leakage=allow_leakage, dry_run=dry_run)
+    carry_out(
+        run,
+        output,
+        resume=resume,
+        allow_leakage=allow_leakage,
+        dry_run=dry_run,
+        config=settings,
+    )

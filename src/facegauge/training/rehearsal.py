@@ -25,13 +25,14 @@ from torch.utils.data import Dataset
 from facegauge.data.manifests import Manifest
 from facegauge.labelling.label import label
 from facegauge.predictors import Predictor
+from facegauge.training.config import walk
 from facegauge.training.devices import this_process
 from facegauge.training.fit_state import Figures
 from facegauge.training.inputs.picture_file import PictureFile
 from facegauge.training.inputs.shares import Shares
 from facegauge.training.inputs.views import Batch
 from facegauge.training.learner import Learner
-from facegauge.training.settings import FitConfig
+from facegauge.training.settings import FitConfig, MethodConfig
 
 STEPS = 3  # of a fit; the first one is not timed
 LONG = 200  # steps of a fit that is timed before it begins
@@ -127,6 +128,16 @@ class Rehearsal:
         seconds = (time.monotonic() - started) * times
         self.parts.append(Part("filling the teacher cache", f"{batches} batches", seconds))
         self.disk += times * sum(file.stat().st_size for file in folder.glob("*.npy"))
+
+
+def is_worth_rehearsing(config: MethodConfig) -> bool:
+    """Whether a run of this one process has a part of `LONG` steps, or of passes, and more."""
+    if this_process().num_processes > 1:
+        return False
+    fits = [(name.rpartition(".")[2], value) for name, _, value in walk(config)]
+    return any(
+        (name == "steps" and value >= LONG) or (name == "epochs" and value) for name, value in fits
+    )
 
 
 def seconds_per_step(

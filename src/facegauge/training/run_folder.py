@@ -21,10 +21,20 @@ PROCESSES = "processes.json"  # how many the run began with
 logger = logging.getLogger(__name__)
 
 
+def refuse_used(out: Path) -> None:
+    """Refuse a folder that holds something.
+
+    Raises:
+        UsageError: it does.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UsageError(f"{out} is not empty; choose another folder, or continue with --resume")
+
+
 def check_folder(config: MethodConfig, out: Path, resume: bool) -> None:
     """Refuse a folder in use; name the settings that changed since a run that is resumed began."""
-    if out.exists() and any(out.iterdir()) and not resume:
-        raise UsageError(f"{out} is not empty; choose another folder, or continue with --resume")
+    if not resume:
+        refuse_used(out)
     if (out / FILE).is_file():
         for line in changed(load_config(out / FILE, type(config)), config):
             logger.warning("setting changed since the run began: %s", line)
