@@ -33,7 +33,7 @@ These pages are written by `python docs/make_settings.py` from the code. Do not 
 
 Every recipe has a preset `cpu`, which two cores suffice for. The methods of the papers also have a
 preset `paper`, with the paper's networks and its known numbers, for a GPU. `--config FILE` takes a
-file of settings, `--set table.key=value` replaces one; see [training](../training.md#settings).
+file of settings, `--set table.key=value` replaces one; see [runs](../training/runs.md#settings).
 `<name>` stands for a name that a preset or a file gives to a table. *Default* is the value of a
 setting that a file without a preset leaves out; without one, the setting must be there.
 """
