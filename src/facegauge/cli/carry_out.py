@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from facegauge.cli.terminal import print_table, resumable, say
+from facegauge.cli.terminal import print_table, resumable
 from facegauge.progress import in_words
 
 if TYPE_CHECKING:
@@ -50,10 +50,8 @@ def carry_out(
     with resumable(output.is_dir):
         if config is not None and not resume and is_worth_rehearsing(config):
             refuse_used(output)
-            say("before the run begins, a few steps of every part are timed")
             with rehearsed(run, output, allow_leakage=allow_leakage, level=logging.ERROR) as folder:
                 keep_faces(folder, output)
-            resume = True
         return run(out=output, resume=resume, allow_leakage=allow_leakage)
 
 

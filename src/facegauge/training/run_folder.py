@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from facegauge.errors import UsageError
+from facegauge.faces.detection_cache import NAME as FACES
 from facegauge.tables.locks import hold
 from facegauge.training.config import FILE, changed, load_config, to_toml, walk
 from facegauge.training.devices import this_process
@@ -22,12 +23,12 @@ logger = logging.getLogger(__name__)
 
 
 def refuse_used(out: Path) -> None:
-    """Refuse a folder that holds something.
+    """Refuse a folder that holds more than faces that were found before the run.
 
     Raises:
         UsageError: it does.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    if out.exists() and (not out.is_dir() or any(file.name != FACES for file in out.iterdir())):
         raise UsageError(f"{out} is not empty; choose another folder, or continue with --resume")
 
 
