@@ -25,7 +25,6 @@ from facegauge.data.manifests import load_manifest
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.nn.build import build
 from facegauge.nn.checkpoints import Run, load_run
-from facegauge.training.context import load_pretrained
 from facegauge.training.init_from import is_pretrained
 from facegauge.training.methods.dsl_fiqa.encoder import DegradationEncoder
 from facegauge.training.methods.dsl_fiqa.probe import linear_probe
@@ -36,6 +35,7 @@ from facegauge.training.methods.dsl_fiqa.retrieval import (
     embed,
     retrieval,
 )
+from facegauge.training.start import load_pretrained
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

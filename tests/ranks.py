@@ -12,7 +12,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-PRELOADED = ["torch", "accelerate", "facegauge.training.context"]  # once, for all tests
+PRELOADED = ["torch", "accelerate", "facegauge.training.begin"]  # once, for all tests
 PATIENCE = 120.0  # seconds
 ROOT = str(Path(__file__).parents[1])
 

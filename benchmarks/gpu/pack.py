@@ -26,8 +26,8 @@ from facegauge.data.manifests import Manifest, join_unlabelled, load_manifest
 from facegauge.errors import UsageError
 from facegauge.nn.checkpoints import find_run, save_run
 from facegauge.nn.pretrained import backbone_weights
+from facegauge.training.begin import describe
 from facegauge.training.config import load_preset
-from facegauge.training.context import describe
 from facegauge.training.inputs.pictures import load_framed
 from facegauge.training.inputs.views import Framed
 from facegauge.training.methods.photos.views import FILTERS, resized

@@ -12,7 +12,7 @@ import pytest
 from facegauge.data.manifests import join_unlabelled, load_manifest
 from facegauge.errors import UsageError
 from facegauge.faces.spec import PreprocessSpec
-from facegauge.training.context import describe
+from facegauge.training.begin import describe
 from facegauge.training.inputs.pictures import load_framed
 from toys import load_list as load
 from toys import write_manifest

@@ -12,8 +12,8 @@ from facegauge.data.manifests import load_manifest
 from facegauge.faces import detection_cache
 from facegauge.faces.detection_cache import NAME, CachedDetector
 from facegauge.results import Box, Face
+from facegauge.training.begin import begin_run
 from facegauge.training.config import apply_overrides, load_preset
-from facegauge.training.context import begin_run
 from toys import ToyPredictor, grain
 
 POINTS = ((3.5, 4.0), (7.25, 4.0), (5.0, 6.0), (4.0, 8.0), (6.0, 8.0))

@@ -15,10 +15,12 @@ import torch
 from facegauge.data.manifests import load_manifest
 from facegauge.errors import UsageError
 from facegauge.nn.checkpoints import load_run
+from facegauge.training.begin import begin_run
 from facegauge.training.config import apply_overrides, load_config, load_preset
-from facegauge.training.context import TrainingContext, begin_run, load_pretrained
+from facegauge.training.context import TrainingContext
 from facegauge.training.methods.light_ensemble.config import LightEnsembleConfig
 from facegauge.training.settings import NetworkConfig
+from facegauge.training.start import load_pretrained
 
 SMALL = ["input.width=32", "input.height=40", "workers=0"]
 

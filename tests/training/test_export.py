@@ -28,7 +28,6 @@ from facegauge.nn.predictor import TorchPredictor, open_run_predictor  # noqa: E
 from facegauge.nn.regressor import Regressor  # noqa: E402
 from facegauge.scorer import Scorer  # noqa: E402
 from facegauge.training import export  # noqa: E402
-from facegauge.training.context import load_pretrained  # noqa: E402
 from facegauge.training.export import export_run  # noqa: E402
 from facegauge.training.onnx_export import (  # noqa: E402
     TOLERANCE,
@@ -36,6 +35,7 @@ from facegauge.training.onnx_export import (  # noqa: E402
     check_onnx,
     write_onnx,
 )
+from facegauge.training.start import load_pretrained  # noqa: E402
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

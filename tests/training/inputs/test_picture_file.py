@@ -14,8 +14,8 @@ torch = pytest.importorskip("torch")
 from facegauge.data.manifests import load_manifest  # noqa: E402
 from facegauge.errors import FacegaugeError  # noqa: E402
 from facegauge.faces.spec import PreprocessSpec  # noqa: E402
+from facegauge.training.begin import PIXELS, begin_run  # noqa: E402
 from facegauge.training.config import apply_overrides, load_preset  # noqa: E402
-from facegauge.training.context import PIXELS, begin_run  # noqa: E402
 from facegauge.training.devices import this_process  # noqa: E402
 from facegauge.training.inputs import pictures as reading  # noqa: E402
 from facegauge.training.inputs.picture_file import PictureFile  # noqa: E402

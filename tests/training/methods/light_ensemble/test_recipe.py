@@ -20,8 +20,8 @@ from facegauge.nn.normalise import Normalise
 from facegauge.nn.regressor import Regressor
 from facegauge.results import Box, Face
 from facegauge.training import fit as fitting
+from facegauge.training.begin import begin_run
 from facegauge.training.config import apply_overrides, load_preset
-from facegauge.training.context import begin_run
 from facegauge.training.methods.light_ensemble import recipe as ensemble
 from facegauge.training.methods.light_ensemble.config import LightEnsembleConfig
 

@@ -30,7 +30,8 @@ from facegauge.faces.dense_landmarks import landmark_path
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.nn.checkpoints import find_run
 from facegauge.nn.regressor import Regressor
-from facegauge.training.context import TrainingContext, begin_run, describe, load_pretrained
+from facegauge.training.begin import begin_run, describe
+from facegauge.training.context import TrainingContext
 from facegauge.training.held_out import refuse_unused
 from facegauge.training.init_from import is_pretrained
 from facegauge.training.inputs.views import Framed, ViewBatches, ViewMaker
@@ -44,6 +45,7 @@ from facegauge.training.methods.dsl_fiqa.patch_contrast import PatchContrast
 from facegauge.training.methods.dsl_fiqa.retrieval import degraded_people, retrieval_validation
 from facegauge.training.methods.dsl_fiqa.tokens import CnnTokens
 from facegauge.training.objectives import Supervised, score_loss
+from facegauge.training.start import load_pretrained
 
 SYSTEM = "dsl"
 FACES = "auto"  # in clean and unlabelled pictures: the largest face is detected

@@ -32,7 +32,8 @@ from facegauge.data.manifests import Manifest
 from facegauge.nn.ensemble import Ensemble
 from facegauge.nn.predictor import TorchPredictor
 from facegauge.nn.regressor import Regressor
-from facegauge.training.context import TrainingContext, begin_run, describe
+from facegauge.training.begin import begin_run, describe
+from facegauge.training.context import TrainingContext
 from facegauge.training.distillation import cache_teachers
 from facegauge.training.inputs.views import Batch, Framed, ViewBatches
 from facegauge.training.methods.efficient_fiqa.config import EfficientFiqaConfig

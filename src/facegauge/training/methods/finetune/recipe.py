@@ -34,7 +34,8 @@ from facegauge.nn.checkpoints import Run, find_run
 from facegauge.nn.curved import Curved
 from facegauge.nn.heads import LinearHead
 from facegauge.nn.predictor import predict_views, uses_landmarks
-from facegauge.training.context import TrainingContext, begin_run
+from facegauge.training.begin import begin_run
+from facegauge.training.context import TrainingContext
 from facegauge.training.devices import this_process
 from facegauge.training.fit_state import Figures
 from facegauge.training.init_from import check_sources

@@ -25,8 +25,9 @@ from torch.utils.data import Dataset
 from facegauge.data.manifests import Manifest
 from facegauge.nn.ensemble import Ensemble
 from facegauge.nn.regressor import Regressor
+from facegauge.training.begin import begin_run
 from facegauge.training.cache_files import TeacherCache
-from facegauge.training.context import TrainingContext, begin_run
+from facegauge.training.context import TrainingContext
 from facegauge.training.distillation import cache_teachers
 from facegauge.training.held_out import refuse_unused
 from facegauge.training.inputs.views import Batch, ViewBatches

@@ -28,8 +28,9 @@ from facegauge.data.manifests import Manifest
 from facegauge.errors import UsageError
 from facegauge.nn.regressor import Regressor
 from facegauge.predictors import Predictor
+from facegauge.training.begin import begin_run, describe
 from facegauge.training.config import to_dict
-from facegauge.training.context import TrainingContext, begin_run, describe
+from facegauge.training.context import TrainingContext
 from facegauge.training.devices import this_process
 from facegauge.training.held_out import split_held_out
 from facegauge.training.inputs.views import Framed, ViewMaker

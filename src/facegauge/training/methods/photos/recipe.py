@@ -38,7 +38,8 @@ from facegauge.nn.normalise import Normalise
 from facegauge.nn.regressor import Regressor
 from facegauge.nn.sized import SizedRegressor, terms
 from facegauge.predictors import Predictor
-from facegauge.training.context import TrainingContext, begin_run, describe, load_pretrained
+from facegauge.training.begin import begin_run, describe
+from facegauge.training.context import TrainingContext
 from facegauge.training.devices import this_process
 from facegauge.training.held_out import split_held_out
 from facegauge.training.init_from import check_sources
@@ -50,6 +51,7 @@ from facegauge.training.methods.photos.objective import PhotoObjective
 from facegauge.training.methods.photos.pool import PoolMaker
 from facegauge.training.methods.photos.teacher import Face, SizedTeacher, features
 from facegauge.training.settings import PseudoLabelConfig
+from facegauge.training.start import load_pretrained
 from facegauge.training.validation import make_source_validation
 
 SYSTEM = "photos"
