@@ -273,6 +273,12 @@ def test_names_in_python_blocks_exist(page: Path) -> None:
                 assert hasattr(import_module("facegauge"), node.attr)
 
 
+def test_the_page_of_the_api_has_every_public_name() -> None:
+    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    shown = {name.rpartition(".")[2] for name in re.findall(r"^::: (\S+)$", page, re.M)}
+    assert shown >= {name for name in import_module("facegauge").__all__ if name != "__version__"}
+
+
 def test_extras_of_the_pages_exist() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
