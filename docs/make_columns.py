@@ -1,8 +1,8 @@
-"""Writes docs/columns.md from the code: every column of the tables and of the factors.
+"""Writes docs/columns.md and docs/factor_columns.md from the code: every column of the tables.
 
     python docs/make_columns.py
 
-The test `tests/test_docs.py` fails when the page is not what this script writes.
+The test `tests/test_docs.py` fails when a page is not what this script writes.
 """
 
 from __future__ import annotations
@@ -16,11 +16,14 @@ from facegauge.labelling import label_table
 from facegauge.results import COLUMNS
 from facegauge.schema import Column
 
-PAGE = Path(__file__).parent / "columns.md"
-HEAD = """\
+FOLDER = Path(__file__).parent
+WRITTEN = "Written by `python docs/make_columns.py` from the code."
+HEAD = f"""\
 # Columns
 
-This page is written by `python docs/make_columns.py` from the code. Do not edit it by hand.
+The name, type and meaning of every column of score tables and of tables of pseudo-labels.
+Sharpness, pose and other factors have columns on [a page of their own](factor_columns.md).
+{WRITTEN}
 
 A column has a name, a type (`str`, `int` or `float`) and a meaning. Any cell may be empty. Floats
 have six decimals.
@@ -36,15 +39,16 @@ SCORES = """\
 
 `facegauge score` and `ImageScore.rows()`: one row a face, or one row for a picture without a score.
 """
-FACTORS_HEAD = """\
-## Factors
+FACTORS_HEAD = f"""\
+# Columns of factors
 
-Measured beside the score with the option `--factor NAME` of `facegauge score`, which may be
-repeated, where `--factors` is `--factor quality`; or with `Scorer(factors=[...])`, which takes
-objects of your own too, see `facegauge.factors`. Their columns follow those of the score table.
-In Python they are in `FaceScore.factors`, and in `ImageScore.to_dict()` in an object `factors` of
-each face. A factor that fails on a face leaves its columns empty there, and the message of the
-picture has the reason.
+The columns that each [factor](factors.md) adds to a score table. {WRITTEN}
+
+The option `--factor NAME` of `facegauge score` measures one; it may be repeated, and `--factors` is
+`--factor quality`. In Python, `Scorer(factors=[...])` takes names, and objects of your own, see
+`facegauge.factors`. The columns follow those of the score table. The values are in
+`FaceScore.factors`, and in `ImageScore.to_dict()` in an object `factors` of each face. A factor
+that fails on a face leaves its columns empty there, and the message of the picture has the reason.
 """
 LABELS = """\
 ## Tables of pseudo-labels
@@ -53,13 +57,14 @@ LABELS = """\
 """
 
 
-def page() -> str:
-    """The text of docs/columns.md."""
+def pages() -> dict[str, str]:
+    """The pages by their names."""
     factors = {name: factory(PreprocessSpec()) for name, factory in FACTORS.items()}
-    parts = [HEAD, SCORES, _table(COLUMNS), FACTORS_HEAD]
+    tables = [HEAD, SCORES, _table(COLUMNS), LABELS, _table(label_table.COLUMNS)]
+    measured = [FACTORS_HEAD]
     for name, factor in sorted(factors.items()):
-        parts += [f"### {name}\n", _table(factor.columns)]
-    return "\n".join([*parts, LABELS, _table(label_table.COLUMNS)])
+        measured += [f"## {name}\n", _table(factor.columns)]
+    return {"columns.md": "\n".join(tables), "factor_columns.md": "\n".join(measured)}
 
 
 def _table(columns: Iterable[Column]) -> str:
@@ -68,4 +73,5 @@ def _table(columns: Iterable[Column]) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(), encoding="utf-8")
+    for name, text in pages().items():
+        (FOLDER / name).write_text(text, encoding="utf-8")

@@ -156,7 +156,7 @@ def _method(method: str) -> str:
     tables = dict.fromkeys(name.split(".")[0] if "." in name else "" for name, _ in rows)
     for top in sorted(tables, key=lambda name: name != ""):
         if top:
-            parts.append(f"## {method}: {top}\n\n{cls.__pydantic_fields__[top].description}.")
+            parts.append(f"## {top}\n\n{cls.__pydantic_fields__[top].description}.")
         of_table = [row for row in rows if (row[0].split(".")[0] if "." in row[0] else "") == top]
         parts += _own(of_table, values) + _of_all(of_table, values)
     return "\n\n".join(parts) + "\n"

@@ -15,6 +15,14 @@ from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).parent.parent
 PAGES = ("*.md", "docs/**/*.md", "benchmarks/**/*.md", "examples/*.md")
+REFERENCE = (
+    "docs/cli/",
+    "docs/settings/",
+    "docs/modules/",
+    "docs/experiments/",
+    "benchmarks/",
+    "CHANGELOG",
+)
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)\s]*)?\)")
 
 
@@ -31,6 +39,13 @@ def on_files(files: Files, config: Any) -> Files:
     linked = sorted({target for page in pages for target in _linked(page)} - {*pages})
     found = [_file(path, config) for path in [*pages, *linked]]
     return Files([*own, *found])
+
+
+def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
+    """Let the search show pages that explain before pages that list."""
+    if page.file.src_uri.startswith(REFERENCE):
+        page.meta["search"] = {"boost": 0.3}
+    return markdown
 
 
 def _listed(nav: Any) -> Any:

@@ -109,9 +109,10 @@ def test_the_command_page_is_what_the_code_says() -> None:
     assert texts(make_cli.FOLDER) == make_cli.pages(), "run: python docs/make_cli.py"
 
 
-def test_the_page_of_columns_is_what_the_code_says() -> None:
-    written = make_columns.PAGE.read_text(encoding="utf-8")
-    assert written == make_columns.page(), "run: python docs/make_columns.py"
+def test_the_pages_of_columns_are_what_the_code_says() -> None:
+    for name, text in make_columns.pages().items():
+        written = (make_columns.FOLDER / name).read_text(encoding="utf-8")
+        assert written == text, "run: python docs/make_columns.py"
 
 
 def test_the_command_page_names_every_verb_and_option() -> None:
