@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
@@ -349,14 +351,49 @@ def test_no_degraded_example_beats_the_clean_one() -> None:
     assert max(scores, key=lambda name: scores[name] or 0) == "astronaut.jpg"
 
 
-@needs_scorer
-@pytest.mark.parametrize("page", ["README.md", "docs/start.md", "docs/python.md", "docs/metric.md"])
-def test_python_blocks_run(page: str) -> None:
-    for block in blocks(ROOT / page, "python"):
+@pytest.fixture
+def reader(tmp_path: Path) -> Callable[[list[str]], str]:
+    """Runs a command of a page where a reader has pictures; fails where the command does."""
+    pictures = sorted((ROOT / "examples").glob("*.jpg"))
+    for folder, n in {"examples": 6, "photos": 2, "albums/one": 1, "albums/two": 1}.items():
+        (tmp_path / folder).mkdir(parents=True)
+        for picture in pictures[:n]:
+            shutil.copy(picture, tmp_path / folder)
+    shutil.copy(pictures[0], tmp_path / "portrait.jpg")
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    env = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT / "src")}
+
+    def run(command: list[str]) -> str:
         done = subprocess.run(
-            [sys.executable, "-c", block], cwd=ROOT, capture_output=True, text=True, check=False
+            command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run
+
+
+PYTHON_PAGES = ("README", "docs/start", "docs/python", "docs/explain", "docs/metric")
+PYTHON_GUIDES = ("docs/guides/data-engineer", "docs/guides/researcher", "docs/api")
+
+
+@needs_scorer
+@pytest.mark.parametrize("page", [*PYTHON_PAGES, *PYTHON_GUIDES])
+def test_python_blocks_run(page: str, reader: Callable[[list[str]], str]) -> None:
+    for block in blocks(ROOT / f"{page}.md", "python"):
+        reader([sys.executable, "-c", block])
+
+
+@needs_scorer
+@pytest.mark.parametrize("page", ["start", "tables", "best", "explain", "factors"])
+def test_shell_blocks_run(page: str, reader: Callable[[list[str]], str], tmp_path: Path) -> None:
+    kept = {*tmp_path.rglob("*")}
+    for block in blocks(ROOT / "docs" / f"{page}.md", "sh"):
+        if "pip " not in block:
+            reader(["bash", "-e", "-o", "pipefail", "-c", block])
+            for file in {*tmp_path.rglob("*")} - kept:
+                if file.is_file():
+                    file.unlink()
 
 
 @needs_scorer
