@@ -3,9 +3,9 @@
     pip install cyclonedx-bom pip-licenses
     python .ci/sbom.py ENVIRONMENT FOLDER
 
-ENVIRONMENT is a virtual environment with the wheel and the extras that are to be listed. FOLDER gets
-`sbom.cdx.json` and `LICENCES.md`. Both name the packages as they are installed there, and the weights
-of networks that the wheel carries, with their sha256 and licences.
+ENVIRONMENT is a virtual environment with the wheel and the extras that are to be listed. FOLDER
+gets `sbom.cdx.json` and `LICENCES.md`. Both name the packages as they are installed there, and the
+weights of networks that the wheel carries, with their sha256 and licences.
 """
 
 from __future__ import annotations
@@ -41,9 +41,8 @@ def main(environment: Path, folder: Path) -> None:
     sbom = json.loads(_output(["cyclonedx-py", "environment", "--spec-version", "1.6",
                                "--output-reproducible", "--pyproject", str(project),
                                str(python)]))  # fmt: skip
-    packages = json.loads(
-        _output(["pip-licenses", f"--python={python}", "--from=mixed", "--with-urls", "--format=json"])
-    )
+    listed = ["pip-licenses", f"--python={python}", "--from=mixed", "--with-urls"]
+    packages = json.loads(_output([*listed, "--format=json"]))
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(with_weights(sbom, weights), indent=2) + "\n"
     (folder / "sbom.cdx.json").write_text(text, encoding="utf-8")
@@ -87,10 +86,11 @@ def licences(packages: list[dict[str, str]], weights: list[dict[str, str]]) -> s
     lines.append("|---|---|---|---|")
     keys = ("Name", "Version", "License", "URL")
     lines += [_row(one[key] for key in keys) for one in packages]
-    lines += ["", "## Weights in the wheel", "", "| file | version | sha256 | licence |"]
-    lines.append("|---|---|---|---|")
-    keys = ("file", "version", "sha256", "licence")
-    lines += [_row(one[key] for key in keys) for one in weights]
+    lines += ["", "## Weights in the wheel", "", "| file | version | sha256 |", "|---|---|---|"]
+    lines += [_row(one[key] for key in ("file", "version", "sha256")) for one in weights]
+    for words in dict.fromkeys(one["licence"] for one in weights):
+        files = [f"`{one['file']}`" for one in weights if one["licence"] == words]
+        lines += ["", f"Licence of {', '.join(files)}: {words}"]
     return "\n".join(lines) + "\n"
 
 

@@ -1,8 +1,8 @@
 """What does an install download, how much disk does it take, and how long does it last?
 
 Each extra of pyproject.toml is downloaded and installed in a fresh environment. Reported are the
-files downloaded, the size of the environment beside Python and pip, and the seconds that pip needs to
-install what was downloaded. The downloads themselves depend on the connection and are not timed.
+wheels downloaded, the size of the environment beside Python and pip, and the seconds that pip needs
+to install what was downloaded. The downloads themselves depend on the connection and are not timed.
 
     pip wheel . --no-deps -w dist
     python benchmarks/install_size.py dist/facegauge-*.whl
@@ -51,9 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def measured(wanted: Sequence[str], folder: Path) -> list[str]:
-    """How many packages, MB downloaded, MB on disk, seconds."""
+    """How many packages, MB of wheels, MB on disk, seconds."""
     downloads, environment = folder / "downloads", folder / "environment"
-    pip(["download", "--dest", str(downloads), *wanted])
+    pip(["wheel", "--wheel-dir", str(downloads), *wanted])  # of sources too
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
     before, start = size(environment), time.perf_counter()
     offline = ["--no-index", "--no-cache-dir", "--find-links", str(downloads)]
@@ -73,9 +73,8 @@ def pip(words: Sequence[str]) -> None:
 
 def size(folder: Path) -> int:
     """Bytes of all files, links left out."""
-    return sum(
-        path.stat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink()
-    )
+    files = (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    return sum(path.stat().st_size for path in files)
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:

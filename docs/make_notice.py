@@ -19,13 +19,13 @@ HEAD = """\
 facegauge
 Copyright the facegauge developers
 
-The code is under the Apache License 2.0, see LICENSE. A wheel also carries weights of networks, which
-are under licences of their own. `facegauge models` prints the same.
+The code is under the Apache License 2.0, see LICENSE. A wheel also carries weights of networks,
+which are under licences of their own. `facegauge models` prints the same.
 """
 DETECTOR = """\
 facegauge/_detector/centerface.onnx
-  The face detector CenterFace. MIT License, see the file LICENSE beside it. It is added when a wheel
-  is built; a source distribution does not carry it.
+  The face detector CenterFace. MIT License, see the file LICENSE beside it. It is added when a
+  wheel is built; a source distribution does not carry it.
 """
 
 

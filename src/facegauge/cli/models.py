@@ -57,6 +57,7 @@ def models(
                 "fairness", [card for card in cards if card.fairness], lambda card: card.fairness
             ),
             *_once("licence", cards, lambda card: card.licence),
+            "licence of the face detector CenterFace: MIT",
         ]
         typer.echo("\n\n".join(paragraphs))
     elif not damaged:
