@@ -33,8 +33,8 @@ def quantize(
         typer.Option(
             metavar="N",
             min=0,
-            help="Convolutions, from the input on, that stay in float32  [default: as few of 2, "
-            "6, 12 and 20 as keep the scores]",
+            help="Convolutions, from the input on, that stay in float32  [default: as few of 6, "
+            "20 and 32 as keep the scores]",
             show_default=False,
         ),
     ] = None,
