@@ -21,8 +21,9 @@ HEAD = """\
 
 
 def table() -> str:
-    """The rows of all shipped scorers, the default first."""
-    names = sorted(zoo.names(), key=lambda name: (name != zoo.DEFAULT, name))
+    """The rows of the shipped scorers without copies in int8, the default first."""
+    names = [name for name in zoo.names() if not name.endswith("-int8")]
+    names.sort(key=lambda name: (name != zoo.DEFAULT, name))
     return "\n".join([HEAD, *(_row(zoo.load_card(zoo.open_folder(name))) for name in names)])
 
 

@@ -503,6 +503,24 @@ def test_originals_on_a_scorer_that_reads_brightness(
     assert [row[1] for row in rows(page, "A crop that is a little wider")] == ["auto", "all"]
 
 
+def test_int8_compares_a_scorer_with_its_copy(
+    script: Callable[[str], ModuleType], make_scorer: Callable[..., Path], tmp_path: Path,
+    grey: Callable[..., Path], monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    manifest = write_manifest(tmp_path, [80, 120, 170, 200], grey)
+    pair = ["--scorer", str(make_scorer("toy", 1.0)), "--copy", str(make_scorer("copy", 0.99))]
+    module = script("int8")
+    monkeypatch.setattr(module, "ROUNDS", 2)
+    module.main(["--data", str(manifest), *pair, "--results", str(tmp_path)])
+    page = tmp_path / "int8.md"
+    ((what, n, *agreement, mean, _, largest),) = rows(page, "Scores")
+    assert (what, n, agreement[:2]) == ("crops, whole", "3", ["1.0000", "1.0000"])
+    assert float(mean) == pytest.approx(-0.01 * 163.3 / 255, abs=5e-4)
+    assert float(largest) == pytest.approx(0.01 * 200 / 255, abs=1e-3)
+    *_, (last, ratio, _) = rows(page, "Cost")
+    assert last == "copy / scorer" and 0.1 < float(ratio.split()[0]) < 10
+
+
 def test_fairness_on_a_scorer_that_reads_brightness(
     script: Callable[[str], ModuleType], toy_scorer: Path, tmp_path: Path,
     grey: Callable[..., Path],

@@ -236,7 +236,7 @@ def test_the_metric_needs_its_own_extra_only() -> None:
     without(
         ("accelerate", "fvcore", "pydantic", "tomli_w"),
         "from facegauge import zoo\nfrom facegauge.metric import FaceQuality\n"
-        "for name in zoo.names():\n    FaceQuality(name)\n",
+        "for name in zoo.names():\n    if 'int8' not in name:\n        FaceQuality(name)\n",
     )
 
 

@@ -16,6 +16,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
+from facegauge import zoo
 from facegauge.calibration import Calibration, Offsets
 from facegauge.data.manifests import Manifest, load_manifest
 from facegauge.faces.spec import PreprocessSpec
@@ -28,6 +29,11 @@ TOY_CALIBRATION = Calibration(
     quantiles=tuple(place / 100 for place in range(101)),
     offsets=Offsets(knots=(0.4, 0.6), lower=(0.1, 0.2), upper=(0.15, 0.05)),
 )
+
+
+def trainable() -> list[str]:
+    """The shipped scorers that are torch networks too; copies in int8 are not."""
+    return [name for name in zoo.names() if not name.endswith("-int8")]
 
 
 def toy_model(scale: float = 1.0, spec: PreprocessSpec = TOY_SPEC) -> bytes:

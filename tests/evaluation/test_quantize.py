@@ -153,7 +153,7 @@ def test_what_cannot_be_is_refused_in_one_line(
         quantize_scorer(str(scorer), tmp_path / "out", data, in_float=1000)
     with pytest.raises(UsageError, match="no rows with split 'train'"):
         quantize_scorer(str(scorer), tmp_path / "out", data.where(split="val"))
-    with pytest.raises(UsageError, match="training cannot start from"):
+    with pytest.raises(UsageError, match="in int8; use the scorer"):
         load_run(str(copy))
     with pytest.raises(ScorerError, match="no scorer 'nowhere'"):
         quantize_scorer("nowhere", tmp_path / "out", data)

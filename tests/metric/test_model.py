@@ -19,7 +19,7 @@ from facegauge.faces.spec import PreprocessSpec  # noqa: E402
 from facegauge.metric.faces import FaceFinder, find_faces  # noqa: E402
 from facegauge.metric.frozen import FrozenNetwork  # noqa: E402
 from facegauge.metric.model import QualityModel  # noqa: E402
-from toys import noise_picture  # noqa: E402
+from toys import noise_picture, trainable  # noqa: E402
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.jpg"))
 SPEC = PreprocessSpec(width=16, height=20, mean=(0.5,) * 3, std=(0.25,) * 3)
@@ -57,7 +57,7 @@ def still(*faces):
 
 
 @pytest.mark.parametrize("faces", ["largest", "whole"])
-@pytest.mark.parametrize("name", zoo.names())
+@pytest.mark.parametrize("name", trainable())
 def test_scores_are_those_of_the_scorer(name: str, faces: str) -> None:
     """On the example portrait and on noise without a face, which only `whole` scores."""
     model = QualityModel(FrozenNetwork.open(name), faces=faces)

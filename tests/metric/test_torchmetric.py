@@ -16,6 +16,7 @@ from facegauge import Box, Face, zoo  # noqa: E402
 from facegauge.errors import UsageError  # noqa: E402
 from facegauge.metric import FaceQuality, FaceQualityLoss, face_quality, functional  # noqa: E402
 from facegauge.metric.frozen import FrozenNetwork  # noqa: E402
+from toys import trainable  # noqa: E402
 
 NAN = float("nan")
 
@@ -220,7 +221,7 @@ def test_a_detector_of_ones_own(toy_run: Path) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(name, marks=[pytest.mark.slow] * (name != "ensemble")) for name in zoo.names()],
+    [pytest.param(name, marks=[pytest.mark.slow] * (name != "ensemble")) for name in trainable()],
 )
 def test_every_scorer_can_be_pickled_and_copied(name: str) -> None:
     """As processes that load data and collections of metrics do; ensemble's networks are traced."""

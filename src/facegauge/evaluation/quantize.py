@@ -177,8 +177,8 @@ def _begun(card: Card, model: bytes, name: str) -> Card:
         name=name or f"{card.name}-int8",
         sha256=hashlib.sha256(model).hexdigest(),
         same_as=(),
-        summary=f"{card.summary} A copy of {card.name} in int8: faster, with scores that differ "
-        "by some thousandths.",
+        summary=f"A copy of {' '.join(filter(None, (card.name, card.version)))} in int8: faster, "
+        "with scores that differ by some thousandths.",
         fairness="",
     )
 

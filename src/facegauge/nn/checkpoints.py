@@ -147,6 +147,11 @@ def _read_scorer(folder: Path) -> Run:
 
     model = onnx_state.parse_model(zoo.load_model(folder))
     metadata = onnx_state.metadata(model)
+    if any(node.op_type == "DequantizeLinear" for node in model.graph.node):
+        raise UsageError(
+            f"training and metrics cannot use {folder}: its network is in int8; use the scorer "
+            "that it is a copy of"
+        )
     if onnx_state.RUN_KEY not in metadata:
         raise UsageError(
             f"training cannot start from {folder}: its {zoo.MODEL} describes no network, and "
