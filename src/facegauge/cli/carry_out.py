@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 def carry_out(
     run: Callable[..., Any],
     output: Path,
+    config: MethodConfig | None = None,
     *,
     resume: bool,
     allow_leakage: bool,
     dry_run: bool,
-    config: MethodConfig | None = None,
 ) -> Any:
     """Run a recipe into a folder, or only print what it will cost.
 

@@ -76,7 +76,8 @@ def finetune(
         preset=None,
         file=config,
         pairs=[*pairs, *(set_ or [])],
-        resumed=output if resume else None,
+        out=output,
+        resume=resume,
     )
     from facegauge.data.manifests import load_manifest
     from facegauge.training.methods.finetune import recipe

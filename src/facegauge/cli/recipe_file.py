@@ -213,7 +213,8 @@ def train_by(
         file=given["config"],
         pairs=given["set_"],
         framing=given["framing"],
-        resumed=out if resume else None,
+        out=out,
+        resume=resume,
         presets=presets if presets.is_file() else None,
     )
     read: dict[str, Any] = {"data": load_manifest(given["data"])}
@@ -228,10 +229,10 @@ def train_by(
     carry_out(
         partial(run, config=settings, **read),
         out,
+        settings,
         resume=resume,
         allow_leakage=given["allow_leakage"],
         dry_run=given["dry_run"],
-        config=settings,
     )
 
 

@@ -77,7 +77,8 @@ def ensemble(
         preset=preset,
         file=config,
         pairs=set_,
-        resumed=output if resume else None,
+        out=output,
+        resume=resume,
         framing=framing,
     )
     from facegauge.training.methods.light_ensemble import recipe
@@ -85,14 +86,7 @@ def ensemble(
     more = read_lists(unlabelled, exclude)
     labelled = load_manifest(data)
     run = partial(recipe.run, settings, labelled, more)
-    carry_out(
-        run,
-        output,
-        resume=resume,
-        allow_leakage=allow_leakage,
-        dry_run=dry_run,
-        config=settings,
-    )
+    carry_out(run, output, settings, resume=resume, allow_leakage=allow_leakage, dry_run=dry_run)
 
 
 @train.command()
@@ -130,7 +124,8 @@ def efficient(
         preset=preset,
         file=config,
         pairs=set_,
-        resumed=output if resume else None,
+        out=output,
+        resume=resume,
         framing=framing,
     )
     from facegauge.training.methods.efficient_fiqa import recipe
@@ -138,14 +133,7 @@ def efficient(
     a, b = (join_unlabelled(read_lists(side, exclude)) for side in (unlabelled_a, unlabelled_b))
     labelled = load_manifest(data)
     run = partial(recipe.run, settings, labelled, a, b)
-    carry_out(
-        run,
-        output,
-        resume=resume,
-        allow_leakage=allow_leakage,
-        dry_run=dry_run,
-        config=settings,
-    )
+    carry_out(run, output, settings, resume=resume, allow_leakage=allow_leakage, dry_run=dry_run)
 
 
 @train.command()
@@ -185,12 +173,7 @@ def mspt(
     from facegauge.data.manifests import load_manifest
 
     settings = settings_of(
-        "mspt",
-        preset=preset,
-        file=config,
-        pairs=set_,
-        resumed=output if resume else None,
-        framing=framing,
+        "mspt", preset=preset, file=config, pairs=set_, out=output, resume=resume, framing=framing
     )
     from facegauge.predictors import open_predictor
     from facegauge.training.methods.mspt import recipe
@@ -199,14 +182,7 @@ def mspt(
     labelled = load_manifest(data)
     faces, large = (read_lists(side, exclude) for side in (unlabelled, portraits))
     run = partial(recipe.run, settings, labelled, faces, large, teacher=predictor)
-    carry_out(
-        run,
-        output,
-        resume=resume,
-        allow_leakage=allow_leakage,
-        dry_run=dry_run,
-        config=settings,
-    )
+    carry_out(run, output, settings, resume=resume, allow_leakage=allow_leakage, dry_run=dry_run)
 
 
 @train.command()
@@ -245,7 +221,8 @@ def dsl(
         preset=preset,
         file=config,
         pairs=set_,
-        resumed=output if resume else None,
+        out=output,
+        resume=resume,
         framing=framing,
     )
     from facegauge.training.methods.dsl_fiqa import recipe
@@ -253,14 +230,7 @@ def dsl(
     labelled = load_manifest(data)
     faces, sharp = (read_lists(side, exclude) for side in (unlabelled, clean))
     run = partial(recipe.run, settings, labelled, faces, sharp)
-    carry_out(
-        run,
-        output,
-        resume=resume,
-        allow_leakage=allow_leakage,
-        dry_run=dry_run,
-        config=settings,
-    )
+    carry_out(run, output, settings, resume=resume, allow_leakage=allow_leakage, dry_run=dry_run)
 
 
 @train.command()
@@ -303,12 +273,7 @@ def photos(
     from facegauge.data.manifests import load_manifest
 
     settings = settings_of(
-        "photos",
-        preset=preset,
-        file=config,
-        pairs=set_,
-        resumed=output if resume else None,
-        framing=framing,
+        "photos", preset=preset, file=config, pairs=set_, out=output, resume=resume, framing=framing
     )
     from facegauge.predictors import open_predictor
     from facegauge.training.methods.photos import recipe
@@ -325,11 +290,4 @@ def photos(
         unlabelled_photos=read_lists(unlabelled_photos, exclude),
         portraits=read_lists(portraits, exclude),
     )
-    carry_out(
-        run,
-        output,
-        resume=resume,
-        allow_leakage=allow_leakage,
-        dry_run=dry_run,
-        config=settings,
-    )
+    carry_out(run, output, settings, resume=resume, allow_leakage=allow_leakage, dry_run=dry_run)

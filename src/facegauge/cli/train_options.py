@@ -96,7 +96,8 @@ def settings_of(
     preset: str | None,
     file: Path | None,
     pairs: list[str] | None,
-    resumed: Path | None,
+    out: Path,
+    resume: bool,
     presets: Path | None = None,
     framing: Path | None = None,
 ) -> Any:
@@ -104,7 +105,8 @@ def settings_of(
 
     Args:
         method: a shipped method's name, or the class of a method's settings.
-        resumed: the run folder, if it is resumed.
+        out: the run folder.
+        resume: whether the settings are those of the run folder, unless others are asked for.
         presets: a file with other presets than those that ship with the method.
         framing: a file of `data.framing`.
 
@@ -125,7 +127,7 @@ def settings_of(
         preset=preset,
         file=file,
         overrides=pairs or [],
-        resumed=resumed,
+        resumed=out if resume else None,
         presets=presets,
     )
     if framing is None:
