@@ -7,6 +7,7 @@ import pytest
 
 from facegauge.evaluation.intervals import bootstrap, mean_interval, paired_bootstrap
 from facegauge.evaluation.metrics import plcc, srcc
+from facegauge.evaluation.strata import draws_interval
 
 
 def test_bootstrap_of_a_mean_matches_theory_and_repeats():
@@ -27,6 +28,13 @@ def test_one_or_two_rows_have_no_interval():
         assert str(interval).endswith(f"[too few rows: {n}]")
         assert interval.to_dict() == {"value": interval.value, "low": None, "high": None}
     assert bootstrap(lambda v: float(v.mean()), np.arange(3)).high == 2
+
+
+def test_an_interval_contains_its_estimate_though_all_resamples_lie_below():
+    interval = bootstrap(lambda v: float(len(np.unique(v))), np.arange(20), resamples=50)
+    assert interval.low < 19 and (interval.value, interval.high) == (20, 20)
+    found = draws_interval(20.0, np.arange(10, 19.0), 20, 0.95)
+    assert found.low < 11 and found.high == 20
 
 
 def test_bootstrap_covers_the_truth():

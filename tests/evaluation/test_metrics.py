@@ -92,6 +92,14 @@ def test_fitted_plcc_undoes_a_curve_and_uses_the_calibration_rows_only():
     assert any("line" in note for note in flat.notes)
 
 
+def test_the_rmse_of_another_scale_is_that_of_the_fitted_scores():
+    label, prediction = noisy()
+    other = evaluate(100 * prediction, label, on_label_scale=False, resamples=10)
+    assert other.rmse.value == pytest.approx(rmse(prediction, label), rel=0.2)
+    assert any("RMSE is that of the fitted scores" in note for note in other.notes)
+    assert evaluate(100 * prediction, label, resamples=10).rmse.value > 20
+
+
 def test_constant_predictions_are_nan_with_a_reason():
     result = evaluate([0.5, 0.5, 0.5], [0.1, 0.2, 0.3], resamples=10)
     assert math.isnan(result.srcc.value) and math.isnan(result.krcc.low)

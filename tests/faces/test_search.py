@@ -90,6 +90,7 @@ def test_an_uncertain_face_beside_a_sure_one_is_looked_at_again() -> None:
 
 def test_no_input_is_larger_than_a_tile_and_none_is_doubled_where_tiles_overlap() -> None:
     faces = [square(x, y, 30) for x in range(50, 5900, 450) for y in range(50, 3900, 330)]
+    faces += [square(0, 0, 30), square(5970, 3970, 30)]  # at the border, which cuts no tile
     eyes = Eyes(6000, 4000, faces)
     assert eyes.search() == as_lists(faces)
     assert max(eyes.sizes) <= TILE

@@ -15,6 +15,7 @@ from facegauge.data.degradations import degrade
 from facegauge.faces.framing import frame_around, missing_head
 from facegauge.faces.pose import UPRIGHT
 from facegauge.faces.spec import PreprocessSpec
+from facegauge.factors.detail import noise
 from facegauge.factors.pose import DEPTHS, turned_away
 from facegauge.factors.quality import Quality
 from facegauge.results import Box, Face
@@ -98,6 +99,15 @@ def test_light_that_is_lost_and_colours_have_a_sign(plain: Pixels) -> None:
     assert values(warm)["colour_cast"] > cast + 0.6 and values(cold)["colour_cast"] < cast - 0.6
     grey = np.asarray(Image.fromarray(plain).convert("L").convert("RGB"))
     assert "colour_cast" not in values(grey)
+
+
+@pytest.mark.parametrize("level", [0, 255])
+def test_noise_is_not_looked_for_in_black_and_clipped_parts(level: int) -> None:
+    face = np.random.default_rng(0).normal(120, 4, (122, 98)).astype(np.float32)
+    whole = noise(face)
+    assert whole == pytest.approx(4, rel=0.1)
+    face[:61] = level
+    assert noise(face) == pytest.approx(whole, rel=0.1)
 
 
 def test_noise_is_not_taken_for_sharpness(plain: Pixels) -> None:

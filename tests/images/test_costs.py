@@ -90,6 +90,18 @@ def test_the_coefficients_of_progressive_jpegs_are_counted(monkeypatch: pytest.M
     assert asked == [3, 6, 9]
 
 
+def test_the_second_image_of_a_turned_tiff_is_counted() -> None:
+    asked: list[int] = []
+    for orientation in (1, 6):
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        data = encoded(Image.fromarray(NOISE[..., :3]), "TIFF", exif=exif)
+        sizes: list[int] = []
+        read_picture(data, admit=sizes.append)
+        asked.append(sizes[-1] - len(data))
+    assert asked[1] - asked[0] == 4 * NOISE.shape[0] * NOISE.shape[1]
+
+
 def test_scans_without_end_are_not_decoded() -> None:
     data = encoded(Image.new("RGB", (64, 64)), "JPEG", progressive=True)
     start = data.index(b"\xff\xda")

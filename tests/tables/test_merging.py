@@ -147,10 +147,12 @@ def test_what_does_not_go_together_is_named(shards: Any, tmp_path: Path) -> None
 
 def test_all_that_is_wrong_is_in_one_message(shards: Any, tmp_path: Path) -> None:
     parts = shards(4)
+    parts[1].write_bytes(parts[1].read_bytes() + b"more\n")
     parts[2].write_bytes(parts[2].read_bytes()[:-9])
     said = refusal(tmp_path / "out.csv", [*parts[1:], tmp_path / "none.csv"])
     assert f"there is no {tmp_path / 'none.csv'}" in said
-    assert f"{parts[2]} has " in said and "cut or changed since" in said
+    assert all(f"{part} has " in said for part in parts[1:3]) and f"{parts[3]} has " not in said
+    assert said.count("cut or changed since") == 2
 
 
 @pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])

@@ -133,7 +133,7 @@ def test_ctrl_c_prints_the_command_that_goes_on(
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["facegauge", "train", "ensemble", "-o", "my run"])
     with killed_at("step 20/40"):
-        code, _, err = typed(toy_data, tmp_path / "run")
+        code, _, err = typed(toy_data, tmp_path / "run", *SHORT)
     assert code == 130
     assert err.endswith("stopped: continue with: facegauge train ensemble -o 'my run' --resume\n")
     assert resuming(["label", "--resume", "--overwrite"]) == "facegauge label --resume"
