@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from page import RESULTS, Table, name_of, publish
 from pictures import Scores, chosen
-from PIL import Image, ImageFilter, ImageOps
+from PIL import Image, ImageDraw, ImageFilter, ImageOps
 from rows import figure, named
 
 from facegauge import Scorer, zoo
@@ -29,7 +29,7 @@ from facegauge.faces.notes import NOTES, notes_of
 from facegauge.faces.policy import ExtractionPolicy
 from facegauge.images.discovery import find_pictures
 from facegauge.images.loading import open_picture
-from facegauge.results import Box, FaceScore
+from facegauge.results import Face, FaceScore
 
 ANY = "any note"
 SEPIA = (1.07, 0.95, 0.78)  # over grey
@@ -50,7 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     paths = {name_of(folder): list(find_pictures([folder])) for folder in options.portraits}
     for name, found in paths.items():
         faces[name], _ = largest(scorer, evenly(found, options.n or len(found)))
-    tables = [share_table(faces), error_table({name: faces[name] for name in labels}, labels)]
+    labelled = {name: faces[name] for name in labels}
+    tables = [share_table(faces), error_table(labelled, labels), score_table(faces)]
     portraits = evenly([path for found in paths.values() for path in found], options.n_changed)
     if portraits:
         tables += [changed_table(scorer, portraits), cost_table(scorer, portraits)]
@@ -128,21 +129,44 @@ def error_table(faces: Mapping[str, Faces], labels: Mapping[str, Scores]) -> Tab
 
 def changed_table(scorer: Scorer, paths: Sequence[str]) -> Table:
     """How many portraits get the note that a change deserves."""
-    counts = {what: [0, 0] for what in CHANGES}
+    noted: dict[str, list[bool]] = {what: [] for what in CHANGES}
+    moved: dict[str, list[float]] = {what: [] for what in CHANGES}
     for path in paths:
         pixels = open_picture(path)
         before = scorer.score(pixels).faces
         if not before or before[0].face is None:
             continue
         for what, (note, change) in CHANGES.items():
-            after = scorer.score(change(Image.fromarray(pixels), before[0].face.box)).faces
-            counts[what][0] += bool(after) and note in after[0].notes
-            counts[what][1] += bool(after)
-    rows = [
-        [what, f"`{CHANGES[what][0]}`", n, share(hits, n)] for what, (hits, n) in counts.items()
-    ]
-    columns = ("portraits", "note", "with a face", "with the note")
+            after = scorer.score(change(Image.fromarray(pixels), before[0].face)).faces
+            if after:
+                noted[what].append(bool(has(after, note or ANY)[0]))
+                moved[what].append(after[0].score - before[0].score)
+    rows = []
+    for what, (note, _) in CHANGES.items():
+        moves = np.array(moved[what])
+        ends = [figure(np.mean, moves, sign="+"), figure(np.mean, np.abs(moves))]
+        words = f"`{note}`" if note else ANY
+        rows.append([what, words, len(moves), share(sum(noted[what]), len(moves)), *ends])
+    columns = (
+        "portraits", "note", "with a face", "with the note", "mean change of the score",
+        "mean absolute change",
+    )  # fmt: skip
     return Table(f"Portraits that were changed, {len(paths)}", columns, rows)
+
+
+def score_table(faces: Mapping[str, Faces]) -> Table:
+    """Mean scores of faces with and without each note."""
+    rows = []
+    for name, some in faces.items():
+        scores = np.array([one.score for one in some])
+        for note in NOTES:
+            noted = has(some, note)
+            if noted.any():
+                ends = figure(np.mean, scores[noted]), figure(np.mean, scores[~noted])
+                rows.append([name, note, int(noted.sum()), *ends])
+    columns = ("pictures", "note", "n", "mean score with it", "without it")
+    note = "Different pictures: what a note does to a score is in the last table but one."
+    return Table("Scores", columns, rows, note)
 
 
 def cost_table(scorer: Scorer, paths: Sequence[str]) -> Table:
@@ -165,51 +189,74 @@ def seconds(work: Callable[[], object], times: int = 20) -> float:
     return (time.process_time() - start) / times
 
 
-def grey(picture: Picture, box: Box) -> Picture:
+def grey(picture: Picture, face: Face) -> Picture:
     return picture.convert("L").convert("RGB")
 
 
-def sepia(picture: Picture, box: Box) -> Picture:
+def sepia(picture: Picture, face: Face) -> Picture:
     levels = np.asarray(picture.convert("L"), float)[..., None] * SEPIA
     file = io.BytesIO()
     Image.fromarray(np.clip(np.rint(levels), 0, 255).astype(np.uint8)).save(file, "JPEG")
     return Image.open(file)
 
 
-def small(picture: Picture, box: Box) -> Picture:
-    scale = 32 / min(box.width, box.height)
+def small(picture: Picture, face: Face) -> Picture:
+    scale = 32 / min(face.box.width, face.box.height)
     size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
     return picture.resize(size, Image.Resampling.LANCZOS)
 
 
-def quarter(picture: Picture, box: Box) -> Picture:
+def quarter(picture: Picture, face: Face) -> Picture:
     return picture.transpose(Image.Transpose.ROTATE_90)
 
 
-def slanted(picture: Picture, box: Box) -> Picture:
+def slanted(picture: Picture, face: Face) -> Picture:
     return picture.rotate(40, Image.Resampling.BICUBIC, expand=True)
 
 
-def half_away(picture: Picture, box: Box) -> Picture:
+def half_away(picture: Picture, face: Face) -> Picture:
     """Without the left part of the picture, 30 % of the face among it."""
-    return picture.crop((round(box.left + 0.3 * box.width), 0, picture.width, picture.height))
+    left = face.box.left + 0.3 * face.box.width
+    return picture.crop((round(left), 0, picture.width, picture.height))
 
 
-def blurred(picture: Picture, box: Box) -> Picture:
-    return picture.filter(ImageFilter.GaussianBlur(0.04 * box.width))
+def blurred(picture: Picture, face: Face) -> Picture:
+    return picture.filter(ImageFilter.GaussianBlur(0.04 * face.box.width))
 
 
-def poster(picture: Picture, box: Box) -> Picture:
+def dark_glasses(picture: Picture, face: Face) -> Picture:
+    """Two dark ellipses over the eyes, and a bar between them."""
+    (left_x, left_y), (right_x, right_y) = face.points[:2]
+    apart = float(np.hypot(right_x - left_x, right_y - left_y))
+    drawn = picture.copy()
+    pen = ImageDraw.Draw(drawn)
+    for x, y in face.points[:2]:
+        corners = (x - 0.42 * apart, y - 0.3 * apart, x + 0.42 * apart, y + 0.36 * apart)
+        pen.ellipse(corners, fill=(18, 18, 22))
+    pen.line((left_x, left_y, right_x, right_y), (18, 18, 22), max(1, round(0.07 * apart)))
+    return drawn
+
+
+def mask(picture: Picture, face: Face) -> Picture:
+    """An even, light area from the middle of the nose to the chin."""
+    box, top = face.box, face.points[2][1]
+    drawn = picture.copy()
+    corners = (box.left, top, box.right, box.bottom)
+    ImageDraw.Draw(drawn).rounded_rectangle(corners, 0.2 * box.width, fill=(196, 214, 226))
+    return drawn
+
+
+def poster(picture: Picture, face: Face) -> Picture:
     return ImageOps.posterize(picture.filter(ImageFilter.MedianFilter(9)), 3)
 
 
-def poster_jpeg(picture: Picture, box: Box) -> Picture:
+def poster_jpeg(picture: Picture, face: Face) -> Picture:
     file = io.BytesIO()
-    poster(picture, box).save(file, "JPEG")
+    poster(picture, face).save(file, "JPEG")
     return Image.open(file)
 
 
-CHANGES: Mapping[str, tuple[str, Callable[[Picture, Box], Picture]]] = {
+CHANGES: Mapping[str, tuple[str, Callable[[Picture, Face], Picture]]] = {
     "downscaled to faces of 32 px": ("tiny", small),
     "turned by a quarter": ("turned", quarter),
     "tilted by 40 degrees": ("tilted", slanted),
@@ -217,10 +264,12 @@ CHANGES: Mapping[str, tuple[str, Callable[[Picture, Box], Picture]]] = {
     "sepia, JPEG": ("grey", sepia),
     "cut through the face at 30 % of its width": ("cut_off", half_away),
     "Gaussian blur, sigma 4 % of the face's width": ("flat", blurred),
+    "dark glasses drawn over the eyes": ("", dark_glasses),
+    "an even mask drawn over mouth and chin": ("", mask),
     "median filter and 8 levels a channel": ("flat", poster),
     "the same as JPEG": ("flat", poster_jpeg),
 }
-"""Changes by name: the note that they deserve, and what changes a picture with a face's box."""
+"""Changes by name: the note that they deserve, if there is one, and what changes a picture."""
 
 
 if __name__ == "__main__":

@@ -212,7 +212,13 @@ def test_notes_have_their_page(
     grey, every = rows(page, "Errors")
     assert grey[:3] == ["photos of val", "grey", "1"] and every[2:] == grey[2:]
     changed = rows(page, "Portraits that were changed, 1")
-    assert [row[3] for row in changed[:-1]] == ["1 (100.0%)"] * (len(changed) - 1)
+    expected = [row for row in changed[:-1] if row[1] != "any note"]
+    assert [row[3] for row in expected] == ["1 (100.0%)"] * len(expected)
+    glasses, mask = (row for row in changed if "drawn" in row[0])
+    assert float(glasses[4].split()[0]) < -0.005  # the toy reads brightness
+    assert float(mask[4].split()[0]) > 0.005 and mask[5].startswith(mask[4][1:6])
+    photos, _ = rows(page, "Scores")
+    assert photos[:3] == ["photos of val", "grey", "1"]
     assert float(rows(page, "Cost")[0][1]) > 0
 
 
