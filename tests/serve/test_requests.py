@@ -108,29 +108,55 @@ def part(headers: str, data: str = "x") -> bytes:
 
 DISPOSITION = 'Content-Disposition: form-data; name="files"'
 FOUR = form([(str(number), b"x") for number in range(4)])
-WRONG: dict[str, tuple[int, str, Any, dict[str, str], str]] = {
-    "an unknown value": (422, "/v1/score?faces=some", FOUR, FORM, "faces: "),
-    "no number": (422, "/v1/score?min_face=nan", FOUR, FORM, "min_face: "),
-    "an unknown factor": (422, "/v1/score?factors=age", FOUR, FORM, "factors: "),
-    "a factor twice": (422, "/v1/score?factors=skin&factors=skin", FOUR, FORM, "each factor once"),
-    "an unknown parameter": (422, "/v1/score?fases=all", FOUR, FORM, "fases: "),
-    "n of zero": (422, "/v1/best?n=0", FOUR, FORM, "n: "),
-    "no heat map": (422, "/v1/score?heat_map=1", FOUR, FORM, "toy has no heat map"),
-    "too many files": (413, "/v1/score", FOUR, FORM, "more than 3 files"),
-    "no picture": (422, "/v1/score", b"--zzz--\r\n", FORM, "no picture"),
-    "an empty body": (422, "/v1/score", b"", PNG, "no picture"),
-    "another field": (422, "/v1/score", form([("a", b"x")], "photo"), FORM, "only files"),
-    "a text": (422, "/v1/score", part(DISPOSITION), FORM, "has no file name"),
-    "no form": (400, "/v1/score", b"x" * 99, FORM, "not valid multipart"),
-    "half a form": (400, "/v1/score", FOUR[:60], FORM, "last boundary is missing"),
-    "a long header": (400, "/v1/score", part("X: " + "y" * 20000), FORM, ""),
-    "no boundary": (400, "/v1/score", FOUR, {"Content-Type": "multipart/form-data"}, "no boundary"),
-    "another type": (415, "/v1/score", b"{}", {"Content-Type": "application/json"}, "curl use -F"),
-    "no type": (415, "/v1/score", b"{}", {}, "expected the Content-Type"),
-    "compressed": (415, "/v1/score", b"x", {**PNG, "Content-Encoding": "gzip"}, "encoding"),
-    "too long": (413, "/v1/score", bytes(4_000_001), PNG, "more than 4 MB"),
-    "too long, by parts": (413, "/v1/score", iter([bytes(10**6)] * 5), PNG, "more than 4 MB"),
-}
+FACES, FACTORS = "auto, all, largest or whole", "quality, resolution or skin"
+MANY = "&".join(f"x{number}=1" for number in range(13))
+WRONG: dict[str, tuple[int, str, Any, dict[str, str], tuple[str, ...]]] = {
+    "an unknown value": (422, "/v1/score?faces=some", FOUR, FORM, ("faces: got 'some'", FACES)),
+    "no value": (422, "/v1/score?faces=", FOUR, FORM, ("faces: got ''", FACES)),
+    "no number": (422, "/v1/score?min_face=nan", FOUR, FORM,
+                  ("min_face: got 'nan'", "a number from 0 to 100000")),
+    "an odd letter": (422, "/v1/score?min_face=%00", FOUR, FORM, ("min_face: got '\\x00'",)),
+    "a long value": (422, f"/v1/score?faces={'y' * 999}", FOUR, FORM, (f"'{'y' * 60}...',",)),
+    "neither true nor false": (422, "/v1/score?heat_map=maybe", FOUR, FORM,
+                               ("heat_map: got 'maybe'", "true or false")),
+    "an unknown factor": (422, "/v1/score?factors=age", FOUR, FORM,
+                          ("factors: got 'age'", FACTORS)),
+    "a factor twice": (422, "/v1/score?factors=skin&factors=skin", FOUR, FORM,
+                       ("got 'skin' and 'skin'", "each once")),
+    "a parameter twice": (422, "/v1/score?faces=all&faces=whole", FOUR, FORM,
+                          ("faces: given 2 times, expected once", FACES)),
+    "an unknown parameter": (422, "/v1/score?fases=all", FOUR, FORM,
+                             ("fases: not a parameter; did you mean faces?",
+                              "/v1/score takes faces, min_face, factors and heat_map")),
+    "of another path": (422, "/v1/score?n=3", FOUR, FORM, ("n: not a parameter",)),
+    "thirteen parameters": (422, f"/v1/score?{MANY}", FOUR, FORM, ("x9: ", "and 3 more")),
+    "n of zero": (422, "/v1/best?n=0", FOUR, FORM,
+                  ("n: got '0'", "a whole number from 1 to 100000")),
+    "no heat map": (422, "/v1/score?heat_map=1", FOUR, FORM,
+                    ("toy has no heat map", "leave it out")),
+    "too many files": (413, "/v1/score", FOUR, FORM, ("more than 3 files", "several requests")),
+    "no picture": (422, "/v1/score", b"--zzz--\r\n", FORM, ("no picture", "a form without a file")),
+    "an empty body": (422, "/v1/score", b"", PNG, ("no picture", "an empty body")),
+    "another field": (422, "/v1/score", form([("a", b"x")], "photo"), FORM,
+                      ("part 1 of the form has the field 'photo'", "expected 'files'")),
+    "no field": (422, "/v1/score", part("X: y"), FORM, ("part 1 of the form has no field",)),
+    "a text": (422, "/v1/score", part(DISPOSITION), FORM, ("part 1", "no filename", "not a text")),
+    "no form": (400, "/v1/score", b"x" * 99, FORM, ("the line '--zzz' before each file",)),
+    "half a form": (400, "/v1/score", FOUR[:99], FORM,
+                    ("without its last boundary", "send it again")),
+    "a long header": (400, "/v1/score", part("X: " + "y" * 20000), FORM, ("header",)),
+    "no boundary": (400, "/v1/score", FOUR, {"Content-Type": "multipart/form-data"},
+                    ("without a boundary", "curl -F")),
+    "another type": (415, "/v1/score", b"{}", {"Content-Type": "application/json"},
+                     ("got the Content-Type 'application/json'", "expected multipart/",
+                      "curl use -F")),
+    "no type": (415, "/v1/score", b"{}", {}, ("got no Content-Type", "image/*")),
+    "compressed": (415, "/v1/score", b"x", {**PNG, "Content-Encoding": "gzip"},
+                   ("the Content-Encoding 'gzip', expected none",)),
+    "too long": (413, "/v1/score", bytes(4_200_001), PNG, ("a body of 4.2 MB", "at most 4 MB")),
+    "too long, by parts": (413, "/v1/score", iter([bytes(10**6)] * 5), PNG,
+                           ("more than 4 MB", "at most 4 MB")),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("case", WRONG)
@@ -142,7 +168,8 @@ def test_wrong_requests_have_a_problem_document(server: Server, case: str) -> No
     assert answer.headers["x-content-type-options"] == "nosniff"
     problem = answer.json
     assert (problem["type"], problem["status"]) == ("about:blank", status)
-    assert problem["title"] and told in problem["detail"] and "\n" not in problem["detail"]
+    assert problem["title"] and "\n" not in problem["detail"]
+    assert [words for words in told if words not in problem["detail"]] == [], problem["detail"]
     limits = {"too many files": ("max_files", 3), "too long": ("max_body", 4_000_000)}
     if case in limits:
         assert (problem["limit"], problem["value"]) == limits[case]
@@ -151,8 +178,41 @@ def test_wrong_requests_have_a_problem_document(server: Server, case: str) -> No
 def test_other_paths_and_methods_have_a_problem_document(server: Server) -> None:
     missing, wrong = server.get("/docs"), server.get("/v1/score")
     assert (missing.status, missing.json["title"]) == (404, "Not Found")
-    assert (wrong.status, wrong.headers["allow"]) == (405, "POST")
+    assert "nothing at /docs; /openapi.json" in missing.json["detail"]
+    assert (wrong.status, wrong.headers["allow"]) == (405, "OPTIONS, POST")
+    assert "/v1/score does not take GET; it takes OPTIONS and POST" in wrong.json["detail"]
     assert server.get("/redoc").status == 404
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_slash_at_the_end_leads_nowhere_else(server: Server, method: str) -> None:
+    """A redirect names a host and a scheme, which behind a proxy are not those of the client."""
+    for path in ("/v1/score/", "/healthz/", "/page/main.js/"):
+        answer = server.ask(method, path)
+        assert answer.status in (404, 405) and "location" not in answer.headers
+    asked = server.ask(method, "/v1/score/").json["detail"]
+    assert "nothing at /v1/score/; did you mean /v1/score?" in asked
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/healthz", "/readyz", "/metrics", "/openapi.json", "/v1/models", "/page/main.js"]
+)
+def test_head_is_get_without_a_body(server: Server, path: str) -> None:
+    head, get = server.ask("HEAD", path), server.get(path)
+    assert (head.status, head.body) == (200, b"") and get.body
+    changing = ("content-length", "date") if path == "/metrics" else ("date",)
+    same = [
+        {name: h for name, h in one.headers.items() if name not in changing} for one in (head, get)
+    ]
+    assert same[0] == same[1]
+    assert server.ask("OPTIONS", path).headers["allow"] == "GET, HEAD, OPTIONS"
+
+
+def test_options_tells_the_methods(server: Server) -> None:
+    answer = server.ask("OPTIONS", "/v1/score")
+    assert (answer.status, answer.body, answer.headers["allow"]) == (204, b"", "OPTIONS, POST")
+    assert server.ask("OPTIONS", "/nothing").status == 404
+    assert "head" not in server.get("/openapi.json").json["paths"]["/healthz"]
 
 
 def raw(server: Server, *pieces: bytes) -> bytes:
@@ -170,6 +230,7 @@ def test_slow_and_lying_senders_do_not_keep_a_place(server: Server) -> None:
     lying = raw(server, HEAD + b"Content-Length: 99\r\n\r\nonly this")
     assert lying.startswith(b"HTTP/1.1 408 ") and b'"limit":"body_timeout"' in lying
     assert b"connection: close" in lying.lower()
+    assert b"got 9 bytes of the 99 announced" in lying
     halting = raw(server, HEAD)
     assert halting.startswith(b"HTTP/1.1 408 ") and b"headers did not arrive" in halting
     assert raw(server) == b""  # nothing was asked
@@ -182,6 +243,47 @@ def test_slow_and_lying_senders_do_not_keep_a_place(server: Server) -> None:
         assert b"HTTP/1.1 400 " in broken and b"x-content-type-options" in broken.lower()
     until(lambda: server.metric("facegauge_held_bytes") == 0, "the bytes to be freed")
     assert server.ready
+
+
+REFUSED_HEADS = {
+    "no host": (b"", 400, b"Missing mandatory Host: header"),
+    "two lengths": (
+        b"Host: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n",
+        400,
+        b"Content-Length",
+    ),
+    "an unknown coding": (
+        b"Host: x\r\nTransfer-Encoding: gzip, chunked\r\n",
+        501,
+        b"chunked is supp",
+    ),
+    "endless headers": (b"Host: x\r\nX: " + b"y" * 70_000, 431, b"more than 65536 bytes"),
+    "a zero in a header": (b"Host: x\r\nX: a\0b\r\n", 400, b"illegal header line"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED_HEADS)
+def test_what_is_not_http_is_told_why(server: Server, case: str) -> None:
+    headers, status, told = REFUSED_HEADS[case]
+    end = b"" if status == 431 else b"\r\n"
+    answer = raw(server, b"GET /healthz HTTP/1.1\r\n", headers + end)
+    assert answer.startswith(b"HTTP/1.1 %d " % status) and told in answer
+    assert b"application/problem+json" in answer and b"bytearray" not in answer
+
+
+def test_requests_on_one_connection_are_answered_in_turn(server: Server) -> None:
+    health = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    score = HEAD + b"Content-Length: %d\r\n\r\n" % len(png()) + png()
+    answer = raw(server, health * 2 + score * 3 + health, b"NONSENSE\r\n\r\n")
+    order = re.findall(rb'\r\n\r\n{"(status|scorer|type)"', answer)
+    assert order == [b"status"] * 2 + [b"scorer"] * 3 + [b"status", b"type"]
+
+
+def test_a_chunk_that_breaks_off_harms_nobody(server: Server) -> None:
+    begun = HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n"
+    assert raw(server, begun, b"ZZZ\r\nxx").startswith(b"HTTP/1.1 400 ")
+    until(lambda: server.metric("facegauge_held_bytes") == 0, "the bytes to be freed")
+    assert server.ready and "Traceback" not in server.log.read_text()
 
 
 def test_a_client_that_does_not_read_is_cut_off(server: Server) -> None:
@@ -280,17 +382,30 @@ def test_metrics_count_and_the_log_names_nobody(server: Server) -> None:
 
 def test_the_key_is_asked_for_and_pages_elsewhere_may_be_allowed(toy: Path, tmp_path: Path) -> None:
     origin = "https://photos.example"
-    options = ["--scorer", str(toy), "--workers", "1", "--cors-origin", origin]
+    options = [
+        "--scorer",
+        str(toy),
+        "--workers",
+        "1",
+        "--cors-origin",
+        "HTTPS://Photos.example:443",
+    ]
     with serving(tmp_path, *options, FACEGAUGE_API_KEY="s3cret") as server:
-        for given in ({}, {"Authorization": "Bearer s3cre"}, {"Authorization": "Basic s3cret"},
-                      {"Authorization": "Bearer s3cret\xe9"}):  # fmt: skip
+        another = "got another key; expected the key"
+        for given, told in (({}, "got no Authorization header"),
+                            ({"Authorization": "Bearer s3cre"}, another),
+                            ({"Authorization": "Basic s3cret"}, "got the scheme 'Basic'"),
+                            ({"Authorization": "s3cret"}, "an Authorization of one word"),
+                            ({"Authorization": "Bearer s3cret\xe9"}, another)):  # fmt: skip
             answer = server.ask("POST", "/v1/score", png(), {**PNG, **given})
             assert answer.status == 401 and answer.headers["www-authenticate"] == "Bearer"
+            assert told in answer.json["detail"] and "s3cre" not in answer.json["detail"]
             assert server.ask("GET", "/metrics", headers=given).status == 401
         assert server.get("/nothing").status == 401
         log = server.log.read_text()
-        assert log.count("/v1/score 401 Unauthorized") == 4 and "nothing" not in log
+        assert log.count("/v1/score 401 Unauthorized") == 5 and "nothing" not in log
         assert server.get("/healthz").status == server.get("/readyz").status == 200
+        assert server.ask("HEAD", "/healthz").status == 200
         headers = {**PNG, "Authorization": "Bearer s3cret", "Origin": origin}
         answer = server.ask("POST", "/v1/score?faces=whole", png(), headers)
         assert answer.status == 200 and answer.headers["access-control-allow-origin"] == origin

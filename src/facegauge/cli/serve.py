@@ -55,7 +55,13 @@ def serve(
     ] = None,
     max_connections: Annotated[int, typer.Option(min=1, help="Connections at a time")] = 512,
     queue: Annotated[
-        int, typer.Option(min=1, help="Pictures that may be waiting or being scored")
+        int,
+        typer.Option(
+            min=1,
+            help="Pictures that may be waiting or being scored; a request takes a place for each "
+            "of its files, and is refused in whole (429) where they do not fit; at least "
+            "--max-files",
+        ),
     ] = 64,
     deadline: Annotated[
         float, typer.Option(min=0.1, help="Seconds for one picture, once a worker begins it")
@@ -68,7 +74,7 @@ def serve(
         typer.Option(
             metavar="ORIGIN",
             help="Let pages of this origin, such as https://example.org, use the service from a "
-            "browser; may be repeated",
+            "browser; * for all pages; may be repeated",
             show_default=False,
         ),
     ] = None,
@@ -105,11 +111,11 @@ def serve(
         return
     from facegauge.images.costs import MAX_PIXELS
     from facegauge.serve.limits import Limits
+    from facegauge.serve.origins import checked_origins
     from facegauge.serve.server import serve as run
 
-    key = os.environ.get(KEY)
-    if key is not None and not (key.isascii() and key.isprintable() and key.strip() == key != ""):
-        raise UsageError(f"expected {KEY} to be printable ASCII without spaces around it")
+    key = checked_key(os.environ.get(KEY))
+    origins = checked_origins(cors_origin or [])
     limits = Limits(
         max_body=max_body,
         max_memory=max_memory,
@@ -127,10 +133,32 @@ def serve(
         workers=workers or available_cpus(),
         limits=limits,
         key=key,
-        origins=cors_origin,
+        origins=origins,
     )
     if stopped_by == signal.SIGINT:
         raise KeyboardInterrupt
+
+
+def checked_key(key: str | None) -> str | None:
+    """The key as it is; the messages do not repeat it.
+
+    Raises:
+        UsageError: no client could send it.
+    """
+    if key is None:
+        return None
+    if not key.strip():
+        given = "nothing but spaces" if key else "an empty text"
+    elif key.strip() != key:
+        given = "a key with spaces around it"
+    elif not (key.isascii() and key.isprintable()):
+        given = "a key with other characters"
+    else:
+        return key
+    raise UsageError(
+        f"{KEY}: got {given}, expected a key of printable ASCII; unset {KEY} for a service without "
+        "a key"
+    )
 
 
 def available_cpus() -> int:

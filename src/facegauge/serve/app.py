@@ -4,69 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from pydantic import BaseModel, ConfigDict, Field, field_validator
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from facegauge import __version__
-from facegauge.faces.detection import MIN_FACE
-from facegauge.faces.policy import FACES
 from facegauge.factors import FACTORS
 from facegauge.serve import openapi
-from facegauge.serve.middleware import Guard, allow_origins
+from facegauge.serve.middleware import Guard
+from facegauge.serve.origins import allow_origins
 from facegauge.serve.page_file import PageFile
 from facegauge.serve.page_paths import add_page
-from facegauge.serve.problems import (
-    Problem,
-    answer_http_error,
-    answer_problem,
+from facegauge.serve.parameters import (
+    BestQuery,
+    ScoreQuery,
     answer_wrong_parameters,
+    check_once,
 )
-from facegauge.serve.scoring import Options, Scored
+from facegauge.serve.problems import Problem, answer_http_error, answer_problem
+from facegauge.serve.scoring import Scored
 from facegauge.serve.service import Service
 
 SCORE_PROBLEMS = (400, 401, 408, 413, 415, 422, 429, 500, 503, 504)
 SUMMARY = "Perceptual quality of the faces in pictures, 0 (worst) to 1 (best)."
-
-
-class ScoreQuery(BaseModel):
-    """The parameters of a request that sends pictures."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    faces: Literal[FACES] = Field("auto", description="Faces to score, as in `facegauge score`.")  # type: ignore[valid-type]
-    min_face: float = Field(
-        MIN_FACE,
-        ge=0,
-        le=100_000,
-        allow_inf_nan=False,
-        description="Minimum of a face's shorter side, in pixels.",
-    )
-    factors: list[Literal[tuple(FACTORS)]] = Field(  # type: ignore[valid-type]
-        [], description="What to measure on each face beside its score; may be repeated."
-    )
-    heat_map: bool = Field(False, description="Add the heat map of each face.")
-
-    @field_validator("factors")
-    @classmethod
-    def _once(cls, factors: list[str]) -> list[str]:
-        if len(set(factors)) < len(factors):
-            raise ValueError("give each factor once")
-        return factors
-
-    def options(self) -> Options:
-        return Options(self.faces, self.min_face, tuple(self.factors), self.heat_map)
-
-
-class BestQuery(ScoreQuery):
-    """The parameters of `/v1/best`."""
-
-    n: int = Field(1, ge=1, le=100_000, description="How many pictures at most.")
 
 
 def create_app(
@@ -82,7 +46,12 @@ def create_app(
         page: the files of the page at `/`, see `page_files`; None: there is no page.
     """
     app = FastAPI(
-        title="facegauge", summary=SUMMARY, version=__version__, docs_url=None, redoc_url=None
+        title="facegauge",
+        summary=SUMMARY,
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,  # behind a proxy they would lead elsewhere
     )
     app.state.service = service
     app.add_exception_handler(Problem, answer_problem)
@@ -95,6 +64,7 @@ def create_app(
         allow_origins(app, origins)
     app.add_middleware(Guard, service=service)
     _document(app, service)
+    _answer_head(app)
     return app
 
 
@@ -115,6 +85,7 @@ def _add_paths(app: FastAPI, service: Service) -> None:
     )
     async def score(request: Request, query: Annotated[ScoreQuery, Query()]) -> Response:
         """A picture that cannot be scored has its status and a message."""
+        check_once(request, query)
         results = await service.score(request, query.options())
         request.scope["pictures"] = len(results)
         return JSONResponse({"scorer": scorer, "pictures": [one.to_dict() for one in results]})
@@ -136,6 +107,7 @@ def _add_paths(app: FastAPI, service: Service) -> None:
     )
     async def best(request: Request, query: Annotated[BestQuery, Query()]) -> Response:
         """A picture counts by its best face; of equal pictures the first counts more."""
+        check_once(request, query)
         results = await service.score(request, query.options())
         request.scope["pictures"] = len(results)
         chosen, others = _ranked(results)
@@ -191,6 +163,14 @@ def _ranked(results: list[Scored]) -> tuple[list[dict[str, Any]], list[dict[str,
     others = [place for place in places if scores[place] is None]
     entries = [{"index": place, **results[place].to_dict()} for place in places]
     return [entries[place] for place in scored], [entries[place] for place in others]
+
+
+def _answer_head(app: FastAPI) -> None:
+    """Let every path that takes GET take HEAD; /openapi.json need not say it of each."""
+    for route in app.routes:
+        methods = getattr(route, "methods", None)
+        if methods and "GET" in methods:
+            methods.add("HEAD")
 
 
 def _document(app: FastAPI, service: Service) -> None:

@@ -11,10 +11,12 @@ from starlette.requests import ClientDisconnect, Request
 
 from facegauge.images.sources import named
 from facegauge.serve.limits import MB, Limits, Share
-from facegauge.serve.problems import Problem
+from facegauge.serve.problems import Problem, quoted
 
 FIELD = "files"
 FORM = "multipart/form-data"
+LET_CLIENT = "leave the form and this header to your HTTP client, such as curl -F or FormData"
+HOW = f"with curl use -F {FIELD}=@FILE"
 MAX_HEADER = 8192  # bytes
 
 Picture = tuple[str, bytes]
@@ -48,41 +50,55 @@ async def read_pictures(request: Request, limits: Limits, share: Share) -> list[
     except TimeoutError:
         raise Problem(
             408,
-            f"the body did not arrive within {limits.body_timeout:g} s",
+            f"the body did not arrive within {limits.body_timeout:g} s: got {share.size} bytes"
+            f"{_of_announced(request)}; send fewer or smaller pictures, or start the service with "
+            "a longer --body-timeout",
             limit="body_timeout",
             value=limits.body_timeout,
             close=True,
         ) from None
     if not pictures:
+        what = "a form without a file" if media_type == FORM else "an empty body"
         raise Problem(
             422,
-            f"there is no picture: send them as the field {FIELD} of a form, or one as the body",
+            f"there is no picture: got {what}, expected files in the field {FIELD} of a form, or "
+            "one picture as the body",
         )
     return pictures
+
+
+def _of_announced(request: Request) -> str:
+    length = request.headers.get("content-length")
+    return f" of the {length} announced" if length else ""
 
 
 def _check_type(request: Request, media_type: str) -> None:
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("", "identity"):
-        raise Problem(415, "the body has a content encoding; send it without")
-    if media_type not in (FORM, "application/octet-stream") and not media_type.startswith("image/"):
         raise Problem(
             415,
-            f"expected the Content-Type {FORM}, image/* or application/octet-stream; "
-            f"with curl use -F {FIELD}=@FILE",
+            f"got the Content-Encoding {quoted(encoding, 20)}, expected none: send the pictures as "
+            "they are",
+        )
+    if media_type not in (FORM, "application/octet-stream") and not media_type.startswith("image/"):
+        given = f"the Content-Type {quoted(media_type)}" if media_type else "no Content-Type"
+        raise Problem(
+            415,
+            f"got {given}, expected {FORM}, image/* or application/octet-stream; {HOW}",
         )
 
 
 def _check_length(request: Request, limits: Limits) -> None:
     length = request.headers.get("content-length", "0")
     if length.isdecimal() and int(length) > limits.max_body * MB:
-        raise _too_long(limits)
+        raise _too_long(limits, f"{int(length) / MB:.1f} MB")
 
 
-def _too_long(limits: Limits) -> Problem:
+def _too_long(limits: Limits, size: str) -> Problem:
     return Problem(
         413,
-        f"the body has more than {limits.max_body} MB; send fewer or smaller pictures",
+        f"got a body of {size}, expected at most {limits.max_body} MB; send fewer or smaller "
+        "pictures",
         limit="max_body",
         value=limits.max_body * MB,
     )
@@ -91,7 +107,7 @@ def _too_long(limits: Limits) -> Problem:
 async def _chunks(request: Request, limits: Limits, share: Share) -> AsyncIterator[bytes]:
     async for chunk in request.stream():
         if share.size + len(chunk) > limits.max_body * MB:
-            raise _too_long(limits)
+            raise _too_long(limits, f"more than {limits.max_body} MB")
         share.add(len(chunk))
         if chunk:
             yield chunk
@@ -101,16 +117,25 @@ async def _read_form(
     chunks: AsyncIterator[bytes], boundary: bytes, limits: Limits
 ) -> list[Picture]:
     if not boundary:
-        raise Problem(400, f"the Content-Type {FORM} has no boundary")
+        raise Problem(400, f"got the Content-Type {FORM} without a boundary; {LET_CLIENT}")
     try:
         form = _Form(boundary, limits)
         async for chunk in chunks:
             form.parser.write(chunk)
         form.parser.finalize()
-    except FormParserError:
-        raise Problem(400, "the form cannot be read: it is not valid multipart data") from None
+    except FormParserError as error:
+        start = quoted(f"--{boundary.decode('latin-1')}", 70)
+        raise Problem(
+            400,
+            f"the form cannot be read: expected the line {start} before each file, as its "
+            f"Content-Type says ({quoted(str(error), 100)[1:-1]}); {LET_CLIENT}",
+        ) from None
     if not form.complete:
-        raise Problem(400, "the form cannot be read: its last boundary is missing")
+        raise Problem(
+            400,
+            f"the form ends after {len(form.pictures)} whole files without its last boundary: "
+            "it was cut off; send it again",
+        )
     return form.pictures
 
 
@@ -145,7 +170,8 @@ class _Form:
         if self._parts > self._limits.max_files:
             raise Problem(
                 413,
-                f"the form has more than {self._limits.max_files} files; send several requests",
+                f"got a form of more than {self._limits.max_files} files, the most that a request "
+                "takes; send several requests",
                 limit="max_files",
                 value=self._limits.max_files,
             )
@@ -161,7 +187,11 @@ class _Form:
 
     def _check_header(self) -> None:
         if len(self._header) + len(self._value) > MAX_HEADER:
-            raise Problem(400, f"a part of the form has a header of more than {MAX_HEADER} bytes")
+            raise Problem(
+                400,
+                f"part {self._parts} of the form has a header of more than {MAX_HEADER} bytes; "
+                "shorten the name of its file",
+            )
 
     def _header_end(self) -> None:
         if self._header.lower() == b"content-disposition":
@@ -171,9 +201,17 @@ class _Form:
     def _headers_finished(self) -> None:
         _, options = parse_options_header(self._disposition)
         if options.get(b"name") != FIELD.encode():
-            raise Problem(422, f"the form has a field that is not known; expected only {FIELD}")
+            given = options.get(b"name")
+            field = f"the field {quoted(given.decode('utf-8', 'replace'))}" if given else "no field"
+            raise Problem(
+                422, f"part {self._parts} of the form has {field}, expected {FIELD!r}: {HOW}"
+            )
         if b"filename" not in options:
-            raise Problem(422, f"a part of {FIELD} has no file name: send files, not texts")
+            raise Problem(
+                422,
+                f"part {self._parts} of the form has no filename, expected a file, not a text: "
+                f"{HOW}",
+            )
         self._name = options[b"filename"].decode("utf-8", "replace")
 
     def _part_data(self, data: bytes, start: int, end: int) -> None:

@@ -11,6 +11,7 @@ from facegauge.images.costs import MAX_PIXELS
 from facegauge.serve.problems import Problem
 
 MB = 1_000_000
+DAY = 86_400  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +24,15 @@ class Limits:
         max_files: pictures in one request.
         max_pixels: pictures with more pixels are not opened.
         max_connections: connections at a time.
-        queue: pictures that may be waiting or running.
+        queue: pictures that may be waiting or running; those of a request are taken in whole or
+            not at all.
         deadline: seconds for one picture, from when a worker begins it.
         body_timeout: seconds until the headers of a request have arrived, then its body, and
             until the client has read what it was sent.
 
     Raises:
-        UsageError: a limit that is not positive, or one that another makes senseless.
+        UsageError: a limit that is not positive, a time of more than a day, or a limit that
+            another makes senseless.
     """
 
     max_body: int = 64
@@ -43,10 +46,14 @@ class Limits:
 
     def __post_init__(self) -> None:
         for limit in fields(self):
-            if not 0 < getattr(self, limit.name) < float("inf"):
+            value = getattr(self, limit.name)
+            if isinstance(value, float) and not 0 < value <= DAY:
                 raise UsageError(
-                    f"expected {limit.name} to be more than 0, got {getattr(self, limit.name)}"
+                    f"expected {limit.name} to be more than 0 and at most {DAY} seconds, "
+                    f"got {value}"
                 )
+            if not 0 < value < float("inf"):
+                raise UsageError(f"expected {limit.name} to be more than 0, got {value}")
         if self.queue < self.max_files:
             raise UsageError(
                 f"expected queue to be at least max_files, {self.max_files}, got {self.queue}: "
@@ -91,7 +98,9 @@ class Share:
         if self._held.used + size > self._held.total:
             raise Problem(
                 429,
-                f"the requests in flight hold {self._held.used / MB:.0f} MB; try again later",
+                f"all requests in flight hold {self._held.used / MB:.0f} MB and may hold "
+                f"{self._held.total / MB:.0f} MB: there is no room for {size / MB:.1f} MB more; "
+                "try again later",
                 limit="max_memory",
                 value=self._held.total,
                 retry_after=1,

@@ -7,13 +7,11 @@ import logging
 import time
 from http import HTTPStatus
 
-from fastapi import FastAPI
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from facegauge.serve.problems import Problem
+from facegauge.serve.problems import Problem, quoted
 from facegauge.serve.service import Service
 
 logger = logging.getLogger(__name__)
@@ -60,10 +58,10 @@ class Guard:
             await send(message)
 
         try:
-            if not self._has_key(scope):
+            if given := self._wrong_key(scope):
                 refusal = Problem(
                     401,
-                    "expected the key of this service: Authorization: Bearer KEY",
+                    f"got {given}; expected the key of this service: Authorization: Bearer KEY",
                     headers={"WWW-Authenticate": "Bearer"},
                 )
                 await refusal.response()(scope, receive, guarded)
@@ -79,15 +77,20 @@ class Guard:
         finally:
             self._record(scope, status or GONE, time.monotonic() - begun)
 
-    def _has_key(self, scope: Scope) -> bool:
-        """Whether the request shows the key, or needs none."""
+    def _wrong_key(self, scope: Scope) -> str:
+        """What the request shows in place of the key; empty where it has it or needs none."""
         key = self._service.key
         preflight = scope["method"] == "OPTIONS"
         if key is None or preflight or not self.needs_key(scope["path"]):
-            return True
-        scheme, _, given = Headers(scope=scope).get("authorization", "").partition(" ")
+            return ""
+        header = Headers(scope=scope).get("authorization")
+        if header is None:
+            return "no Authorization header"
+        scheme, _, given = header.partition(" ")
         same = hmac.compare_digest(given.strip().encode("latin-1"), key.encode())
-        return same and scheme.lower() == "bearer"
+        if scheme.lower() != "bearer":
+            return f"the scheme {quoted(scheme, 20)}" if given else "an Authorization of one word"
+        return "" if same else "another key"
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         route, asked = scope.get("route"), scope["path"]
@@ -111,15 +114,3 @@ def _where(error: Exception) -> str:
     if trace is None:
         return "no known place"
     return f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}"
-
-
-def allow_origins(app: FastAPI, origins: list[str]) -> None:
-    """Let pages of some origins use the service from a browser."""
-    app.add_middleware(
-        CORSMiddleware,
-        allow_origins=origins,
-        allow_methods=["GET", "POST"],
-        allow_headers=["Authorization", "Content-Type"],
-        expose_headers=["Retry-After"],
-        max_age=600,
-    )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from http import HTTPStatus
 from typing import Any
 
-from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -74,23 +74,37 @@ async def answer_problem(request: Request, error: Exception) -> Response:
 
 
 async def answer_http_error(request: Request, error: Exception) -> Response:
-    """No such path, or no such method."""
+    """No such path, or no such method; OPTIONS tells which methods a path takes."""
     assert isinstance(error, HTTPException)
-    details = {
-        404: "there is nothing at this path; /openapi.json lists what there is",
-        405: "this path does not take this method; /openapi.json lists what there is",
-    }
-    detail = details.get(error.status_code, str(error.detail))
-    return Problem(error.status_code, detail, headers=error.headers).response()
+    path, headers = quoted(request.url.path)[1:-1], dict(error.headers or {})
+    match error.status_code:
+        case 404:
+            near = get_close_matches(request.url.path, request.app.openapi()["paths"], 1)
+            meant = f"did you mean {near[0]}? " if near else ""
+            detail = f"there is nothing at {path}; {meant}/openapi.json lists what there is"
+        case 405:
+            methods = sorted({*headers["Allow"].split(", "), "OPTIONS"})
+            headers["Allow"] = ", ".join(methods)
+            if request.method == "OPTIONS":
+                return Response(status_code=204, headers=headers)
+            given = quoted(request.method)[1:-1]
+            detail = f"{path} does not take {given}; it takes {listed(methods)}"
+        case _:
+            detail = str(error.detail)
+    return Problem(error.status_code, detail, headers=headers).response()
 
 
-async def answer_wrong_parameters(request: Request, error: Exception) -> Response:
-    """Parameters that are not valid; each is named, but what was given is not repeated."""
-    assert isinstance(error, RequestValidationError)
-    errors = [
-        {"parameter": str(one["loc"][1] if len(one["loc"]) > 1 else one["loc"][0]),
-         "message": str(one["msg"])}
-        for one in error.errors()
-    ]  # fmt: skip
-    detail = "; ".join(f"{one['parameter']}: {one['message']}" for one in errors)
-    return Problem(422, detail, errors=errors).response()
+def quoted(text: str, most: int = 60) -> str:
+    """What was given, for an answer: in quotation marks, printable, and not too long.
+
+    Args:
+        text: as it was given.
+        most: characters of it that are kept.
+    """
+    return repr(text if len(text) <= most else f"{text[:most]}...")
+
+
+def listed(words: Iterable[str], last: str = "and") -> str:
+    """Words as they stand in a sentence: "a, b and c"."""
+    *others, final = words
+    return f"{', '.join(others)} {last} {final}" if others else final

@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -27,7 +28,9 @@ from facegauge.serve.service import Service
 logger = logging.getLogger(__name__)
 
 LAST_CALL = 0.5  # seconds in which new requests still get an answer: 503
+MAX_HEADERS = 65_536  # bytes of a request before its body
 DRAIN = 24.0  # seconds for what was accepted; then it is answered with 503
+FILES_A_WORKER, OTHER_FILES = 4, 100  # that are open beside connections
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -56,9 +59,10 @@ def serve(
         The signal that ended it.
 
     Raises:
-        UsageError: the address cannot be listened on.
+        UsageError: the address cannot be listened on, or there cannot be as many connections.
         ScorerError: no such scorer, or it is damaged.
     """
+    _allow_files(limits.max_connections + FILES_A_WORKER * workers + OTHER_FILES)
     scorer = Scorer(name_or_folder, threads=1)
     service = Service(scorer, workers, limits, key)
     page = page_files(scorer, limits, needs_key=key is not None)
@@ -75,6 +79,7 @@ def serve(
         access_log=False,
         proxy_headers=False,
         server_header=False,
+        h11_max_incomplete_event_size=MAX_HEADERS,
         timeout_graceful_shutdown=int(DRAIN) + 3,
     )
     server = _Server(config, service)
@@ -88,6 +93,27 @@ def serve(
         service.pool.close()
     logger.info("stopped")
     return server.stopped_by
+
+
+def _allow_files(count: int) -> None:
+    """Let this process have as many open files, connections among them.
+
+    Raises:
+        UsageError: the system does not allow them.
+    """
+    if os.name == "nt":  # it has no such limit
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if resource.RLIM_INFINITY in (soft, hard) or count <= hard:
+        if soft != resource.RLIM_INFINITY and soft < count:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
+        return
+    raise UsageError(
+        f"these connections and workers need {count} open files, and the system allows {hard}: "
+        "lower --max-connections, or raise the limit (ulimit -Hn, LimitNOFILE of systemd)"
+    )
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -109,7 +135,12 @@ def listen(host: str, port: int) -> socket.socket:
         except BaseException:
             listener.close()
             raise
-    except (OSError, OverflowError, UnicodeError) as error:
+    except (socket.gaierror, UnicodeError) as error:
+        raise UsageError(
+            f"--host: no machine has the name or address {host!r}; expected one of this machine, "
+            "such as 127.0.0.1, or 0.0.0.0 for all of its addresses"
+        ) from error
+    except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UsageError(
             f"cannot listen on {host}, port {port}: {reason}; choose another --host or --port"
@@ -177,7 +208,8 @@ def _protocol(limits: Limits) -> type[H11Protocol]:
                 self._refuse(
                     Problem(
                         503,
-                        f"there are {limits.max_connections} connections; try again later",
+                        f"there are {limits.max_connections} connections, the most that are "
+                        "taken; try again in a second",
                         limit="max_connections",
                         value=limits.max_connections,
                         retry_after=1,
@@ -222,7 +254,8 @@ def _protocol(limits: Limits) -> type[H11Protocol]:
                 self._refuse(
                     Problem(
                         408,
-                        f"the headers did not arrive within {limits.body_timeout:g} s",
+                        f"the headers did not arrive within {limits.body_timeout:g} s; they end "
+                        "with an empty line",
                         limit="body_timeout",
                         value=limits.body_timeout,
                     )
@@ -231,7 +264,16 @@ def _protocol(limits: Limits) -> type[H11Protocol]:
                 self.transport.close()
 
         def send_400_response(self, msg: str) -> None:
-            self._refuse(Problem(400, "this is not a valid HTTP/1.1 request"))
+            error = sys.exception()  # in whose handler this is called
+            status = getattr(error, "error_status_hint", 400)
+            if status == 431:
+                detail = (
+                    f"got headers of more than {MAX_HEADERS} bytes, expected fewer or shorter ones"
+                )
+            else:
+                reason = str(error).partition(": bytearray")[0]
+                detail = f"this is not a request that HTTP/1.1 allows: {reason}"
+            self._refuse(Problem(status, detail))
 
         def _refuse(self, problem: Problem) -> None:
             """Answer without a request, and close."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
 from typing import Any
@@ -85,7 +86,12 @@ class Service:
         if self.stopping:
             raise _stopping()
         if not self.pool.complete:
-            raise Problem(503, "the service is starting: not all workers are ready", retry_after=1)
+            raise Problem(
+                503,
+                f"the service is starting: {self.pool.ready} of {self.pool.workers} workers are "
+                "ready; try again in a second",
+                retry_after=1,
+            )
 
     async def score(self, request: Request, options: Options) -> list[Scored]:
         """The results of the pictures of a request, in the order sent.
@@ -96,9 +102,13 @@ class Service:
         """
         self.check_ready()
         if options.heat_map and not self.model.heat_map:
-            raise Problem(422, f"heat_map: the scorer {self.model.name} has no heat map")
+            raise Problem(
+                422,
+                f"heat_map: got true, but the scorer {self.model.name} has no heat map; leave it "
+                "out",
+            )
         if self.pool.unanswered >= self.pool.capacity:
-            raise self._full()
+            raise self._full("at least 1")
         with self.held.share() as share:
             reading = asyncio.ensure_future(read_pictures(request, self.limits, share))
             pictures = await self._unless_halted(reading)
@@ -106,7 +116,7 @@ class Service:
             try:
                 futures = self.pool.submit(tasks)
             except PoolFull:
-                raise self._full() from None
+                raise self._full(str(len(tasks))) from None
             outcomes = await self._outcomes(request, futures)
         alone = len(tasks) == 1
         scored = [
@@ -148,14 +158,17 @@ class Service:
             halted.cancel()
             work.cancel()
 
-    def _full(self) -> Problem:
+    def _full(self, pictures: str) -> Problem:
+        """No room for the pictures of a request."""
+        wait = max(1, math.ceil(self.pool.expected_wait))
         return Problem(
             429,
-            f"the queue is full: at most {self.pool.capacity} pictures are taken at a time; "
-            "try again later",
+            f"the queue has room for {self.pool.capacity} pictures and holds "
+            f"{self.pool.unanswered}; this request has {pictures}: try again in {wait} s, or with "
+            "fewer",
             limit="queue",
             value=self.pool.capacity,
-            retry_after=self.pool.expected_wait,
+            retry_after=wait,
         )
 
     def _scored(self, task: Task, outcome: Any, alone: bool) -> Scored:
@@ -164,7 +177,11 @@ class Service:
             return outcome
         if isinstance(outcome, WorkerLost):
             if alone:
-                raise Problem(504, f"the picture could not be scored: {outcome}")
+                raise Problem(
+                    504,
+                    f"the picture could not be scored: {outcome}; try again once, or send a "
+                    "smaller copy of it",
+                )
             return Scored(ImageScore(task.name, Status.ERROR, (), f"not scored: {outcome}"))
         if isinstance(outcome, UsageError):
             raise Problem(422, str(outcome))
@@ -182,4 +199,4 @@ async def _first(
 
 
 def _stopping() -> Problem:
-    return Problem(503, "the service is stopping", retry_after=5, close=True)
+    return Problem(503, "the service is stopping; try again in 5 s", retry_after=5, close=True)
