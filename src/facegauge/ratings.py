@@ -30,6 +30,7 @@ class Rating:
         advice: what to do where the value passes the threshold.
         low: the same three on the side of low values; empty where values cannot be too low.
         low_advice: what to do there.
+        unit: of the values, as in `Column`.
     """
 
     title: str
@@ -41,6 +42,7 @@ class Rating:
     advice: str
     low: tuple[float, float, float] | None = None
     low_advice: str = ""
+    unit: str = ""
 
     def rate(self, value: float) -> float:
         """The rating of a value, 0..1."""
@@ -93,6 +95,7 @@ RATINGS: Mapping[str, Rating] = {
         0.267,
         PERCENTILES + "Gaussian blur, box blur and defocus",
         "The face is blurred: focus on the eyes, and clean the lens.",
+        unit="(0.2 blurred to 0.5 crisp)",
     ),
     "motion": Rating(
         "motion blur",
@@ -103,6 +106,7 @@ RATINGS: Mapping[str, Rating] = {
         0.835,
         PERCENTILES + "motion blur",
         "The face or the camera moved: use a shorter exposure, or a flash or a tripod.",
+        unit="(0 none to 1)",
     ),
     "noise": Rating(
         "noise",
@@ -113,6 +117,7 @@ RATINGS: Mapping[str, Rating] = {
         21.0,
         PERCENTILES + "noise and ISO noise",
         "The picture is noisy: use more light and a lower ISO value.",
+        unit="grey levels",
     ),
     "blocking": Rating(
         "blocking",
@@ -124,6 +129,7 @@ RATINGS: Mapping[str, Rating] = {
         PERCENTILES + "JPEG",
         "The picture is compressed too much: save it with a higher JPEG quality, or send the "
         "original.",
+        unit="(0 none to 3)",
     ),
     "exposure": Rating(
         "exposure",
@@ -136,6 +142,7 @@ RATINGS: Mapping[str, Rating] = {
         "The face is overexposed: use less light or a shorter exposure.",
         (-0.15, -0.324, -0.64),
         "The face is dark: use more light on it or a longer exposure.",
+        unit="(-1 black to 1 white)",
     ),
     "contrast": Rating(
         "contrast",
@@ -145,6 +152,7 @@ RATINGS: Mapping[str, Rating] = {
         0.068,
         PERCENTILES + "low contrast",
         "The face lacks contrast: avoid haze and light from behind, or raise the contrast.",
+        unit="(0 to 1)",
     ),
     "colour_cast": Rating(
         "colour cast",
@@ -157,6 +165,7 @@ RATINGS: Mapping[str, Rating] = {
         "The colours are too warm: correct the white balance.",
         (-0.2, -0.42, -2.0),
         "The colours are too cold: correct the white balance.",
+        unit="stops",
     ),
     "resolution": Rating(
         "resolution",
@@ -167,6 +176,7 @@ RATINGS: Mapping[str, Rating] = {
         "mean challenge labels of 712 photos by width of the face: good from 240 px, fair from 80 "
         "px, bad below 40 px",
         "The face has few pixels: go nearer, or use the original picture.",
+        unit="px",
     ),
     "pose": Rating(
         "pose",
@@ -177,6 +187,7 @@ RATINGS: Mapping[str, Rating] = {
         60,
         "0.5: 95 % of the labelled photos are turned by less; the others are our choice",
         "The face is turned: look at the camera, and hold it level.",
+        unit="degrees",
     ),
     "cut_off": Rating(
         "cut off",
@@ -187,6 +198,7 @@ RATINGS: Mapping[str, Rating] = {
         0.4,
         "1: hardly a labelled photo has more; the others are our choice",
         "The head is cut off: leave room around it.",
+        unit="of the head",
     ),
 }
 """How each factor is rated, by name, in the order of their columns."""
@@ -194,7 +206,7 @@ RATINGS: Mapping[str, Rating] = {
 
 COLUMNS = Schema(
     [
-        *(Column(VALUE + name, "float", one.doc) for name, one in RATINGS.items()),
+        *(Column(VALUE + name, "float", one.doc, one.unit) for name, one in RATINGS.items()),
         *(
             Column(
                 RATING + name,

@@ -21,6 +21,7 @@ class Column:
         name: such as `eye_distance`; files of other tools may have any text.
         type: of its values, "str", "int" or "float"; each may also be None.
         doc: one sentence that says what the values are, with their unit and range.
+        unit: as it stands after a value, such as "px"; or the range, in brackets.
 
     Raises:
         UsageError: another type.
@@ -29,6 +30,7 @@ class Column:
     name: str
     type: ColumnType
     doc: str
+    unit: str = ""
 
     def __post_init__(self) -> None:
         if self.type not in get_args(ColumnType):

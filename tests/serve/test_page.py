@@ -120,7 +120,11 @@ def test_factors_with_ratings_and_advice_are_shown(visit: Callable[..., Any]) ->
 
     picture = Scorer().score(ASTRONAUT).to_dict()
     picture["faces"][0] |= {
-        "factors": {"sharpness": blurred, "pose": {"value": None, "rating": None, "advice": ""}},
+        "factors": {
+            "face_width": 84.67,
+            "sharpness": blurred,
+            "pose": {"value": None, "rating": None, "advice": ""},
+        },
         "notes": ["tiny"],
     }
 
@@ -133,9 +137,12 @@ def test_factors_with_ratings_and_advice_are_shown(visit: Callable[..., Any]) ->
         tab.page.locator(".open").click()
         tab.page.get_by_text("What would help").wait_for()
         facts = " ".join(tab.page.locator("#detail-facts").inner_text().split())
-        assert "sharpness 0.2, rated 0.10" in facts and "pose not measured" in facts
+        assert "sharpness 0.2 (0.2 blurred to 0.5 crisp), rated 0.10 of 1" in facts
+        assert "face width 84.7 px" in facts and "pose not measured" in facts
         assert "What would help Hold the camera still." in facts
         assert "Less certain because" in facts and "below 40 px" in facts
+        tab.page.get_by_text("What the factors mean").click()
+        assert "Width of the face box, in pixels." in tab.page.inner_text("#detail-facts")
 
 
 def test_pictures_are_sorted_filtered_and_the_best_is_marked(visit: Callable[..., Any]) -> None:
@@ -150,10 +157,21 @@ def test_pictures_are_sorted_filtered_and_the_best_is_marked(visit: Callable[...
         page.select_option("#show", "unscored")
         assert names(tab) == ["broken.jpg"]
         assert "known format" in page.locator(".card .line").inner_text()
-        page.select_option("#show", "all")
+        assert page.inner_text("#shown-text") == "1 of 4 pictures shown."
         page.fill("#name", "DARK")
+        assert names(tab) == []
+        assert page.inner_text("#shown-text") == "No picture is shown: none of the 4 matches."
+        assert page.is_disabled("#csv")
+        page.select_option("#show", "all")
         assert names(tab) == [DARK.name]
-        page.fill("#name", "")
+        page.get_by_role("button", name="Show all").click()
+        assert len(names(tab)) == 4 and page.is_hidden("#shown") and page.is_enabled("#csv")
+        for count in ("0", "-1", "1.5", ""):
+            page.fill("#count", count)
+            page.get_by_role("button", name="Mark the best").click()
+            assert page.inner_text("#progress") == "Best takes a whole number from 1 on."
+            assert page.locator(".card.best").count() == 0
+        page.fill("#count", "1")
         page.get_by_role("button", name="Mark the best").click()
         assert ASTRONAUT.name in page.inner_text("#progress")
         for name in (BLUR.name, DARK.name):
@@ -305,6 +323,96 @@ def test_a_refusal_is_shown_and_a_busy_service_is_asked_again(visit: Callable[..
         assert "0." in tab.page.locator(".card .line").inner_text()
         add(tab, BLUR)
         assert "the service failed" in tab.page.locator(".card .line").last.inner_text()
+        tab.page.unroute("**/v1/score")  # and it recovers
+        assert tab.page.get_by_role("button", name="Score again").count() == 1  # hidden ones apart
+        tab.page.get_by_role("button", name=f"Score {BLUR.name} again").click()
+        wait(tab)
+        assert "0." in tab.page.locator(".card .line").last.inner_text()
+        assert tab.page.is_hidden("#retry")
+
+
+def test_all_that_failed_is_scored_again_at_once(visit: Callable[..., Any]) -> None:
+    def fail(route: Any) -> None:
+        route.fulfill(status=500, json={"detail": "the service failed on this request"})
+
+    with visit() as tab:
+        tab.page.route("**/v1/score", fail)
+        add(tab, ASTRONAUT, BLUR)
+        tab.page.unroute("**/v1/score")
+        tab.page.get_by_role("button", name="Score again: 2 pictures").click()
+        wait(tab)
+        assert tab.page.is_hidden("#retry")
+        assert tab.page.inner_text("#progress") == "2 pictures, all scored."
+
+
+def test_files_that_are_left_out_are_counted(visit: Callable[..., Any]) -> None:
+    data = base64.b64encode(ASTRONAUT.read_bytes()).decode()
+    with visit() as tab:
+        tab.page.evaluate(DROP, ["drop", "dropped.jpg", data])
+        wait(tab)
+        assert "1 of 2 files left out" in tab.page.inner_text("#left-out")
+        add(tab, BLUR)
+        assert not tab.page.inner_text("#left-out")
+
+
+def test_a_service_that_is_gone_is_told(visit: Callable[..., Any], server: Server) -> None:
+    with visit() as tab:
+        tab.page.route("**/page/config.json", lambda route: route.fulfill(status=503, body=""))
+        tab.page.reload()
+        tab.page.get_by_text("cannot be loaded: the service does not answer").wait_for()
+        assert tab.page.locator("#dead").count() == 0
+
+
+def test_scripts_that_are_not_loaded_are_told(visit: Callable[..., Any]) -> None:
+    with visit() as tab:
+        assert tab.page.locator("#dead").count() == 0  # they are
+        tab.page.route("**/page/dom.js", lambda route: route.fulfill(status=404, body=""))
+        tab.page.reload()
+        told = tab.page.locator("#dead")
+        tab.until(lambda: (told.bounding_box() or {"height": 0})["height"] > 40, "the words")
+        assert "python -m http.server" in told.inner_text()
+
+
+@pytest.mark.parametrize("place", [(0, 0), (340, 0), (0, 340), (340, 340), (190, 170)])
+def test_labels_are_in_the_picture_however_small(
+    visit: Callable[..., Any], place: tuple[int, int]
+) -> None:
+    left, top = place
+    picture = Scorer().score(ASTRONAUT).to_dict() | {"width": 400, "height": 400}
+    picture["faces"][0] |= {"left": left, "top": top, "right": left + 60, "bottom": top + 60}
+    two = {"pictures": [picture, picture]}
+    with visit(width=360, height=740) as tab:
+        tab.page.route(re.compile("/v1/score"), lambda route: route.fulfill(json=two))
+        add(tab, ASTRONAUT, named("b.jpg"))
+        for name in (ASTRONAUT.name, "b.jpg"):
+            tab.page.get_by_label(f"Select {name}").check()
+        assert labels_inside(tab, "#gallery") == 2
+        tab.page.get_by_role("button", name="Compare two").click()
+        assert labels_inside(tab, "#pair-sides") == 2
+        tab.page.keyboard.press("Escape")
+        tab.page.locator(".open").first.click()
+        assert labels_inside(tab, "#detail-figure") == 1
+
+
+def labels_inside(tab: Tab, selector: str) -> int:
+    """How many labels of boxes there are; each lies in whole in its picture."""
+    tab.page.wait_for_timeout(300)
+    return int(
+        tab.page.evaluate(
+            """(selector) => {
+  const tags = [...document.querySelectorAll(`${selector} .tag`)];
+  for (const tag of tags) {
+    const [inner, outer] = [tag, tag.parentElement].map((one) => one.getBoundingClientRect());
+    const inside = inner.left >= outer.left - 1 && inner.right <= outer.right + 1 &&
+      inner.top >= outer.top - 1 && inner.bottom <= outer.bottom + 1;
+    const cut = tag.scrollWidth > tag.clientWidth + 1;
+    if (!inside || cut) throw new Error(JSON.stringify([inner, outer]));
+  }
+  return tags.length;
+}""",
+            selector,
+        )
+    )
 
 
 @pytest.mark.slow

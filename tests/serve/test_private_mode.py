@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import json
+import re
 import shutil
 import tarfile
 from collections.abc import Callable, Iterator, Mapping
@@ -17,6 +18,7 @@ from threading import Thread
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from browser import PATIENCE, Browser, Tab
 from commands import run
@@ -119,6 +121,50 @@ def test_the_examples_have_the_scores_of_python(browser: Browser, server: Server
         values = scorer.heat_map(first).values
         legend = tab.page.inner_text("#detail-facts")
         assert f"{values.min():.2f}" in legend and f"{values.max():.2f}" in legend
+
+
+@needs_runtime
+def test_formats_that_the_browser_lacks_are_told(browser: Browser, server: Server) -> None:
+    """Before a picture fails, and when it does; a format that it has is only damaged."""
+    file = io.BytesIO()
+    Image.new("L", (40, 40)).save(file, "TIFF")
+    pictures = {
+        "a.tif": file.getvalue(),
+        "b.heic": b"\0\0\0\x18ftypheic" + bytes(99),
+        "c.jpg": b"\xff\xd8\xff" + bytes(99),
+        "d.png": b"",
+        "e.gif": b"no picture",
+    }
+    with private(browser, server) as tab:
+        note = tab.page.locator("#formats-note")
+        told = tab.until(note.inner_text, "the formats")
+        assert re.match(
+            r"This browser opens JPEG, PNG, WebP, GIF, BMP and AVIF, not HEIC, TIFF ", told
+        )
+        messages = [rows[0]["message"] for rows in scored(tab, pictures).values()]
+        assert messages == [
+            "this browser does not open TIFF files: save it as JPEG or PNG",
+            "this browser does not open HEIC files: save it as JPEG or PNG",
+            "the JPEG file is damaged",
+            "the file is empty",
+            "the file is not a picture of a known format, or is damaged",
+        ]
+        tab.page.get_by_label("On the server").check()
+        assert note.is_hidden()
+        tab.page.get_by_label("In this browser").check()
+
+
+@needs_runtime
+def test_a_page_opened_as_a_file_says_what_to_do(browser: Browser, tmp_path: Path) -> None:
+    assert run("serve", "--export-static", tmp_path / "site").exit_code == 0
+    page = (tmp_path / "site" / INDEX).as_uri()
+    with (
+        pytest.raises(AssertionError, match=r"page/main\.js"),  # browsers load no modules there
+        browser.open(page) as tab,
+    ):
+        told = tab.page.locator("#dead")
+        tab.until(lambda: (told.bounding_box() or {"height": 0})["height"] > 20, "the words")
+        assert "python -m http.server" in told.inner_text()
 
 
 @needs_runtime

@@ -23,14 +23,15 @@ class Resolution:
 
     name = "resolution"
     columns = (
-        Column("face_width", "float", "Width of the face box, in pixels."),
-        Column("face_height", "float", "Height of the face box, in pixels."),
-        Column("eye_distance", "float", "Distance between the two eye points, in pixels."),
+        Column("face_width", "float", "Width of the face box, in pixels.", "px"),
+        Column("face_height", "float", "Height of the face box, in pixels.", "px"),
+        Column("eye_distance", "float", "Distance between the two eye points, in pixels.", "px"),
         Column(
             "upscale",
             "float",
             "Width of the network's input over the width of what it shows of the face's frame: "
             "above 1 the network sees an enlarged face, below 1 a reduced one.",
+            "times",
         ),
     )
 

@@ -42,23 +42,29 @@ class Skin:
     name = "skin"
     columns = (
         Column(
-            "skin_lightness", "float", "Apparent lightness L* of the cheeks, 0 to 100; their mean."
+            "skin_lightness",
+            "float",
+            "Apparent lightness L* of the cheeks, 0 to 100; their mean.",
+            "(0 to 100)",
         ),
         Column(
             "skin_hue",
             "float",
             "Hue angle of the cheeks' mean colour in degrees, from 0, red, to 90, yellow.",
+            "degrees",
         ),
         Column(
             "skin_ita",
             "float",
             "Individual typology angle of the cheeks' mean colour in degrees, lower is darker. It "
             "is the picture's: light and exposure move it by tens of degrees.",
+            "degrees",
         ),
         Column(
             "skin_ita_difference",
             "float",
             "Difference of the angle between the two cheeks in degrees, 0 or more.",
+            "degrees",
         ),
     )
 

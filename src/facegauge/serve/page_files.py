@@ -91,8 +91,12 @@ def page_config(scorer: Scorer, service: dict[str, Any] | None) -> dict[str, Any
 def _factor_docs(spec: PreprocessSpec) -> dict[str, dict[str, str]]:
     """What people are told of each factor, and of each column of those without a rating."""
     columns = [column for make in FACTORS.values() for column in make(spec).columns]
-    told = {one.name: {"title": one.name.replace("_", " "), "doc": one.doc} for one in columns}
-    return told | {name: {"title": one.title, "doc": one.doc} for name, one in RATINGS.items()}
+    told = {one.name: _told(one.name.replace("_", " "), one.doc, one.unit) for one in columns}
+    return told | {name: _told(one.title, one.doc, one.unit) for name, one in RATINGS.items()}
+
+
+def _told(title: str, doc: str, unit: str) -> dict[str, str]:
+    return {"title": title, "doc": doc, "unit": unit}
 
 
 def _code() -> Iterator[PageFile]:

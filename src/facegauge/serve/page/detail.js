@@ -38,6 +38,7 @@ export class Detail {
       if (face.score > faces[this.#face].score) this.#face = face.face;
     });
     this.#url = URL.createObjectURL(entry.file);
+    if (this.#known.get(entry)?.problem) this.#known.delete(entry); // ask once more
     this.#draw();
     if (!dialog.open) dialog.showModal();
     else if (!dialog.contains(document.activeElement)) byId("detail-title").focus();

@@ -24,4 +24,8 @@ export const byId = (id) => document.getElementById(id);
 
 export const two = (number) => number.toFixed(2);
 
+/** "a, b and c" */
+export const listed = (words, last) =>
+  words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} ${last} ${words.at(-1)}`;
+
 export const plural = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;

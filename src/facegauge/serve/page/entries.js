@@ -62,5 +62,9 @@ export function bestFace(entry) {
   return faces.reduce((best, face) => (best && best.score >= face.score ? best : face), null);
 }
 
+/** Whether another try, or another place to score, may help an entry. */
+export const mayRetry = (entry) =>
+  entry.result !== null && !["ok", "no_face", "too_small"].includes(entry.result.status);
+
 /** The score of an entry, that of its best face, or null. */
 export const scoreOf = (entry) => bestFace(entry)?.score ?? null;

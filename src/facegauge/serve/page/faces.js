@@ -53,22 +53,31 @@ export function figure(entry, url, { full = false, choose = null } = {}) {
   const boxes = (entry.result?.faces ?? []).map((face) => {
     const where = area(face, entry.result);
     const label = full ? inWords(face) : two(face.score);
-    const tag = `${choose ? "button" : "span"}.box.${face.band}`;
-    const box = make(tag, { style: place(where, entry.result) });
-    if (where.top < 0.12 * entry.result.height) box.classList.add("high");
-    if (where.left > 0.5 * entry.result.width) box.classList.add("far");
+    const name = `${choose ? "button" : "span"}.box.${face.band}`;
+    const box = make(name, { style: place(where, entry.result) });
     if (choose) {
       Object.assign(box, { type: "button", title: inWords(face) });
       box.setAttribute("aria-label", `Face ${face.face + 1}: ${inWords(face)}`);
       box.addEventListener("click", () => choose(face.face));
-      box.append(make("span", { "aria-hidden": "true" }, label));
     } else {
       box.setAttribute("aria-hidden", "true");
-      box.append(make("span", {}, label));
     }
-    return box;
+    return [box, tag(label, where, entry.result)];
   });
-  return make(kind, {}, image, ...boxes);
+  const [all, tags] = [0, 1].map((part) => boxes.map((one) => one[part]));
+  return make(kind, {}, image, ...all, ...tags);
+}
+
+/** The label of a box: above it, and always in the picture, however small that is shown. */
+function tag(label, where, result) {
+  const [x, y] = [(100 * where.left) / result.width, (100 * where.top) / result.height];
+  const across = Math.min(100, Math.max(0, x));
+  const style = {
+    left: `${across}%`,
+    transform: `translateX(-${across}%)`, // from its left edge, at the left, to its right edge
+    top: `max(0px, calc(${y}% - 1.25rem))`,
+  };
+  return make("span.tag", { "aria-hidden": "true", style }, label);
 }
 
 /** The score of a face as a large number, a word and its interval on a scale. */
@@ -97,15 +106,23 @@ export function findings(face, { notes, factors: docs }) {
   const factors = Object.entries(face.factors ?? {}).map(([name, given]) => ({
     title: docs[name]?.title ?? name.replaceAll("_", " "),
     doc: docs[name]?.doc ?? "",
-    ...asFactor(given),
+    ...asFactor(given, docs[name]?.unit ?? ""),
   }));
   if (factors.length) {
     parts.push(make("h3", {}, "Factors"));
-    const rows = factors.flatMap(({ title, doc, text }) => [
-      make("dt", { title: doc }, title),
-      make("dd", {}, text),
-    ]);
-    parts.push(make("dl", {}, ...rows));
+    const row = (one, part) => [make("dt", {}, one.title), make("dd", {}, one[part])];
+    const rows = (part) => factors.flatMap((one) => row(one, part));
+    parts.push(make("dl", {}, ...rows("text")));
+    const rated = "A rating is 1 as in good portraits, below 0.5 for a problem, 0 where it is severe.";
+    parts.push(
+      make(
+        "details",
+        {},
+        make("summary", {}, "What the factors mean"),
+        make("p.soft", {}, rated),
+        make("dl", {}, ...rows("doc")),
+      ),
+    );
   }
   const advice = [...new Set(factors.map((factor) => factor.advice).filter(Boolean))];
   if (advice.length) {
@@ -115,11 +132,12 @@ export function findings(face, { notes, factors: docs }) {
   return make("div", {}, ...parts);
 }
 
-/** A factor, which is a number or a text, or {value, rating, advice}. */
-function asFactor(given) {
+/** A factor, which is a number or a text, or {value, rating, advice}, with the unit of its value. */
+function asFactor(given, unit) {
   const isObject = typeof given === "object" && given !== null;
   const { value, rating, advice } = isObject ? given : { value: given };
   if (value === null || value === undefined) return { text: "not measured" };
-  const shown = typeof value === "number" ? String(Number(value.toPrecision(3))) : value;
-  return { text: typeof rating === "number" ? `${shown}, rated ${two(rating)}` : shown, advice };
+  const number = typeof value === "number" ? String(Number(value.toPrecision(3))) : value;
+  const shown = unit ? `${number} ${unit}` : number;
+  return { text: typeof rating === "number" ? `${shown}, rated ${two(rating)} of 1` : shown, advice };
 }

@@ -1,6 +1,6 @@
 /** The cards of the pictures: sorted, filtered, and drawn at most once a frame. */
 
-import { bestFace, scoreOf } from "./entries.js";
+import { bestFace, mayRetry, scoreOf } from "./entries.js";
 import { figure, inWords, stateInWords } from "./faces.js";
 import { byId, make, plural } from "./dom.js";
 import * as thumbnails from "./thumbnails.js";
@@ -25,17 +25,23 @@ const SHOWN = {
 
 export class Gallery {
   #entries;
-  #open;
+  #act;
   #cards = new Map();
   #stale = new Set();
   #drawing = false;
 
-  /** `open(entry)` is called when a picture is chosen. */
-  constructor(entries, open) {
+  /** `open(entry)` is called when a picture is chosen, `retry([entry])` to score it again. */
+  constructor(entries, { open, retry }) {
     this.#entries = entries;
-    this.#open = open;
+    this.#act = { open, retry };
     entries.addEventListener("change", ({ detail }) => this.#changed(detail));
     for (const id of ["sort", "show", "name"]) byId(id).addEventListener("input", () => this.#later());
+    byId("show-all").addEventListener("click", () => {
+      byId("show").value = "all";
+      byId("name").value = "";
+      byId("show").focus();
+      this.#later();
+    });
   }
 
   /** The entries that are shown, in the order shown. */
@@ -77,6 +83,7 @@ export class Gallery {
     this.#stale.clear();
     const shown = this.shown();
     const wanted = shown.map((entry) => this.#cards.get(entry).card);
+    this.#tellHidden(shown.length, this.#entries.list.length);
     const list = byId("gallery");
     const same = wanted.length === list.children.length;
     if (same && wanted.every((card, place) => card === list.children[place])) return;
@@ -87,14 +94,24 @@ export class Gallery {
     scrollTo(scrollX, scrolled);
   }
 
+  /** Say how many pictures the filters leave out. */
+  #tellHidden(shown, total) {
+    byId("shown").hidden = shown === total;
+    const few = shown ? `${shown} of ${plural(total, "picture")} shown.` : "No picture is shown: ";
+    const why = total === 1 ? "the one does not match." : `none of the ${total} matches.`;
+    byId("shown-text").textContent = shown ? few : few + why;
+    byId("csv").disabled = !shown;
+  }
+
   #fill(entry) {
     if (!this.#cards.has(entry)) this.#cards.set(entry, this.#make(entry));
-    const { card, thumb, line, box, badge } = this.#cards.get(entry);
+    const { card, thumb, line, box, badge, again } = this.#cards.get(entry);
     const best = bestFace(entry);
     const count = entry.result?.faces.length ?? 0;
     const more = count > 1 ? ` (best of ${count} faces)` : "";
     line.textContent = best ? inWords(best) + more : stateInWords(entry);
     box.checked = entry.selected;
+    again.hidden = !mayRetry(entry);
     badge.hidden = !entry.best;
     badge.textContent = `Best ${entry.best}`;
     card.classList.toggle("best", entry.best > 0);
@@ -103,7 +120,7 @@ export class Gallery {
 
   #make(entry) {
     const thumb = make("span.thumb");
-    const open = make("button.open", { type: "button", on: { click: () => this.#open(entry) } }, thumb);
+    const open = make("button.open", { type: "button", on: { click: () => this.#act.open(entry) } }, thumb);
     open.setAttribute("aria-label", `Look at ${entry.name}`);
     const line = make("p.line");
     const badge = make("p.badge", { hidden: true });
@@ -111,8 +128,12 @@ export class Gallery {
     const box = make("input", { type: "checkbox", on: { change } });
     box.setAttribute("aria-label", `Select ${entry.name}`);
     const name = make("p.name", { title: entry.name }, entry.name);
-    const card = make("li.card", {}, open, name, line, badge, make("label", {}, box, " Select"));
-    return { card, thumb, line, box, badge };
+    const retry = () => this.#act.retry([entry]);
+    const again = make("button.again", { type: "button", on: { click: retry } }, "Score again");
+    again.setAttribute("aria-label", `Score ${entry.name} again`);
+    const select = make("label", {}, box, " Select");
+    const card = make("li.card", {}, open, name, line, badge, again, select);
+    return { card, thumb, line, box, badge, again };
   }
 }
 

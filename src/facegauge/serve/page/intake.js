@@ -4,10 +4,14 @@ const PICTURE = /\.(jpe?g|jpe|jfif|png|webp|gif|bmp|tiff?|avif|hei[cf]|jxl|jp2|p
 
 const isPicture = (file) => file.type.startsWith("image/") || PICTURE.test(file.name);
 
-/** Call `take(files)` with the pictures that somebody adds, in whatever way. */
-export function listen(take) {
+/**
+ * Call `take(files)` with the pictures that somebody adds, in whatever way, and
+ * `leftOut(count, total)` with the number of files that are none.
+ */
+export function listen(take, leftOut) {
   const give = (files, chosen = false) => {
     const pictures = chosen ? files : files.filter(isPicture);
+    if (files.length) leftOut(files.length - pictures.length, files.length);
     if (pictures.length) take(pictures);
   };
   const [files, folder] = ["files", "folder"].map((id) => document.getElementById(id));

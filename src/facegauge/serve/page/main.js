@@ -1,6 +1,6 @@
 /** Puts the parts of the page together. */
 
-import { Entries, scoreOf } from "./entries.js";
+import { Entries, mayRetry, scoreOf } from "./entries.js";
 import { Gallery, progressInWords } from "./gallery.js";
 import { Detail } from "./detail.js";
 import { Runner } from "./runner.js";
@@ -9,20 +9,21 @@ import * as camera from "./camera.js";
 import * as csv from "./csv.js";
 import * as intake from "./intake.js";
 import * as pair from "./pair.js";
-import { byId, plural, two } from "./dom.js";
+import { byId, listed, plural, two } from "./dom.js";
 
+byId("dead").remove(); // all modules have been loaded
 const entries = new Entries();
 const runner = new Runner(entries);
-const gallery = new Gallery(entries, (entry) => detail?.open(entry));
+const gallery = new Gallery(entries, { open: (entry) => detail?.open(entry), retry });
 let detail = null;
 const add = (files) => {
   entries.add(files);
   runner.run();
 };
-intake.listen(add); // pictures may come before the rest is there
+intake.listen(add, leftOut); // pictures may come before the rest is there
 camera.listen(add);
 
-const config = await (await fetch(new URL("config.json", import.meta.url))).json();
+const config = await loadConfig();
 const scorers = makeScorers();
 detail = new Detail(
   config,
@@ -40,6 +41,34 @@ for (const button of document.querySelectorAll("dialog .close"))
 listenToTools();
 showState();
 await chooseWhere();
+
+async function loadConfig() {
+  try {
+    const answer = await fetch(new URL("config.json", import.meta.url));
+    if (answer.ok) return await answer.json();
+  } catch {
+    // the same
+  }
+  showProblem("The rest of this page cannot be loaded: the service does not answer. Reload the page.");
+  return new Promise(() => {}); // nothing more can be done
+}
+
+function showProblem(text) {
+  byId("problem").textContent = text;
+  byId("problem").hidden = !text;
+}
+
+/** Say how many of the files that were given are not taken. */
+function leftOut(count, total) {
+  const told = `${count} of ${plural(total, "file")} left out: not known as pictures by their names.`;
+  byId("left-out").textContent = count ? told : "";
+}
+
+/** Score some pictures once more, in the place that is chosen now. */
+function retry(failed) {
+  for (const entry of failed) entries.update(entry, { result: null, where: null });
+  runner.run();
+}
 
 /** What scores, by place; each is made when it is first used. */
 function makeScorers() {
@@ -66,20 +95,27 @@ function showState() {
   byId("tools").hidden = !entries.list.length;
   byId("compare").disabled = entries.selected.length !== 2;
   byId("remove").disabled = !entries.selected.length;
+  const failed = entries.list.filter(mayRetry);
+  byId("retry").hidden = !failed.length;
+  byId("retry").textContent = `Score again: ${plural(failed.length, "picture")}`;
 }
 
 function listenToTools() {
   const on = (id, act) => byId(id).addEventListener("click", act);
   on("best", () => {
+    if (!byId("count").reportValidity()) {
+      byId("progress").textContent = "Best takes a whole number from 1 on.";
+      return;
+    }
     const chosen = entries.selected;
     const among = chosen.length > 1 ? chosen : gallery.shown();
-    const count = Math.max(1, Math.floor(Number(byId("count").value)) || 1);
-    const best = entries.markBest(among, count);
+    const best = entries.markBest(among, Number(byId("count").value));
     const names = best.map((entry) => `${entry.name}, ${two(scoreOf(entry))}`);
     byId("progress").textContent = best.length
       ? `Best of ${plural(among.length, "picture")}: ${names.slice(0, 3).join("; ")}`
       : "None of these pictures has a score.";
   });
+  on("retry", () => retry(entries.list.filter(mayRetry)));
   on("compare", () => pair.show(entries.selected, config));
   on("csv", () => csv.save(csv.table(gallery.shown(), config.columns), "facegauge.csv"));
   on("remove", () => entries.remove(entries.selected));
@@ -104,15 +140,26 @@ async function chooseWhere() {
     radios.find((radio) => radio.value === where).checked = true;
     remember(where);
     runner.use(where, null); // nothing more goes to the other place
-    byId("problem").hidden = true;
+    showProblem("");
+    noteFormats(where === "browser");
     try {
       const scorer = await scorers[where]();
       if (radios.find((radio) => radio.checked).value === where) runner.use(where, scorer);
     } catch (error) {
-      byId("problem").textContent = error.message;
-      byId("problem").hidden = false;
+      showProblem(error.message);
     }
   }
+}
+
+/** Say which formats this browser opens, before a picture fails. */
+async function noteFormats(isPrivate) {
+  byId("formats-note").hidden = !isPrivate;
+  if (!isPrivate) return;
+  const { support } = await import("./private/formats.js");
+  const { opens, lacks } = await support();
+  const other = config.service ? "; the server opens more" : "; save others as JPEG or PNG";
+  const missing = lacks.length ? `, not ${listed(lacks, "or")}${other}` : "";
+  byId("formats-note").textContent = `This browser opens ${listed(opens, "and")}${missing}.`;
 }
 
 function note(text) {

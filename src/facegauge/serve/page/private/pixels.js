@@ -1,5 +1,7 @@
 /** Pictures as upright 8-bit sRGB pixels, and views of them that copy nothing. */
 
+import { whyNot } from "./formats.js";
+
 /** Pixels (x, y): red, green and blue lie at `data[at(x, y)]` and the two places after it. */
 export class Pixels {
   /**
@@ -61,7 +63,7 @@ export async function open(file, maxPixels) {
   try {
     image = await createImageBitmap(file);
   } catch {
-    throw new PictureError("this browser cannot open the file; it is damaged, or of another format");
+    throw new PictureError(await whyNot(file));
   }
   const { width, height } = image;
   if (width * height > maxPixels) {
