@@ -1,4 +1,4 @@
-# Two images. The service of docs/service.md, which needs no folder that it may write to:
+# Two images. The service, see docs/service-deploy.md, which needs no folder that it may write to:
 #
 #   docker build -t facegauge .
 #   docker run --read-only --cap-drop ALL --security-opt no-new-privileges -p 127.0.0.1:8000:8000 facegauge
