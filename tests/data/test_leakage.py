@@ -49,6 +49,8 @@ def test_leaks_are_found_across_splits_and_only_there(folder):
     assert str(found[0]).startswith("same file: ") and " in train, " in str(found[0])
     assert check_leakage(labelled(folder, names, ["train"] * 5, ["1"] * 5)) == []
     assert check_leakage(load(folder, "image\nb.png\n")) == []
+    nameless = labelled(folder, ["soft.png", "b.png"], ["train", "val"], ["", ""])
+    assert check_leakage(nameless) == []  # nobody is the same person as nobody
 
 
 def test_near_duplicates_are_found_in_blocks_of_any_size():

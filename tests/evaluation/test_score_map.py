@@ -14,7 +14,7 @@ from facegauge import Scorer, zoo
 from facegauge.calibration import ScoreMap
 from facegauge.data.manifests import load_manifest
 from facegauge.errors import MissingExtra, ScorerError, UsageError
-from facegauge.evaluation.card import calibrate_scorer
+from facegauge.evaluation.card import Measured, calibrate_scorer
 from facegauge.evaluation.evaluate import predict
 from facegauge.evaluation.score_map import fit_map
 from toys import write_manifest
@@ -113,6 +113,12 @@ def test_a_scorer_speaks_in_the_users_labels(
     accept, val = card.accept, manifest.in_split("val")
     assert accept is not None and accept.n == 160
     assert np.mean(scores[val] >= accept.score) == pytest.approx(0.7, abs=0.02)
+
+
+def test_no_smaller_share_than_the_rate_is_accepted() -> None:
+    scores = np.array([0.1, 0.2, 0.4, 0.8])
+    found = Measured(scores, scores, np.ones(4, bool), np.arange(4)).accept(0.6)
+    assert (found.score, found.n) == (0.2, 4)  # from 0.4 on it would be half of them
 
 
 def test_its_tables_are_not_mixed_with_those_of_the_other(

@@ -106,6 +106,8 @@ def test_a_head_beyond_the_border_is_cut_off() -> None:
     assert noted(tight, Box(10, 30, 95, 140)) == ()
     outside = Box(-90, 20, -10, 120)  # of a detector of one's own
     assert {"cut_off", "flat"} >= set(noted(box=outside)) >= {"cut_off"}
+    even = np.full_like(PORTRAIT, 90)
+    assert "flat" in noted(even) and "flat" not in noted(even, outside)  # of which nothing is seen
 
 
 def test_blurred_and_even_faces_are_flat_at_any_size() -> None:

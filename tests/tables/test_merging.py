@@ -111,6 +111,12 @@ def test_empty_shards_are_shards(tmp_path: Path) -> None:
     assert merge(tmp_path / "out.jsonl", parts).pictures == 1
 
 
+def test_a_picture_that_is_listed_twice_counts_twice(tmp_path: Path) -> None:
+    twice = [NAMES[0], NAMES[0], NAMES[1]]
+    parts = [write(tmp_path / f"{n}.jsonl", twice, Shard(n, 2)) for n in (1, 2)]
+    assert merge(tmp_path / "out.jsonl", parts).pictures == 3
+
+
 def refusal(out: Path, parts: list[Path], **options: Any) -> str:
     with pytest.raises(UsageError) as caught:
         merge(out, parts, **options)

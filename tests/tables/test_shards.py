@@ -44,3 +44,4 @@ def test_a_listing_is_the_same_in_any_order_and_another_with_another_name() -> N
     assert listing([*NAMES[1:], "photos/x.jpg"]) != listing(NAMES)
     assert listing([*NAMES, NAMES[0]]) != listing(NAMES)
     assert listing(NAMES).to_dict()["pictures"] == 1003
+    assert len(listing(NAMES).to_dict()["digest"]) == 16  # of any list
