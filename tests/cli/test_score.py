@@ -405,9 +405,8 @@ def test_a_terminal_gets_a_table(
     shown: list[Any] = []
     monkeypatch.setattr(best, "print_table", lambda titles, rows: shown.extend([titles, *rows]))
     run("best", folders, "--scorer", toy_scorer, "--faces", "whole", "-n", "1", "--per-folder")
-    picture = str(folders / "b" / "2.png")
-    assert shown[0] == ("folder", ">place", ">score", "picture")
-    assert shown[2] == (str(folders / "b"), "1", "0.784", picture)
+    assert shown[0] == ("/folder", ">place", ">score", "/picture")
+    assert shown[2] == (str(folders / "b"), "1", "0.784", "2.png")
 
 
 def test_the_chosen_pictures_as_a_table(toy_scorer: Path, folders: Path, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from facegauge.cli.table_options import (
     print_left_out,
     write_json,
 )
-from facegauge.cli.terminal import print_table, printable, with_noun
+from facegauge.cli.terminal import print_table, tell, with_noun
 
 if TYPE_CHECKING:
     from facegauge.evaluation.audit import Audit
@@ -131,14 +131,14 @@ def audit(
 
 
 def _print(found: Audit, title: str) -> None:
-    typer.echo(printable(f"{title}: {with_noun(found.n, 'picture')}, mean {found.mean:.3f}"))
+    tell(f"{title}: {with_noun(found.n, 'picture')}, mean {found.mean:.3f}")
     count = len(found.groups)
-    typer.echo(f"intervals at {found.level:.2%}: all {count} groups together at 95 % (Bonferroni)")
+    tell(f"intervals at {found.level:.2%}: all {count} groups together at 95 % (Bonferroni)")
     rows = [[one.name, f"{one.n}{'*' if one.few else ''}"] for one in found.groups]
 
     def show(*columns: tuple[str, Sequence[str]]) -> None:
         cells = zip(*(column for _, column in columns), strict=True)
-        heads = ["group", ">n", *(head for head, _ in columns)]
+        heads = ["/group", ">n", *(head for head, _ in columns)]
         print_table(heads, [[*row, *cell] for row, cell in zip(rows, cells, strict=True)])
 
     groups = found.groups
@@ -165,29 +165,29 @@ def _print(found: Audit, title: str) -> None:
         )
     if found.ratios:
         print_table(
-            ["by", "least accepted", "most accepted", "ratio"],
+            ["by", "/least accepted", "/most accepted", "ratio"],
             [[one.by, one.least, one.greatest, interval(one.ratio)] for one in found.ratios],
         )
-        typer.echo("The ratio is below 1 by chance alone, more so of many and of small groups.")
+        tell("The ratio is below 1 by chance alone, more so of many and of small groups.")
     if found.drops:
-        typer.echo("drop of the score under degradations, mean of severities 1 to 3;")
-        typer.echo(f"intervals at {found.drop_level:.2%}, for all groups and kinds together")
+        tell("drop of the score under degradations, mean of severities 1 to 3;")
+        tell(f"intervals at {found.drop_level:.2%}, for all groups and kinds together")
         print_table(
-            ["kind", "group", "drop", "gap to the rest"],
+            ["kind", "/group", "drop", "gap to the rest"],
             [
                 [one.kind, one.name, interval(one.drop), interval(one.gap, "+")]
                 for one in found.drops
             ],
         )
     if any(one.few for one in groups):
-        typer.echo("* fewer than 30 pictures: too few to rely on")
-    typer.echo(NEAR_ZERO)
+        tell("* fewer than 30 pictures: too few to rely on")
+    tell(NEAR_ZERO)
 
 
 def _print_skin(skin: Sequence[dict[str, float | str | None]]) -> None:
     for line in SKIN_NOTE:
-        typer.echo(line)
-    heads = ["group", ">n", ">L*", ">hue", ">ITA", ">ITA, left - right"]
+        tell(line)
+    heads = ["/group", ">n", ">L*", ">hue", ">ITA", ">ITA, left - right"]
     print_table(
         heads,
         [

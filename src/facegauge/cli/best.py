@@ -181,9 +181,11 @@ def _print(chosen: Sequence[ImageScore], per_folder: bool, by: str) -> None:
         for place, result in enumerate(results, 1):
             named = (str(folder) if place == 1 else "",) if per_folder else ()
             score = BY[by]([face.score for face in result.faces])
-            rows.append((*named, str(place), f"{score:.3f}", result.path))
+            picture = Path(result.path).name if per_folder else result.path
+            rows.append((*named, str(place), f"{score:.3f}", picture))
     if rows:
-        print_table((*(["folder"] if per_folder else []), ">place", ">score", "picture"), rows)
+        title = ["/folder"] if per_folder else []
+        print_table((*title, ">place", ">score", "/picture"), rows)
 
 
 def _print_paths(chosen: Iterable[ImageScore], end: bytes) -> None:

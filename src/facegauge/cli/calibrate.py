@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from facegauge.cli.terminal import printable
+from facegauge.cli.terminal import printable, tell
 
 
 def calibrate(
@@ -76,7 +76,7 @@ def calibrate(
     )
     measured = card.photos if photos and card.photos else card.val
     srcc, plcc, rmse = (measured.figures[key] for key in ("srcc", "plcc", "rmse"))
-    typer.echo(
+    tell(
         printable(
             f"{output}: SRCC {srcc.value:.3f} [{srcc.low:.3f}, {srcc.high:.3f}], "
             f"PLCC {plcc.value:.3f} [{plcc.low:.3f}, {plcc.high:.3f}], RMSE {rmse.value:.3f} on "
@@ -84,7 +84,7 @@ def calibrate(
         )
     )
     if accept := card.accept:
-        typer.echo(
+        tell(
             f"accept scores of {accept.score:.3f} and more: {100 * accept.rate:.0f} % of "
             f"{accept.n} pictures have them"
         )

@@ -11,9 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-import typer
-
-from facegauge.cli.terminal import print_table, resumable
+from facegauge.cli.terminal import print_table, resumable, tell
 from facegauge.progress import in_words
 
 if TYPE_CHECKING:
@@ -115,7 +113,7 @@ def print_cost(rehearsal: Rehearsal, beginning: float, parent: Path) -> None:
         f"disk: about {rehearsal.disk / 1e9:.2f} GB; {free / 1e9:.1f} GB are free",
         f"time: about {whole} in all; measuring this took {in_words(beginning)}",
     ]
-    typer.echo("\n".join(lines))
+    tell("\n".join(lines))
 
 
 @contextmanager

@@ -32,7 +32,7 @@ from facegauge.cli.table_options import (
     print_left_out,
     write_json,
 )
-from facegauge.cli.terminal import print_table, printable, with_noun
+from facegauge.cli.terminal import print_table, tell, with_noun
 
 if TYPE_CHECKING:
     from facegauge.evaluation.compare import Comparison, Fidelity
@@ -106,10 +106,10 @@ def compare(
 def _print(found: Comparison, versions: Sequence[str]) -> None:
     n, changes = len(found.names), found.b - found.a
     for letter, version in zip("AB", versions, strict=True):
-        typer.echo(printable(f"{letter}: {version}"))
+        tell(f"{letter}: {version}")
     improved = changes if found.higher_is_better else -changes
     worse, same = int((improved < 0).sum()), int((improved == 0).sum())
-    typer.echo(
+    tell(
         f"{with_noun(n, 'picture')} in both: {n - worse - same} better in B, {same} equal, "
         f"{worse} worse" + ("" if found.higher_is_better else "; a lower score is better")
     )
@@ -123,7 +123,7 @@ def _print(found: Comparison, versions: Sequence[str]) -> None:
     print_table(["", "bootstrap 95 % interval"], rows)
     for value in list(found.fidelity.values())[:1]:
         if value.equal:
-            typer.echo(f"equal to the reference, without a PSNR: {value.equal}")
+            tell(f"equal to the reference, without a PSNR: {value.equal}")
     if found.bands:
         print_table(
             ["band", ">in A", ">in B", "mean of B - A, by band in A", "share better"],
@@ -139,7 +139,7 @@ def _print(found: Comparison, versions: Sequence[str]) -> None:
         [f"{found.a[row]:.3f}", f"{found.b[row]:.3f}", f"{changes[row]:+.3f}", found.names[row]]
         for row in found.most_changed(MOST)
     ]
-    print_table([">A", ">B", ">B - A", "changed most"], rows)
+    print_table([">A", ">B", ">B - A", "/changed most"], rows)
     print_left_out(found.left_out, title="pictures that were not compared")
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from facegauge.cli.terminal import printable
+from facegauge.cli.terminal import tell
 from facegauge.errors import UsageError, require
 
 EXPECTED = (
@@ -64,4 +64,4 @@ def convert(
         spec=spec,
         settings={"published": [file.name for file in files], **provenance()},
     )
-    typer.echo(printable(f"{output}: {system}, {spec.width}x{spec.height}"))
+    tell(f"{output}: {system}, {spec.width}x{spec.height}")

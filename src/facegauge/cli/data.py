@@ -12,7 +12,7 @@ import typer
 from facegauge.cli.framing import framing
 from facegauge.cli.progress import with_progress
 from facegauge.cli.score_options import SOME_FAILED, Excel
-from facegauge.cli.terminal import print_table, printable, say
+from facegauge.cli.terminal import print_table, printable, say, tell
 from facegauge.cli.verbs import PLAIN
 
 if TYPE_CHECKING:
@@ -249,11 +249,11 @@ def _print_report(dataset: DataSet, checked: DatasetCheck | None) -> None:
     ]
     print_table(["split", ">labelled", ">on disk", ">published"], rows)
     for note in dataset.notes:
-        typer.echo(printable(f"note: {note}"))
+        tell(f"note: {note}")
     if dataset.unlabelled:
-        typer.echo(f"pictures without a label: {len(dataset.unlabelled)}")
+        tell(f"pictures without a label: {len(dataset.unlabelled)}")
     if checked and checked.landmarks:
-        typer.echo(f"pictures with landmarks: {checked.landmarks}")
+        tell(f"pictures with landmarks: {checked.landmarks}")
     missing_pictures = [f"{path} ({split})" for path, split in dataset.missing_pictures.items()]
     _print_list(
         "missing label files", [f"{f}: {what}" for f, what in dataset.missing_files.items()]
@@ -269,7 +269,7 @@ def _print_list(title: str, lines: Iterable[str]) -> None:
     """Print a count and the first lines on stdout; nothing for an empty list."""
     lines = list(lines)
     if lines:
-        typer.echo("\n".join([f"{title}: {len(lines)}", *_shortened(lines)]))
+        tell("\n".join([f"{title}: {len(lines)}", *_shortened(lines)]))
 
 
 def _say_written(file: Path, splits: Iterable[str] | None) -> None:

@@ -19,7 +19,7 @@ from facegauge.cli.table_options import (
     print_left_out,
     write_json,
 )
-from facegauge.cli.terminal import print_table, printable, with_noun
+from facegauge.cli.terminal import print_table, tell, with_noun
 
 if TYPE_CHECKING:
     from facegauge.evaluation.edc import ErrorDiscard
@@ -64,7 +64,7 @@ def edc(
     found = judge_pairs(scores, pairs, fmr=fmr, options=options, seed=seed)
     _print(found.curve, f"{scores} on {pairs}")
     if found.left_out:
-        typer.echo(f"pairs left out, of which a picture has no score: {found.left_out}")
+        tell(f"pairs left out, of which a picture has no score: {found.left_out}")
     print_left_out(found.unscored, title="pictures without a score")
     about = {"scores": str(scores), "pairs": str(pairs), "left_out": found.left_out}
     write_json(output, {**about, **found.curve.to_dict(), "unscored": dict(found.unscored)})
@@ -73,12 +73,12 @@ def edc(
 def _print(found: ErrorDiscard, title: str) -> None:
     from facegauge.evaluation.edc import LIMIT, SHOWN
 
-    typer.echo(printable(title))
-    typer.echo(
+    tell(title)
+    tell(
         f"{with_noun(found.mated, 'mated pair')} and {found.non_mated} others; a pair matches "
         f"above {found.threshold:.4g},"
     )
-    typer.echo(f"a false match rate of {found.fmr:.3g} on all pairs")
+    tell(f"a false match rate of {found.fmr:.3g} on all pairs")
     rows = [
         [f"{share:.0%}", interval(fnmr, digits=4), f"{best.value:.4f}"]
         for share, fnmr, best in zip(SHOWN, found.at, found.best_at, strict=True)
@@ -94,6 +94,6 @@ def _print(found: ErrorDiscard, title: str) -> None:
         ],
     )
     by = "pairs" if found.persons is None else with_noun(found.persons, "person")
-    typer.echo(f"intervals: bootstrap 95 %, resampled by {by}")
+    tell(f"intervals: bootstrap 95 %, resampled by {by}")
     if found.persons is None:
-        typer.echo("they are too narrow where pairs share pictures or persons: give identities")
+        tell("they are too narrow where pairs share pictures or persons: give identities")

@@ -20,7 +20,7 @@ from facegauge.cli.table_options import (
     print_left_out,
     write_json,
 )
-from facegauge.cli.terminal import print_table, printable, with_noun
+from facegauge.cli.terminal import print_table, tell, with_noun
 
 if TYPE_CHECKING:
     from facegauge.evaluation.evaluate import Report
@@ -122,25 +122,25 @@ def evaluate(
         other=predicted[1] if compare is not None else None,
     )
 
-    _print(found, f"{subject} on {data.name}, split {split}", compare)
+    _print(found, subject, f"{data.name}, split {split}", compare)
     read = faces or faces_of(subject)
     about = {"subject": subject, "data": str(data), "split": split, "faces": read}
     limit = {} if detect_size is None else {"detect_size": detect_size}
     write_json(output, {**about, **limit, "by": by, "compare": compare, **found.to_dict()})
 
 
-def _print(found: Report, title: str, compare: str | None) -> None:
+def _print(found: Report, subject: str, data: str, compare: str | None) -> None:
     n = next(iter(found.figures.values())).n
-    typer.echo(printable(f"{title}: {with_noun(n, 'picture')}, against the {found.label_name}"))
+    tell(f"{subject} on {data}: {with_noun(n, 'picture')}, against the {found.label_name}")
     rows = [
         [title, *(interval(getattr(figures, key)) for figures in found.figures.values())]
         for key, title in COLUMNS.items()
     ]
     print_table(["", *found.figures], rows)
     for note in dict.fromkeys(note for one in found.figures.values() for note in one.notes):
-        typer.echo(f"note: {note}")
+        tell(f"note: {note}")
     for by, gaps in found.groups.items():
-        heads = [by, ">n", f"mean of score - {found.label_name}", "SRCC"]
+        heads = [f"/{by}", ">n", f"mean of score - {found.label_name}", "SRCC"]
         print_table(
             heads,
             [
@@ -151,5 +151,6 @@ def _print(found: Report, title: str, compare: str | None) -> None:
     if found.differences:
         count = next(iter(found.differences.values())).n
         differences = [[COLUMNS[key], interval(i, "+")] for key, i in found.differences.items()]
-        print_table(["", f"difference to {compare}, {with_noun(count, 'picture')}"], differences)
+        tell(f"{subject} - {compare}, {with_noun(count, 'picture')}:")
+        print_table(["", "difference"], differences)
     print_left_out(found.unscored, found.ignored)

@@ -19,7 +19,7 @@ from facegauge.cli.score_options import (
     Threads,
     open_scorer,
 )
-from facegauge.cli.terminal import printable, say
+from facegauge.cli.terminal import say, tell
 
 EPILOG = (
     "Exit codes: 0 explained; 3 the picture has no face with a score, or cannot be opened; 2 wrong "
@@ -72,6 +72,6 @@ def explain(
     if output is not None:
         explanation.save(output)
     for line in explanation.lines():
-        typer.echo(printable(line))
+        tell(line)
     if not explanation.result.faces:
         raise typer.Exit(SOME_FAILED)

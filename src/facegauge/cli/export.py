@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from facegauge.cli.terminal import printable
+from facegauge.cli.terminal import printable, tell
 from facegauge.errors import UsageError, require
 
 
@@ -88,7 +88,7 @@ def export(
         version=version,
     )
     srcc, plcc = (card.val.figures[key] for key in ("srcc", "plcc"))
-    typer.echo(
+    tell(
         printable(
             f"{output}: {card.cost.parameters_m:.3f} M parameters, {card.cost.gflops:.4f} GFLOPs "
             f"(fvcore) at {card.cost.input}; "

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from facegauge.cli.terminal import print_table, say
+from facegauge.cli.terminal import print_table, say, tell
 
 
 def framing(
@@ -38,7 +38,7 @@ def framing(
         for name, value in values.items()
     ]
     print_table(["setting", ">value", "middle half of the pictures"], rows)
-    typer.echo(f"{measured.faces} of {measured.pictures} pictures have an upright face")
+    tell(f"{measured.faces} of {measured.pictures} pictures have an upright face")
     if measured.is_loose:
         say(
             "faces are at many places and sizes: these are photos rather than crops, and no one "

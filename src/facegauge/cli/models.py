@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facegauge.cli.terminal import print_table, say
+from facegauge.cli.terminal import print_table, say, tell
 from facegauge.errors import ScorerError
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def models(
             *_once("licence", cards, lambda card: card.licence),
             "licence of the face detector CenterFace: MIT",
         ]
-        typer.echo("\n\n".join(paragraphs))
+        tell("\n\n".join(paragraphs))
     elif not damaged:
         say("this installation has no scorers; use --scorer FOLDER with your own")
     if damaged:

@@ -97,13 +97,12 @@ class Bars:
 
     def begin(self, what: str, total: int, unit: str, done: int) -> Step:
         if self.live is None:
-            from rich.console import Console
             from rich.progress import Progress, TextColumn
 
             self.live = Progress(
                 TextColumn("{task.description}"),
                 *bar_columns(),
-                console=self.console or Console(stderr=True),
+                console=self.console or stderr_console(),
                 transient=True,
                 auto_refresh=False,  # by a thread, which processes that prepare batches would copy
             )
@@ -153,6 +152,15 @@ def shown_rate(speed: float) -> str:
     return f"{speed:.0f}" if speed >= 10 else f"{speed:.2g}"
 
 
+def stderr_console() -> Console:
+    """A console for bars, whose colours are legible on black and on white."""
+    from rich.console import Console
+    from rich.theme import Theme
+
+    plain = dict.fromkeys(("progress.download", "progress.remaining"), "none")
+    return Console(stderr=True, theme=Theme({**plain, "bar.back": "grey50"}))
+
+
 def bar_columns() -> list[ProgressColumn]:
     """A bar, how many are done, the field `rate` and the time left."""
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
@@ -174,10 +182,9 @@ def with_progress(
     if not sys.stderr.isatty():
         yield from _with_lines(results, expected, what)
         return
-    from rich.console import Console
     from rich.progress import Progress
 
-    with Progress(*bar_columns(), console=Console(stderr=True)) as progress:
+    with Progress(*bar_columns(), console=stderr_console()) as progress:
         bar = progress.add_task("", total=None, rate="")
 
         def count() -> None:

@@ -10,7 +10,7 @@ import typer
 from facegauge.cli.outputs import check_output
 from facegauge.cli.sheet import ScoreTable
 from facegauge.cli.table_options import Face, Join
-from facegauge.cli.terminal import printable, with_noun
+from facegauge.cli.terminal import tell, with_noun
 
 
 def report(
@@ -67,4 +67,4 @@ def report(
     )
     size = output.stat().st_size / 1e6
     pictures, faces = with_noun(found.table.pictures, "picture"), len(found.table.faces)
-    typer.echo(printable(f"{output}: {pictures}, {with_noun(faces, 'face')}, {size:.1f} MB"))
+    tell(f"{output}: {pictures}, {with_noun(faces, 'face')}, {size:.1f} MB")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
 
+from facegauge.cli.fitting import cell_len, shortened, width_of, wrapped
 from facegauge.cli.terminal import printable
 
 if TYPE_CHECKING:
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from facegauge.tables.shards import Listing, Shard
 
 FACTOR_WIDTH = 7  # characters of a factor's column on the terminal, or more if its name is longer
+WORDS_WIDTH = 7  # characters of the columns of notes and problems, at least
+LEAST = 24  # columns that are left for the path of a picture
+NO_LIMIT = 100_000  # columns
+INDENT = " " * 7  # of lines below a row: where its score ends
 
 
 class Sink(Protocol):
@@ -98,7 +103,10 @@ class _Piped(_Stream):
 
 
 class _Shown(_Stream):
-    """Rows on the terminal, as they come; the picture, which has no fixed width, stands last."""
+    """Rows on the terminal, as they come; the picture, which has no fixed width, stands last.
+
+    Where a terminal is too narrow, what else is said of a face stands in lines below its row.
+    """
 
     HEADER = ("score", "low-high", "percentile", "band", "face")
     LINE = "{:>5}  {:>9}  {:>10}  {:<10}  {:>4}"
@@ -111,39 +119,61 @@ class _Shown(_Stream):
         self._factors = [
             name for name in self._schema.names if name not in COLUMNS and name not in RATED
         ]
-        self._rated = any(name in RATED for name in self._schema.names)
-        widths = (max(len(name), FACTOR_WIDTH) for name in self._factors)
-        words = ["{:<7}"] * (2 if self._rated else 1)
-        self._line = "  ".join([self.LINE, *(f"{{:>{width}}}" for width in widths), *words, "{}"])
+        self._words = ["notes"]
+        if any(name in RATED for name in self._schema.names):
+            self._words.append("problems")
+        self._line = self.LINE
+        columns = [f"{{:>{max(len(name), FACTOR_WIDTH)}}}" for name in self._factors]
+        columns += [f"{{:<{max(len(word), WORDS_WIDTH)}}}" for word in self._words]
+        wide = "  ".join([self.LINE, *columns])
+        needed = len(self._formatted(wide, ["score"])) + 2 + LEAST
+        self._width = width_of(sys.stdout) or NO_LIMIT
+        self._wide = needed <= self._width
+        if self._wide:
+            self._line = wide
         return self
 
     def __exit__(self, *error: object) -> None:
         sys.stdout.flush()
 
     def write(self, result: ImageScore) -> None:
+        more = [*self._factors, *self._words]
         if not self._begun:
-            words = ("notes", *(["problems"] if self._rated else []))
-            print(self._line.format(*self.HEADER, *self._factors, *words, "picture"))
+            self._row([*self.HEADER, *(more if self._wide else ())], "picture")
             self._begun = True
         for face, numbers in enumerate(result.faces):
-            self._row(
-                result,
+            row = [
                 f"{numbers.score:.3f}",
                 f"{numbers.low:.2f}-{numbers.high:.2f}",
                 f"{numbers.percentile:.0f}",
                 numbers.band,
                 str(face),
-                *(_shown(numbers.factors.get(name)) for name in self._factors),
-                " ".join(numbers.notes),
-                *([" ".join(numbers.problems)] if self._rated else []),
-            )
+            ]
+            measured = [_shown(numbers.factors.get(name)) for name in self._factors]
+            words = [" ".join(numbers.notes), " ".join(numbers.problems)][: len(self._words)]
+            if self._wide:
+                self._row([*row, *measured, *words], result.path, result.message)
+                continue
+            shown = zip(more, [*measured, *words], strict=True)
+            about = ", ".join(f"{name} {value}" for name, value in shown if value)
+            self._row(row, result.path, about, result.message)
         if not result.faces:
-            empty = [""] * (len(self._factors) + 1 + self._rated)
-            self._row(result, "", "", "", result.status.value, "", *empty)
+            self._row(["", "", "", result.status.value], result.path, result.message)
 
-    def _row(self, result: ImageScore, *cells: str) -> None:
-        note = f"  ({printable(result.message)})" if result.message else ""
-        print(self._line.format(*cells, printable(result.path)) + note)
+    def _row(self, cells: Sequence[str], picture: str, *remarks: str) -> None:
+        """A row; remarks in brackets behind it where there is room, otherwise below it."""
+        said = [printable(remark) for remark in remarks if remark]
+        line = f"{self._formatted(self._line, cells)}  "
+        whole = "  ".join([line + printable(picture), *(f"({remark})" for remark in said)])
+        if cell_len(whole) <= self._width:
+            print(whole)
+            return
+        print(line + shortened(printable(picture), max(self._width - cell_len(line), LEAST)))
+        for remark in said:
+            print(wrapped(INDENT + remark, self._width))
+
+    def _formatted(self, line: str, cells: Sequence[str]) -> str:
+        return line.format(*cells, *[""] * (line.count("{") - len(cells)))
 
 
 def _shown(value: Value) -> str:

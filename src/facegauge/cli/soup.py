@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from facegauge.cli.terminal import printable
+from facegauge.cli.terminal import tell
 from facegauge.errors import UsageError, require
 
 
@@ -37,7 +37,7 @@ def soup(
     from facegauge.training.soup import make_soup
 
     make_soup([find_run(run) for run in runs], output, None if size is None else _size(size))
-    typer.echo(printable(f"{output}: the mean of {len(runs)} runs"))
+    tell(f"{output}: the mean of {len(runs)} runs")
 
 
 def average() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from facegauge.cli.terminal import printable
+from facegauge.cli.terminal import tell
 from facegauge.errors import UsageError
 
 if TYPE_CHECKING:
@@ -90,8 +90,8 @@ def print_left_out(
 
 def _print_first(title: str, lines: Iterable[str]) -> None:
     lines = list(lines)
-    typer.echo(f"{title}: {len(lines)}")
+    tell(f"{title}: {len(lines)}")
     for line in lines[:SHOWN]:
-        typer.echo(printable(f"  {line}"))
+        tell(f"  {line}")
     if len(lines) > SHOWN:
-        typer.echo(f"  and {len(lines) - SHOWN} more (see -o)")
+        tell(f"  and {len(lines) - SHOWN} more (see -o)")

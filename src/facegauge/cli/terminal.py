@@ -7,21 +7,26 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
+from facegauge.cli.fitting import cell_len, shortened, width_of, wrapped
+
 if TYPE_CHECKING:
     from rich.console import Console
 
 
 Narrower = tuple[Sequence[str], Iterable[Sequence[str]]]  # titles and cells
-LEAST_WIDTH = 24  # columns of a terminal into which the last column of a table may be broken
+LEAST_WIDTH = 24  # columns into which the last column of a table may be broken
+LEAST_NAME = 20  # columns to which names may be shortened
+EDGES = 2  # columns of a table's left and right edge
+JOINER = "\u200d"  # makes one picture of several emoji
 
 
 def printable(text: str) -> str:
     """Text for a terminal, with control characters and undecodable bytes escaped."""
     return "".join(
         character
-        if character.isprintable()
+        if character.isprintable() or (character == JOINER and not before.isascii())
         else character.encode("unicode_escape", "surrogatepass").decode("ascii")
-        for character in text
+        for before, character in zip(" " + text, text, strict=False)
     )
 
 
@@ -31,9 +36,15 @@ def with_noun(number: int, noun: str) -> str:
 
 
 def say(message: str) -> None:
-    """Print a message on stderr, after `facegauge: `."""
-    lines = [printable(line) for line in message.split("\n")]
-    print("\n".join([f"facegauge: {lines[0]}", *lines[1:]]), file=sys.stderr)
+    """Print a message on stderr, after `facegauge: `; on a terminal broken between words."""
+    lines = "\n".join(map(printable, message.split("\n")))
+    print(wrapped(f"facegauge: {lines}", width_of(sys.stderr), "  "), file=sys.stderr)
+
+
+def tell(text: str) -> None:
+    """Print a text of one or more lines on stdout; on a terminal broken between words."""
+    lines = "\n".join(map(printable, text.split("\n")))
+    print(wrapped(lines, width_of(sys.stdout), "  "))
 
 
 def stdout_console() -> Console:
@@ -46,11 +57,13 @@ def stdout_console() -> Console:
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *more: Narrower) -> None:
     """Print a table on stdout.
 
-    On a terminal that is too narrow for it, only the cells of the last column are broken; where
-    that does not do, each row becomes a block of lines under its first cell.
+    On a terminal that is too narrow for it, names are shortened in the middle and the cells of the
+    last column are broken between words; where that does not do, each row becomes a block of lines
+    under its first cell.
 
     Args:
-        columns: titles; ">" in front of a title aligns the column to the right.
+        columns: titles; ">" in front of a title aligns the column to the right, "/" says that it
+            holds paths or other names, which may be shortened.
         rows: cells as text.
         more: narrower tables that say less, one of which is printed where it fits and this one
             does not.
@@ -61,30 +74,56 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *more: Na
         for titles, cells in ((columns, rows), *more)
     ]
     for titles, lines in tables:
-        if _least_width(titles, lines) <= console.width:
-            _print_table(console, titles, lines)
+        fitting = _with_short_names(titles, lines, console.width)
+        if _least_width(titles, fitting) <= console.width:
+            _print_table(console, titles, fitting)
             return
     titles, lines = tables[0]
-    _print_blocks(console, [title.removeprefix(">") for title in titles], lines)
+    _print_blocks(console, titles, lines)
+
+
+def _title(column: str) -> str:
+    return column.removeprefix(">").removeprefix("/")
+
+
+def _with_short_names(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], width: int
+) -> list[list[str]]:
+    """The rows, with names shortened as far as the width asks for."""
+    fitting = [list(row) for row in rows]
+    for number, column in enumerate(columns):
+        longest = max((cell_len(row[number]) for row in fitting), default=0)
+        excess = sum(_widths(columns, fitting)) + 3 * (len(columns) - 1) + EDGES - width
+        least = max(LEAST_NAME, cell_len(_title(column)), longest - excess)
+        if column.startswith("/") and excess > 0:
+            for row in fitting:
+                row[number] = shortened(row[number], least)
+    return fitting
+
+
+def _widths(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
+    titles = map(_title, columns)
+    return [max(map(cell_len, column)) for column in zip(titles, *rows, strict=True)]
 
 
 def _least_width(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
     """Of a table whose last column alone is broken."""
-    from rich.cells import cell_len
-
-    titles = [column.removeprefix(">") for column in columns]
-    widths = [max(map(cell_len, cells)) for cells in zip(titles, *rows, strict=True)]
-    return sum(widths[:-1]) + min(widths[-1], LEAST_WIDTH) + 3 * (len(widths) - 1)
+    *widths, last = _widths(columns, rows)
+    return sum(widths) + min(last, LEAST_WIDTH) + 3 * len(widths) + EDGES
 
 
-def _print_blocks(console: Console, titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+def _print_blocks(console: Console, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     from rich.text import Text
 
-    width = max(map(len, titles[1:]), default=0)
+    width = max(map(len, map(_title, columns[1:])), default=0)
+    room = console.width - width - 4
     for name, *cells in rows:
-        console.print(Text(f"\n{name}" if name else "", style="bold"))
-        for title, cell in zip(titles[1:], cells, strict=True):
-            console.print(Text(f"  {title:{width}}  {cell}"))
+        named = shortened(name, console.width)
+        console.print(Text(f"\n{named}" if name else "", style="bold"))
+        for column, cell in zip(columns[1:], cells, strict=True):
+            text = shortened(cell, room) if column.startswith("/") else wrapped(cell, room)
+            lines = text.replace("\n", "\n" + " " * (width + 4))
+            console.print(Text(f"  {_title(column):{width}}  {lines}"), soft_wrap=True)
 
 
 def _print_table(console: Console, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -94,9 +133,9 @@ def _print_table(console: Console, columns: Sequence[str], rows: Iterable[Sequen
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for number, column in enumerate(columns, 1):
-        header = Text(column.removeprefix(">"))
         justify: Literal["left", "right"] = "right" if column.startswith(">") else "left"
-        table.add_column(header, justify=justify, overflow="fold", no_wrap=number < len(columns))
+        alone = number < len(columns)
+        table.add_column(Text(_title(column)), justify=justify, overflow="fold", no_wrap=alone)
     for row in rows:
         table.add_row(*map(Text, row))
     console.print(table)
