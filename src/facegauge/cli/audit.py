@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -147,7 +148,7 @@ def _print(found: Audit, title: str) -> None:
         ("gap to the rest", [interval(one.gap, "+") for one in groups]),
     )
     show(
-        ("spread", [f"{one.spread:.3f}" for one in groups]),
+        ("spread", [_spread(one.spread) for one in groups]),
         *(
             [(f"accepted at {found.threshold:g}", [_or_empty(one.accepted) for one in groups])]
             if found.threshold is not None
@@ -195,6 +196,10 @@ def _print_skin(skin: Sequence[dict[str, float | str | None]]) -> None:
             for one in skin
         ],
     )
+
+
+def _spread(value: float) -> str:
+    return "not defined" if math.isnan(value) else f"{value:.3f}"
 
 
 def _or_empty(estimate: Interval | None, sign: str = "") -> str:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from facegauge.cli.outputs import check_output
+from facegauge.cli.terminal import tell
 from facegauge.errors import UsageError
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -39,3 +40,4 @@ def sheet(
             drawn.save(file, kind, quality=92)
     except (OSError, ValueError) as error:  # ValueError: too wide for a JPEG
         raise UsageError(f"cannot write {output}: {error}") from error
+    tell(f"{output}: {drawn.width} x {drawn.height} pixels")

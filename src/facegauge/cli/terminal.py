@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Narrower = tuple[Sequence[str], Iterable[Sequence[str]]]  # titles and cells
 LEAST_WIDTH = 24  # columns into which the last column of a table may be broken
-LEAST_NAME = 20  # columns to which names may be shortened
+LEAST_NAME = 16  # columns to which names may be shortened
 EDGES = 2  # columns of a table's left and right edge
 JOINER = "\u200d"  # makes one picture of several emoji
 
@@ -96,8 +96,11 @@ def _with_short_names(
         excess = sum(_widths(columns, fitting)) + 3 * (len(columns) - 1) + EDGES - width
         least = max(LEAST_NAME, cell_len(_title(column)), longest - excess)
         if column.startswith("/") and excess > 0:
+            names = {row[number]: shortened(row[number], least) for row in fitting}
+            if len(set(names.values())) < len(names):
+                continue  # two would look alike
             for row in fitting:
-                row[number] = shortened(row[number], least)
+                row[number] = names[row[number]]
     return fitting
 
 
