@@ -36,19 +36,22 @@ def check_labels(data: Manifest, splits: Sequence[str] = ("train", "val")) -> No
             )
 
 
-def refuse_unused(lists: Sequence[Manifest], used: bool, why: str) -> None:
+def refuse_unused(
+    lists: Sequence[Manifest], used: bool, why: str, *, option: str = "--unlabelled"
+) -> None:
     """Refuse lists that no step of a run would read, which its card would name all the same.
 
     Args:
-        lists: of --unlabelled.
+        lists: of an option.
         used: whether a step reads them.
         why: what the settings do instead, and what to change.
+        option: that names the lists.
 
     Raises:
         UsageError: there are lists, and none is read.
     """
     if lists and not used:
-        raise UsageError(f"--unlabelled is not used by these settings: {why}")
+        raise UsageError(f"{option} is not used by these settings: {why}")
 
 
 def split_held_out(manifests: Sequence[Manifest]) -> tuple[Manifest, Manifest]:

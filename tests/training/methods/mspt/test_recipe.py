@@ -197,6 +197,13 @@ def test_killed_in_the_second_stage_and_resumed_ends_the_same(
     assert any(line.startswith("forgotten") for line in caplog.messages)
 
 
+def test_a_source_is_on_the_card_if_a_stage_learns_from_it() -> None:
+    stages = [*load_preset("mspt", "cpu").stages.values()]
+    assert mspt.is_learned("portraits", stages) and mspt.is_learned("unlabelled", stages)
+    assert not mspt.is_learned("portraits", stages[:1])
+    assert mspt.is_learned("labelled", stages[:1])
+
+
 def test_a_source_must_hold_some_pictures_out(toy: Toy, tmp_path: Path) -> None:
     few = toy.large.take(np.arange(1, 5))
     config = apply_overrides(load_preset("mspt", "cpu"), [*SMALL, "portraits.copies=1"])

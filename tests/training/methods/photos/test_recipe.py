@@ -299,6 +299,23 @@ def test_photos_without_labels_or_splits_are_refused_before_the_folder_is_made(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    ("changes", "option"),
+    [
+        (["batch.unlabelled=0"], "--unlabelled"),
+        (["batch.unlabelled_photos=0", "batch.pool=0"], "--unlabelled-photos"),
+        (["batch.pool=0"], "--portraits"),
+        (["pool.shrunken=0", "pool.degraded=0"], "--portraits"),
+    ],
+)
+def test_lists_that_no_batch_uses_are_refused(
+    toy: Toy, tmp_path: Path, changes: list[str], option: str
+) -> None:
+    with pytest.raises(UsageError, match=rf"^{option} is not used by these settings: no batch"):
+        toy.run(tmp_path / "run", *changes)
+    assert not (tmp_path / "run").exists()
+
+
 def test_too_few_photos_are_refused(toy: Toy, tmp_path: Path) -> None:
     few = toy.photos.take(np.arange(24))
     with pytest.raises(UsageError, match=r"20 or more photos of train with a face, got 18"):

@@ -17,7 +17,7 @@ baselines of the same cost: without `replay` each stage sees its new sources onl
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -97,7 +97,9 @@ def run(
     if not allow_leakage:
         unlabelled = [without_leaks(one, [data]) for one in unlabelled]
         portraits = [without_leaks(one, [data, *unlabelled]) for one in portraits]
-    lists = [split_held_out(side)[0] for side in (unlabelled, portraits)]
+    given = {"unlabelled": unlabelled, "portraits": portraits}
+    learned = [given[name] for name in given if is_learned(name, stages.values())]
+    lists = [split_held_out(side)[0] for side in learned]
     context = context.recorded(
         input=to_dict(last.input),
         stages={name: to_dict(stage) for name, stage in stages.items()},
@@ -119,6 +121,11 @@ def run(
     if len(stages) > 1:
         logger.info("forgotten (best earlier less last): %s", _shown(forgetting(figures)))
     return figures
+
+
+def is_learned(source: str, stages: Iterable[StageConfig]) -> bool:
+    """Whether a stage learns from a source; what is held out of it is always looked at."""
+    return any(stage.views[source] or stage.groups[source] for stage in stages)
 
 
 def at_stage(context: TrainingContext, stage: StageConfig) -> TrainingContext:

@@ -41,7 +41,7 @@ from facegauge.predictors import Predictor
 from facegauge.training.begin import begin_run, describe
 from facegauge.training.context import TrainingContext
 from facegauge.training.devices import this_process
-from facegauge.training.held_out import split_held_out
+from facegauge.training.held_out import refuse_unused, split_held_out
 from facegauge.training.init_from import check_sources
 from facegauge.training.inputs.pictures import sampled, sizes
 from facegauge.training.inputs.views import Framed
@@ -99,6 +99,7 @@ def run(
             nothing to start from, or `out` is in use and `resume` is off.
     """
     check_sources(config)
+    refuse_idle(config, unlabelled, unlabelled_photos, portraits)
     photos.labels()
     parts = {split: photos.where(split=split) for split in ("train", "val")}
     leaks = refuse_leaks(photos, allow=allow_leakage)
@@ -164,6 +165,33 @@ def run(
     figures = dict(validate(network))
     logger.info("%s", ", ".join(f"{name} {value:.4f}" for name, value in figures.items()))
     return figures
+
+
+def refuse_idle(
+    config: PhotosConfig,
+    unlabelled: Sequence[Manifest],
+    unlabelled_photos: Sequence[Manifest],
+    portraits: Sequence[Manifest],
+) -> None:
+    """Refuse lists that no batch would hold a view of.
+
+    Raises:
+        UsageError: there is one.
+    """
+    batch, pool = config.batch, config.pool
+    pooled = bool(batch.pool and (pool.shrunken or pool.degraded))
+    for option, lists, used, setting in (
+        ("--unlabelled", unlabelled, batch.unlabelled, "batch.unlabelled"),
+        (
+            "--unlabelled-photos",
+            unlabelled_photos,
+            batch.unlabelled_photos or pooled,
+            "batch.unlabelled_photos",
+        ),
+        ("--portraits", portraits, pooled, "batch.pool and pool.shrunken or pool.degraded"),
+    ):
+        why = f"no batch holds views of it; leave it out, or set {setting} above 0"
+        refuse_unused(lists, bool(used), why, option=option)
 
 
 def fit_teacher(
