@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from facegauge.cluster.blocks import (
+    AHEAD,
     Block,
     Item,
     blocks_of_cells,
@@ -38,13 +40,32 @@ def write_tar(path: Path, members: dict[str, bytes]) -> Path:
     return path
 
 
-def test_blocks_grow_so_that_every_actor_soon_has_one() -> None:
+def test_blocks_grow_so_that_every_actor_soon_has_one_and_shrink_so_that_all_end_at_once() -> None:
     names = [f"{number}.jpg" for number in range(4000)]
-    blocks = list(blocks_of_names(names, "/data"))
-    assert [len(block.names) for block in blocks] == [50, 100, 200, 400, 800, 1000, 1000, 450]
+    blocks = list(blocks_of_names(iter(names), "/data"))
+    sizes = [len(block.names) for block in blocks]
+    assert sizes[:7] == [50, 100, 200, 400, 800, 1000, 362]
+    assert sizes[5:] == sorted(sizes[5:], reverse=True) and 50 <= sizes[-2] < 100
     found = items(blocks)
     assert [name for name, _ in found] == names and found[7] == ("7.jpg", "/data/7.jpg")
     assert items([blocks[0].after(48)]) == found[48:50]
+    assert [len(one.names) for one in blocks_of_names(names[:120], "/")] == [50, 50, 20]
+    assert not list(blocks_of_names([], "/"))
+    many = [len(block.names) for block in blocks_of_names(map(str, range(20_000)), "/")]
+    assert many.count(1000) > 14 and sum(many) == 20_000
+
+
+def test_names_are_read_a_few_ahead_and_not_held() -> None:
+    read = 0
+
+    def names() -> Iterator[str]:
+        nonlocal read
+        for read in range(1, 1_000_001):
+            yield "x"
+
+    blocks = blocks_of_names(names(), "/")
+    given = sum(len(next(blocks).names) for _ in range(50))
+    assert read - given <= AHEAD
 
 
 def test_names_of_stores_are_read_by_the_actor(tmp_path: Path) -> None:

@@ -118,7 +118,7 @@ def test_a_block_at_which_several_die_ends_the_run_in_one_line() -> None:
         go(PlayedRay(act))
     assert str(caught.value) == (
         f"{TRIES} actors in a row have died at the pictures from 2.jpg on: 1 worker(s) were killed "
-        "due to low memory. The finished parts are kept, resume with --resume"
+        "due to low memory"
     )
     assert tried["2.jpg"] == TRIES
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import tarfile
 import time
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -22,6 +24,7 @@ from PIL import Image
 from commands import run
 from facegauge.cluster.blocks import blocks_of_names
 from facegauge.cluster.run import run as run_on_ray
+from facegauge.cluster.tasks import ScoreTask
 from facegauge.cluster.worker import Limits
 from facegauge.errors import UsageError
 from facegauge.scorer import Scorer
@@ -62,14 +65,21 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def ray() -> Iterator[Any]:
-    """Two CPUs, for all tests that do not start their own."""
+def ray(s3_server: Any) -> Iterator[Any]:
+    """Two CPUs, for all tests that do not start their own; its actors know the store."""
     import ray
 
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT / "src"), str(ROOT / "tests")])
     os.environ[MARK] = uuid4().hex
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    for tries in (2, 1, 0):  # a busy machine may need more than the 30 s that Ray allows itself
+        try:
+            ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level=40)
+            break
+        except Exception:
+            ray.shutdown()
+            if not tries:
+                raise
     yield ray
     ray.shutdown()
 
@@ -291,105 +301,166 @@ def test_wrong_use_is_one_line_and_writes_nothing(ray: Any, toy: Path, tmp_path:
         assert done.stderr.count("\n") == 1 and not out.exists()
 
 
-def test_a_full_disk_and_a_folder_that_cannot_be_written(
-    ray: Any, toy: Path, photos: Path, tmp_path: Path
-) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(UsageError, match=r"cannot (write|read) .*file/out"):
-        go(tmp_path / "file" / "out", toy, photos)
-    out = tmp_path / "out"
+@pytest.mark.parametrize("kind", ["read_only", "full"])
+def test_a_folder_that_can_no_longer_be_written(
+    kind: str, undisturbed: list[str], toy: Path, photos: Path, tmp_path: Path,
+    request: pytest.FixtureRequest,
+) -> None:  # fmt: skip
+    out, refusing = tmp_path / "out", request.getfixturevalue(kind)
 
     def fill(pictures: Iterator[None]) -> Iterator[None]:
         for number, picture in enumerate(pictures):
-            if number == 300:  # drafts now go to a device that is full
-                for draft in (out / "_drafts").iterdir():
-                    draft.unlink()
-                (out / "_drafts").rmdir()
-                (out / "_drafts").symlink_to("/dev/full")
+            if number == 300:  # drafts now go to where nothing can be written
+                (out / "_drafts").rename(tmp_path / "drafts")
+                (out / "_drafts").symlink_to(refusing)
             yield picture
 
-    with pytest.raises(UsageError, match=r"^cannot write .*_drafts"):
+    with pytest.raises(UsageError, match=r"^cannot write .*_drafts.*; finished parts are kept: go"):
         go(out, toy, photos, progress=fill)
     (out / "_drafts").unlink()
-    assert 0 < len(rows(out)) < PICTURES
+    before = rows(out)
+    assert 0 < len(before) < PICTURES and set(before) <= set(undisturbed)
+    outcome = go(out, toy, photos, resume=True)
+    assert rows(out) == undisturbed and outcome.new.total() == PICTURES - len(before)
 
 
-@pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch, ray: Any) -> Iterator[Any]:
-    """A bucket on loopback, of which every fifth answer to a request for an object is a 503."""
-    import boto3
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(port=0)
-    server.start()
-    _, port = server.get_host_and_port()
-    real, count, refused = server._server.app, iter(range(10**9)), []  # type: ignore[union-attr]
-
-    def failing(environ: Any, start: Callable[..., Any]) -> Any:
-        if environ["PATH_INFO"].startswith("/denied"):
-            start("403 Forbidden", [("Content-Length", "0")])
-            return [b""]
-        if environ["PATH_INFO"].count("/") > 1 and next(count) % 5 == 4:
-            refused.append(environ["PATH_INFO"])
-            start("503 Slow Down", [("Content-Length", "0")])
-            return [b""]
-        return real(environ, start)
-
-    server._server.app = failing  # type: ignore[union-attr]
-    settings = {
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
-        "AWS_ACCESS_KEY_ID": "a",
-        "AWS_SECRET_ACCESS_KEY": "b",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }
-    for name, value in settings.items():
-        monkeypatch.setenv(name, value)
-    client = boto3.client("s3", endpoint_url=settings["AWS_ENDPOINT_URL"])
-    yield client, settings, refused
-    server.stop()
-
-
-def test_s3_with_errors_that_pass_and_a_bucket_that_is_denied(
-    s3: Any, toy: Path, photos: Path, tmp_path: Path
+def test_a_folder_that_cannot_be_written_is_told_in_one_line(
+    ray: Any, toy: Path, photos: Path, tmp_path: Path, read_only: Path
 ) -> None:
-    client, settings, refused = s3
-    client.create_bucket(Bucket="photos")
-    names = sorted(path.name for path in photos.iterdir())[:40]
+    (tmp_path / "file").write_text("")
+    for out in (tmp_path / "file" / "out", read_only / "out"):
+        done = cli(photos / "0000.png", "--scorer", toy, "--on", "ray", "-o", out)
+        assert done.exit_code == 2 and done.stderr.count("\n") == 1
+        assert re.match(f"facegauge: cannot (read|write) {out}", done.stderr), done.stderr
+    assert not list(read_only.iterdir())
+
+
+PARTS = re.compile(r"/photos/out/part-.*\.parquet")
+
+
+def test_s3_with_errors_that_pass_and_a_store_that_becomes_read_only(
+    ray: Any, s3_server: Any, toy: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("facegauge.cluster.lease.WATCH", 0.0)  # the file of a run cannot go either
+    store, names = s3_server, sorted(path.name for path in photos.iterdir())[:60]
+    store.client.create_bucket(Bucket="photos")
     for name in names:
-        client.put_object(Bucket="photos", Key=f"in/{name}", Body=(photos / name).read_bytes())
-    words = ["--scorer", str(toy), "--faces", "whole", "--on", "ray", "--actors", "1"]
-    main = [sys.executable, "-m", "facegauge", "score"]  # its own cluster, which has the settings
-
-    def score(*given: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*main, *given, *words], env={**os.environ, **settings}, capture_output=True,
-            text=True, check=False,
-        )  # fmt: skip
-
-    done = score("s3://photos/in", "-o", "s3://photos/out")
-    assert done.returncode == 3, done.stderr
-    listed = client.list_objects_v2(Bucket="photos", Prefix="out/")["Contents"]
-    keys = [one["Key"] for one in listed if one["Key"].endswith(".parquet")]
-    assert not any("_drafts" in key for key in keys)
-    for key in keys:
-        (tmp_path / Path(key).name).write_bytes(
-            client.get_object(Bucket="photos", Key=key)["Body"].read()
+        store.client.put_object(
+            Bucket="photos", Key=f"in/{name}", Body=(photos / name).read_bytes()
         )
-    found = {row["path"]: row for part in tmp_path.glob("*.parquet") for row in read_rows(part)}
-    assert sorted(found) == [f"s3://photos/in/{name}" for name in names]
+
+    def parts() -> dict[str, bytes]:
+        listed = store.client.list_objects_v2(Bucket="photos", Prefix="out/").get("Contents", [])
+        keys = [one["Key"] for one in listed if PARTS.fullmatch(f"/photos/{one['Key']}")]
+        return {
+            key: store.client.get_object(Bucket="photos", Key=key)["Body"].read() for key in keys
+        }
+
+    def found() -> list[dict[str, Any]]:
+        from pyarrow import parquet
+
+        return [
+            row
+            for data in parts().values()
+            for row in parquet.read_table(BytesIO(data)).to_pylist()
+        ]
+
+    def score(**more: Any) -> Any:
+        blocks = blocks_of_names([f"s3://photos/in/{name}" for name in names], "/")
+        task = ScoreTask(str(toy), faces="whole")
+        given = {"inputs": {}, "limits": Limits(rows=10), "actors": 1, **more}
+        return run_on_ray("s3://photos/out", task, blocks, **given)
+
+    store.named = 2  # parts; then nothing more is written
+    with pytest.raises(UsageError, match=r"cannot write s3://.*; finished parts are kept: go on"):
+        score()
+    store.named = None
+    before = parts()
+    assert len(found()) == 20 and len(before) == 2
+    outcome = score(resume=True)
+    assert outcome.new.total() == 40 and outcome.all == {"ok": 59, "unreadable": 1}
+    rows = {row["path"]: row for row in found()}
+    assert len(found()) == 60 and sorted(rows) == [f"s3://photos/in/{name}" for name in names]
+    assert before.items() <= parts().items()
     scorer = Scorer(toy, faces="whole")
     for name in names[:3]:
         expected = scorer.score(photos / name).faces[0].score
-        assert found[f"s3://photos/in/{name}"]["score"] == round(expected, 6)
-    assert (
-        "nothing left to do" in score("s3://photos/in", "-o", "s3://photos/out", "--resume").stderr
+        assert rows[f"s3://photos/in/{name}"]["score"] == round(expected, 6)
+    done = cli("s3://photos/in", "--scorer", toy, "--on", "ray", "-o", "s3://photos/all")
+    assert done.exit_code == 3 and "60 pictures, 0 without a face, 1 failed" in done.stderr
+    done = cli(
+        "s3://photos/in", "--scorer", toy, "--on", "ray", "-o", "s3://photos/all", "--resume"
     )
-    assert len(refused) > 20
-    for bucket in ("none", "denied"):
-        done = score("s3://photos/in", "-o", f"s3://{bucket}/out")
-        assert done.returncode == 2 and done.stderr.count("\n") == 1
-        assert f"s3://{bucket}/out" in done.stderr
+    assert "nothing left to do" in done.stderr
+    assert store.busy > 20
+
+
+@pytest.mark.parametrize("out", ["s3://none/out", "s3://denied/out", "s3://closed/out"])
+def test_a_bucket_that_is_not_there_or_denied_is_told_in_one_line(
+    ray: Any, s3_server: Any, toy: Path, photos: Path, out: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("facegauge.cluster.stores.PAUSES", (0.0, 0.0))
+    if "closed" in out:  # it can be read, and not written
+        s3_server.client.create_bucket(Bucket="closed")
+    done = cli(photos / "0000.png", "--scorer", toy, "--on", "ray", "-o", out)
+    assert done.exit_code == 2 and done.stderr.count("\n") == 1 and out in done.stderr
+
+
+class S3:
+    """A store on loopback, of which every fifth answer to a request for an object is a 503.
+
+    Attributes:
+        client: to look into it.
+        named: parts that may be written; None: any number.
+        busy: how many answers were a 503.
+    """
+
+    def __init__(self) -> None:
+        import boto3
+        from moto.server import ThreadedMotoServer
+
+        self.named: int | None = None
+        self.busy, self._requests, self._seen = 0, 0, set[str]()
+        self.server = ThreadedMotoServer(port=0)
+        self.server.start()
+        served: Any = self.server._server
+        self._real, served.app = served.app, self._answer
+        url = f"http://127.0.0.1:{self.server.get_host_and_port()[1]}"
+        os.environ.update(
+            AWS_ENDPOINT_URL=url,
+            AWS_ACCESS_KEY_ID="a",
+            AWS_SECRET_ACCESS_KEY="b",
+            AWS_DEFAULT_REGION="us-east-1",
+            AWS_EC2_METADATA_DISABLED="true",
+        )
+        self.client = boto3.client("s3", endpoint_url=url)
+
+    def _answer(self, environ: Any, start: Callable[..., Any]) -> Any:
+        path, writes = environ["PATH_INFO"], environ["REQUEST_METHOD"] not in ("GET", "HEAD")
+        denied = path.startswith("/denied") or (path.startswith("/closed/") and writes)
+        if self.named is not None and writes and path.startswith("/photos/out"):
+            if PARTS.fullmatch(path) and len(self._seen) < self.named:
+                self._seen.add(path)
+            denied = len(self._seen) >= self.named and path not in self._seen
+        if denied:
+            return self._refuse(start, "403 Forbidden")
+        self._requests += path.count("/") > 1
+        if path.count("/") > 1 and self._requests % 5 == 4:
+            self.busy += 1
+            return self._refuse(start, "503 Slow Down")
+        return self._real(environ, start)
+
+    @staticmethod
+    def _refuse(start: Callable[..., Any], status: str) -> list[bytes]:
+        start(status, [("Content-Length", "0")])
+        return [b""]
+
+
+@pytest.fixture(scope="module")
+def s3_server() -> Iterator[S3]:
+    store = S3()
+    yield store
+    store.server.stop()
 
 
 if __name__ == "__main__":

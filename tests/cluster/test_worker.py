@@ -11,10 +11,9 @@ from typing import Any
 
 import pytest
 
-from facegauge.cluster import folder as folders
 from facegauge.cluster.blocks import Names
 from facegauge.cluster.done import Done
-from facegauge.cluster.folder import Folder
+from facegauge.cluster.folder import INFO, Folder
 from facegauge.cluster.stores import Store
 from facegauge.cluster.tasks import ScoreTask
 from facegauge.cluster.worker import Limits, Worker
@@ -143,20 +142,105 @@ def test_folders_that_are_not_ours_are_refused(
     assert [path.name for path in (tmp_path / "full").iterdir()] == ["mine.txt"]
 
 
-def test_in_a_store_without_locks_a_file_says_who_is_at_work(
-    task: PoisonedTask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store = Store(f"file://{tmp_path}/out")
-    folder = Folder(store, task, {}, resume=False)
-    with pytest.raises(UsageError, match=r"another run is writing file:.* was killed, 120 s"):
-        Folder(store, task, {}, resume=True)
-    now = time.time()
-    monkeypatch.setattr(folders.time, "time", lambda: now + 150)  # as if it had been killed
-    Folder(store, task, {}, resume=True).close()
-    folder.close()
-
-
 def test_memory_does_not_grow_with_the_rows_that_are_done() -> None:
     """16 bytes a picture, whatever its name: 3.2 MB for 200,000."""
     done: Any = Done(f"{number:0200}" for number in range(20_000))
     assert done._hashes.nbytes == 320_000
+
+
+def started(out: Path, task: PoisonedTask, grey: Write, tmp_path: Path) -> Path:
+    """A folder with one part, which it returns."""
+    folder = Folder(Store(str(out)), task, {}, resume=False)
+    grey("a.png", 50)
+    report = Worker((task, folder.drafts, Limits(), folder.done)).score(
+        Names(("a.png",), str(tmp_path)), "x.parquet"
+    )
+    folder.add(report.draft, report.rows, report.statuses)
+    folder.close()
+    return out / parts(out)[0]
+
+
+@pytest.mark.parametrize("info", [b"", b'{"settings": {"fa', b"[]", b'"x"', None])
+def test_parts_are_enough_where_the_notes_of_a_run_are_damaged(
+    task: PoisonedTask, toy_scorer: Path, grey: Write, tmp_path: Path, info: bytes | None
+) -> None:
+    out = tmp_path / "out"
+    started(out, task, grey, tmp_path)
+    (out / INFO).unlink()
+    if info is not None:
+        (out / INFO).write_bytes(info)
+    with pytest.raises(UsageError, match="continue it with --resume"):
+        Folder(Store(str(out)), task, {}, resume=False)
+    with pytest.raises(UsageError, match="faces was 'whole', is 'all'"):
+        Folder(Store(str(out)), PoisonedTask(str(toy_scorer), faces="all"), {}, resume=True)
+    folder = Folder(Store(str(out)), task, {}, resume=True)
+    assert folder.done.has("a.png") and folder.statuses == Counter(ok=1)
+    folder.close()
+    assert json.loads((out / INFO).read_text())["settings"]["faces"] == "whole"
+
+
+def test_files_of_others_among_the_parts_are_named_and_stay(
+    task: PoisonedTask, make_scorer: Callable[..., Path], grey: Write, tmp_path: Path
+) -> None:
+    from pyarrow import parquet, table
+
+    out, other = tmp_path / "out", tmp_path / "other"
+    part = started(out, task, grey, tmp_path)
+    theirs = started(other, PoisonedTask(str(make_scorer("b", 0.5)), faces="all"), grey, tmp_path)
+    ours = part.read_bytes()
+    parquet.write_table(table({"path": ["a"], "status": ["ok"]}), tmp_path / "foreign.parquet")
+    for name, data, message in (
+        ("mine.parquet", ours, r"mine\.parquet is no part of this run; move it"),
+        ("mine.parquet", b"no Parquet", r"mine\.parquet is no part of this run; move it"),
+        ("part-000007-00000000.parquet", theirs.read_bytes(), "faces was 'all', is 'whole'"),
+        (part.name, (tmp_path / "foreign.parquet").read_bytes(), f"{part.name} is no part of"),
+    ):
+        (out / name).write_bytes(data)
+        with pytest.raises(UsageError, match=message):
+            Folder(Store(str(out)), task, {}, resume=True)
+        assert (out / name).read_bytes() == data
+        (out / name).unlink()
+    part.write_bytes(ours)
+    (out / "notes.txt").write_text("mine")
+    Folder(Store(str(out)), task, {}, resume=True).close()
+
+
+def test_a_run_that_was_killed_at_its_first_note_begins_again(
+    task: PoisonedTask, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    (out / "_drafts").mkdir(parents=True)
+    (out / f"{INFO}.new").write_text("{")
+    Folder(Store(str(out)), task, {}, resume=False).close()
+    assert (out / INFO).exists()
+
+
+def test_a_read_only_folder_is_told_in_one_line(task: PoisonedTask, read_only: Path) -> None:
+    for out in (read_only, read_only / "out", read_only / "a" / "b"):
+        with pytest.raises(UsageError, match=r"^cannot write \S+: .*[Rr]ead-only[^\n]*$"):
+            Folder(Store(str(out)), task, {}, resume=False)
+    assert not list(read_only.iterdir())
+
+
+@pytest.mark.parametrize("kind", ["read_only", "full"])
+def test_whole_parts_stay_where_no_more_can_be_written(
+    task: PoisonedTask, grey: Write, tmp_path: Path, kind: str, request: pytest.FixtureRequest
+) -> None:
+    out = tmp_path / "out"
+    part = started(out, task, grey, tmp_path)
+    grey("b.png", 50)
+    folder = Folder(Store(str(out)), task, {}, resume=True)
+    (out / "_drafts").rmdir()
+    (out / "_drafts").symlink_to(request.getfixturevalue(kind))
+    worker = Worker((task, folder.drafts, Limits(), folder.done))
+    names = Names(("a.png", "b.png"), str(tmp_path))
+    with pytest.raises(UsageError, match=r"^cannot write .*_drafts/y\.parquet: "):
+        worker.score(names, "y.parquet")
+    folder.close()
+    (out / "_drafts").unlink()
+    folder = Folder(Store(str(out)), task, {}, resume=True)
+    assert parts(out) == [part.name] and folder.statuses == Counter(ok=1)
+    report = Worker((task, folder.drafts, Limits(), folder.done)).score(names, "y.parquet")
+    folder.add(report.draft, report.rows, report.statuses)
+    folder.close()
+    assert folder.statuses == Counter(ok=2) and len(parts(out)) == 2

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 import tarfile
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import Any, Protocol
 
 from facegauge.cluster.stores import Store, absolute, is_url
@@ -22,6 +23,10 @@ from facegauge.tables.cells import path_from_cell
 FIRST, ROWS = 50, 1000
 """Pictures of the first block and of later ones, each of which has twice as many as the one before:
 so every actor soon has one. A tar file is one block."""
+
+AHEAD, SHARE = 2 * ROWS, 4
+"""When no more than that many names are left, a block has one of so many parts of them, so that the
+actors end at about the same time."""
 
 HELD = 16
 """Rows of pictures' bytes that are read at a time."""
@@ -148,8 +153,13 @@ class Shard:
 def blocks_of_names(names: Iterable[str], folder: str) -> Iterator[Names]:
     """Files by their names; relative ones start from `folder`."""
     left, rows = iter(names), FIRST
-    while some := tuple(islice(left, rows)):
-        yield Names(some, folder)
+    held: deque[str] = deque()
+    while True:
+        held.extend(islice(left, AHEAD - len(held)))
+        if not held:
+            return
+        count = rows if len(held) == AHEAD else min(rows, max(FIRST, len(held) // SHARE))
+        yield Names(tuple(held.popleft() for _ in range(min(count, len(held)))), folder)
         rows = min(2 * rows, ROWS)
 
 
@@ -224,4 +234,5 @@ def _files(names: Iterable[str], suffix: str) -> Iterator[str]:
 
 
 def _is_picture(name: str) -> bool:
-    return Path(name).suffix.lower() in SUFFIXES
+    last = PurePosixPath(name)  # of a tar file or a store, whatever this system's paths are
+    return last.suffix.lower() in SUFFIXES and not last.name.startswith(".")

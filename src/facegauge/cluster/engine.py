@@ -162,8 +162,7 @@ def _check_deaths(block: Block, deaths: int, error: Exception) -> None:
     if deaths >= TRIES:
         raise UsageError(
             f"{deaths} actors in a row have died at the pictures from {name} on: "
-            f"{str(error).strip().splitlines()[0]} The finished parts are kept, resume with "
-            "--resume"
+            f"{str(error).strip().splitlines()[0].rstrip('.')}"
         )
     logger.info("an actor has died at the pictures from %s on, which another one takes", name)
 

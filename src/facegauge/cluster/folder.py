@@ -7,31 +7,72 @@ again.
 
 from __future__ import annotations
 
+import io
 import json
 import logging
-import os
-import socket
-import time
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import Any, BinaryIO
+from contextlib import suppress
+from typing import Any
 from uuid import uuid4
 
 from facegauge.cluster.done import Done
+from facegauge.cluster.lease import LOCK, Lease
 from facegauge.cluster.stores import Store
 from facegauge.cluster.tasks import Task
 from facegauge.errors import UsageError
 from facegauge.tables.cells import path_from_cell
-from facegauge.tables.locks import hold
 from facegauge.tables.notes import differences, in_json
+from facegauge.tables.parquet import read_parquet_notes
 
 logger = logging.getLogger(__name__)
 
-INFO, LOCK, DRAFTS = "_facegauge.json", "_facegauge.lock", "_drafts"
+INFO, DRAFTS = "_facegauge.json", "_drafts"
 SUFFIX = ".parquet"
-LEASE = 120.0
-"""Seconds after which a run in a store, which has no locks, counts as dead."""
-RENEW = 20.0
+OWN = {LOCK, DRAFTS, INFO, INFO + ".new"}
+PART = re.compile(r"part-\d{6,}-[0-9a-f]{8}\.parquet")
+
+
+def earlier(store: Store, task: Task, *, resume: bool) -> dict[str, Any]:
+    """What `_facegauge.json` of an earlier run has; nothing if there is none, or it is damaged.
+
+    Args:
+        store: the folder of a run, which need not be there.
+        task: whose rows are to be written.
+        resume: go on with what is there, if anything.
+
+    Raises:
+        UsageError: another run is there, or had other settings; the folder cannot be read.
+    """
+    kind = store.kind
+    if kind == "file":
+        raise UsageError(f"{store.name} is a file; expected a folder to write parts to")
+    entries = {name for name, _ in store.entries()} if kind else set()
+    parts = {name for name in entries if PART.fullmatch(name)}
+    if entries <= OWN - {INFO}:  # nothing, or of a run that was killed before it began
+        return {}
+    if INFO not in entries and entries - parts - OWN:
+        raise UsageError(f"{store.name} has other files; choose a new folder")
+    if not resume:
+        raise UsageError(
+            f"{store.name} has the parts of another run: continue it with --resume, or choose a "
+            "new folder"
+        )
+    old: dict[str, Any] = {}
+    if INFO in entries:
+        with suppress(ValueError, TypeError):  # the parts have their settings, too
+            old = dict(json.loads((store / INFO).read()))
+    _check_settings(old.get("settings"), task, store.name)
+    return old
+
+
+def _check_settings(old: Any, task: Task, of: str) -> None:
+    if isinstance(old, dict) and (differing := differences(old, in_json(task.settings))):
+        raise UsageError(
+            f"cannot resume {of} with other settings: {'; '.join(differing)}; repeat the old ones "
+            "or choose a new folder"
+        )
 
 
 class Folder:
@@ -59,13 +100,14 @@ class Folder:
         self.statuses: Counter[str] = Counter()
         self.rows = 0
         self.done = Done()
-        old = self._old(resume)
+        earlier(store, task, resume=resume)
         store.make_folder()
         (store / DRAFTS).make_folder()
         self._id = uuid4().hex
-        self._lock = self._take()
+        self._lease = Lease(store, self._id)
         try:
-            self._parts = list(self._read_parts()) if resume else []
+            old = earlier(store, task, resume=resume)  # as another run may have left it meanwhile
+            self._parts = self._read_parts() if resume else []
             self._info = {
                 "run": old.get("run", self._id),
                 "settings": in_json(task.settings),
@@ -86,20 +128,15 @@ class Folder:
         """Give a draft its name, and count it.
 
         Raises:
-            UsageError: it cannot be moved.
+            UsageError: it cannot be moved, or another run has taken the folder.
         """
+        self._lease.check()
         if draft:
             name = f"part-{len(self._parts):06}-{self._id[:8]}{SUFFIX}"
             Store(draft).move(self.store / name)
             self._parts.append(name)
         self.rows += rows
         self.statuses += statuses
-        self.renew()
-
-    def renew(self) -> None:
-        """Tell other runs that this one is at work, where the store has no locks."""
-        if self._lock is None and time.time() - self._told > RENEW:
-            self._tell()
 
     def finish(self) -> None:
         """Note that all pictures have their rows.
@@ -111,81 +148,55 @@ class Folder:
 
     def close(self) -> None:
         """Let other runs have the folder."""
-        if self._lock is not None:
-            self._lock.close()
-        else:
-            (self.store / LOCK).remove()
+        self._lease.close()
 
-    def _old(self, resume: bool) -> dict[str, Any]:
-        """What `_facegauge.json` of an earlier run has."""
-        kind = self.store.kind
-        if kind == "file":
-            raise UsageError(f"{self.store.name} is a file; expected a folder to write parts to")
-        entries = [name for name, _ in self.store.entries()] if kind else []
-        if not entries:
-            return {}
-        if INFO not in entries:
-            if set(entries) <= {LOCK, DRAFTS}:  # of a run that was killed before it began
-                return {}
-            raise UsageError(f"{self.store.name} has other files; choose a new folder")
-        if not resume:
-            raise UsageError(
-                f"{self.store.name} has the parts of another run: continue it with --resume, or "
-                "choose a new folder"
-            )
-        try:
-            old = dict(json.loads((self.store / INFO).read()))
-            settings = dict(old["settings"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise UsageError(f"{self.store.name}: {INFO} is damaged: {error}") from error
-        if differing := differences(settings, in_json(self._task.settings)):
-            raise UsageError(
-                f"cannot resume {self.store.name} with other settings: {'; '.join(differing)}; "
-                "repeat the old ones or choose a new folder"
-            )
-        return old
-
-    def _read_parts(self) -> Iterator[str]:
+    def _read_parts(self) -> list[str]:
         """The whole parts; what is damaged is taken away, so that its pictures are scored again."""
+        parts: list[str] = []
 
         def names() -> Iterator[str]:
-            for part in parts:
-                yield from self._names(part)
+            for name, _ in self.store.entries():
+                if not name.endswith(SUFFIX):
+                    continue
+                if not PART.fullmatch(name):
+                    raise _foreign(self.store / name)
+                if rows := self._rows_of(name):
+                    parts.append(name)
+                    yield from self._count(rows)
 
-        found = [name for name, _ in self.store.entries() if name.endswith(SUFFIX)]
-        parts = [name for name in found if self._is_whole(name)]
         self.done = Done(names())
-        return iter(parts)
+        return parts
 
-    def _is_whole(self, name: str) -> bool:
+    def _rows_of(self, name: str) -> list[tuple[str, str, int | None]]:
+        """Picture, status and face of a part's rows; none if it is damaged."""
+        from pyarrow import parquet
+
+        part = self.store / name
+        data = part.read()  # what cannot be read is not damaged
+        columns = [self._task.key, "status"]
+        columns += ["face"] if "face" in self._task.schema else []
         try:
-            for _ in self._columns(name):
-                pass
+            table = parquet.read_table(io.BytesIO(data))
+            settings = read_parquet_notes(io.BytesIO(data)).get("settings")
+            rows = [table.column(one).to_pylist() for one in columns if one in table.column_names]
         except Exception as error:  # any, as of damaged files
             logger.info("%s is damaged and its pictures are scored again: %s", name, error)
-            (self.store / name).remove()
-            return False
-        return True
+            part.remove()
+            return []
+        if settings is None or table.column_names != list(self._task.schema.names):
+            raise _foreign(part)
+        _check_settings(settings, self._task, part.name)
+        return list(zip(*rows, *([[None] * len(table)] * (3 - len(rows))), strict=True))
 
-    def _names(self, name: str) -> Iterator[str]:
+    def _count(self, rows: list[tuple[str, str, int | None]]) -> Iterator[str]:
         """The names of a part's pictures, each once; counts what the part has."""
         last = None
-        for picture, status, face in self._columns(name):
+        for picture, status, face in rows:
             self.rows += 1
             if picture != last or not face:
                 self.statuses[status] += 1
                 yield path_from_cell(picture)
             last = picture
-
-    def _columns(self, name: str) -> Iterator[tuple[str, str, int | None]]:
-        from pyarrow import parquet
-
-        columns = [self._task.key, "status"]
-        columns += ["face"] if "face" in self._task.schema else []
-        with (self.store / name).open() as file:
-            for batch in parquet.ParquetFile(file).iter_batches(columns=columns):
-                texts = [batch.column(one).to_pylist() for one in columns]
-                yield from zip(*texts, *([[None] * len(batch)] * (3 - len(texts))), strict=True)
 
     def _save(self, *, finished: bool) -> None:
         info = {
@@ -198,37 +209,6 @@ class Folder:
         }
         (self.store / INFO).replace((json.dumps(info, indent=2) + "\n").encode())
 
-    def _take(self) -> BinaryIO | None:
-        """Hold the folder: by a lock of the system, or by a file that says who is at work."""
-        lock = self.store / LOCK
-        instead = "write to another folder"
-        if self.store.is_local:
-            file = open(lock.name, "ab")  # noqa: SIM115, PTH123  # open until `close`
-            try:
-                hold(file, self.store.name, instead)  # type: ignore[arg-type]
-            except UsageError:
-                file.close()
-                raise
-            return file
-        other = self._holder()
-        if other is not None and time.time() - float(other.get("time", 0)) < LEASE:
-            raise UsageError(
-                f"another run is writing {self.store.name}, on {other.get('host')}: wait for its "
-                f"end, or, if it was killed, {LEASE:.0f} s; or {instead}"
-            )
-        self._tell()
-        if (self._holder() or {}).get("run") != self._id:
-            raise UsageError(f"another run has begun to write {self.store.name}: {instead}")
-        return None
 
-    def _holder(self) -> dict[str, Any] | None:
-        lock = self.store / LOCK
-        try:
-            return dict(json.loads(lock.read())) if lock.kind else None
-        except ValueError:  # half written
-            return None
-
-    def _tell(self) -> None:
-        self._told = time.time()
-        now = {"run": self._id, "host": socket.gethostname(), "pid": os.getpid()}
-        (self.store / LOCK).replace(json.dumps(now | {"time": self._told}).encode())
+def _foreign(file: Store) -> UsageError:
+    return UsageError(f"{file.name} is no part of this run; move it to another folder")

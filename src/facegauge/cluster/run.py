@@ -10,10 +10,11 @@ from typing import Any
 
 from facegauge.cluster.blocks import Block
 from facegauge.cluster.engine import ray_cluster, reports
-from facegauge.cluster.folder import Folder
+from facegauge.cluster.folder import Folder, earlier
 from facegauge.cluster.stores import Store, absolute
 from facegauge.cluster.tasks import Task
 from facegauge.cluster.worker import Limits
+from facegauge.errors import UsageError
 
 Progress = Callable[[Iterator[None]], Iterable[None]]
 
@@ -62,13 +63,18 @@ def run(
         progress: passes on an item for each picture of this run, to show them.
 
     Raises:
-        UsageError: the folder is another run's, or cannot be read or written; no such cluster.
+        UsageError: there are no pictures; the folder is another run's, or cannot be read or
+            written; no such cluster.
         MissingExtra: Ray or pyarrow is not installed.
     """
     first = next(blocks, None)  # which tells what is wrong with the input before anything is begun
-    blocks = chain(() if first is None else (first,), blocks)
+    if first is None:
+        raise UsageError("the input has no pictures")
+    blocks = chain((first,), blocks)
+    store = Store(absolute(out))
+    earlier(store, task, resume=resume)  # which is sooner told than a cluster is started
     with ray_cluster(address) as ray:
-        folder = Folder(Store(absolute(out)), task, inputs, resume=resume)
+        folder = Folder(store, task, inputs, resume=resume)
         before = Counter(folder.statuses)
         try:
             found = reports(
@@ -78,7 +84,6 @@ def run(
             def pictures() -> Iterator[None]:
                 for report in found:
                     if report is None:
-                        folder.renew()
                         continue
                     folder.add(report.draft, report.rows, report.statuses)
                     yield from (None for _ in range(report.pictures))
@@ -86,6 +91,8 @@ def run(
             for _ in progress(pictures()):
                 pass
             folder.finish()
+        except UsageError as error:
+            raise UsageError(f"{error}; finished parts are kept: go on with --resume") from error
         finally:
             found.close()
             folder.close()

@@ -49,15 +49,25 @@ class Store:
         return not is_url(self.name)
 
     @property
-    def _path(self) -> str:
-        """The path as the file system has it."""
+    def _place(self) -> tuple[Any, str]:
+        """The file system, and the path as it has it."""
         if self.is_local:
-            return absolute(self.name)
-        return self.name.partition(SCHEME)[2].rstrip("/")
+            return _local_files(), absolute(self.name)
+        scheme, _, rest = self.name.partition(SCHEME)
+        host, _, inner = rest.partition("/")
+        known = _file_system(scheme, host)
+        if known is None:
+            return _of_fsspec(self.name)
+        files, root = known
+        return files, f"{root.rstrip('/')}/{inner}".rstrip("/")
+
+    @property
+    def _path(self) -> str:
+        return self._place[1]
 
     @property
     def _files(self) -> Any:
-        return _file_system(self.name.partition(SCHEME)[0] if not self.is_local else "")
+        return self._place[0]
 
     def __truediv__(self, inner: str) -> Store:
         return Store(f"{self.name.rstrip('/')}/{inner}")
@@ -129,8 +139,10 @@ class Store:
         """Names in the folder, sorted, and whether each is a folder; none if it is not there."""
         from pyarrow import fs
 
-        selector = fs.FileSelector(self._path, allow_not_found=True)
-        found = self._do("read", lambda: self._files.get_file_info(selector))
+        def listed() -> Any:
+            return self._files.get_file_info(fs.FileSelector(self._path, allow_not_found=True))
+
+        found = self._do("read", listed)
         return sorted((info.base_name, info.type.name == "Directory") for info in found)
 
     def _kind(self) -> str:
@@ -154,22 +166,47 @@ class Store:
 
 
 @cache
-def _file_system(scheme: str) -> Any:
+def _local_files() -> Any:
     try:
         from pyarrow import fs
     except ImportError as error:
         raise MissingExtra("reading and writing stores", "cluster") from error
-    if not scheme:
-        return fs.LocalFileSystem()
-    try:
-        return fs.FileSystem.from_uri(f"{scheme}{SCHEME}a")[0]
-    except Exception:  # not one of pyarrow's own
-        pass
-    try:
-        import fsspec
+    return fs.LocalFileSystem()
 
-        return fs.PyFileSystem(fs.FSSpecHandler(fsspec.filesystem(scheme)))
+
+@cache
+def _file_system(scheme: str, host: str) -> tuple[Any, str] | None:
+    """The file system of pyarrow for such URLs, and the path of their root; None if it has none.
+
+    Args:
+        scheme: of the URLs.
+        host: what follows, such as a bucket; its region or account is part of the file system.
+    """
+    _local_files()
+    from pyarrow import ArrowInvalid, fs
+
+    try:
+        files, root = fs.FileSystem.from_uri(f"{scheme}{SCHEME}{host}/")
+    except ArrowInvalid:
+        return None
+    return files, root
+
+
+def _of_fsspec(url: str) -> tuple[Any, str]:
+    """The file system of fsspec for a URL, and its path there.
+
+    Raises:
+        UsageError: fsspec is not installed, or does not know such URLs.
+    """
+    from pyarrow import fs
+
+    scheme = url.partition(SCHEME)[0]
+    try:
+        from fsspec.core import url_to_fs
+
+        files, path = url_to_fs(url)
     except ImportError as error:
         raise UsageError(f"{scheme}{SCHEME} needs another package: {error}") from error
     except Exception as error:
         raise UsageError(f"cannot use {scheme}{SCHEME}: {in_one_line(error)}") from error
+    return fs.PyFileSystem(fs.FSSpecHandler(files)), path

@@ -56,7 +56,7 @@ def read_parquet_schema(path: Path) -> Schema:
         return Schema(_column(field) for field in file.schema_arrow)
 
 
-def read_parquet_notes(path: Path) -> dict[str, Any]:
+def read_parquet_notes(path: Path | BinaryIO) -> dict[str, Any]:
     """The notes that `write_parquet` was given."""
     with _pyarrow("parquet").ParquetFile(path) as file:
         metadata = file.schema_arrow.metadata or {}
