@@ -1,12 +1,13 @@
 """What does a cluster cost beside one machine, and does its memory grow?
 
     python benchmarks/scale.py
-    python benchmarks/scale.py --n 1000 --rows 2000 20000
+    python benchmarks/scale.py --n 200 --rounds 1 --rows 2000 --merge 0
 
 `facegauge score` scores a folder of pictures by itself, and with `--on ray` with one actor and with
-two, each in a run of its own. The CPU time and the memory of all processes of a run are read from
-/proc, so this runs on Linux. On a busy machine read the CPU columns and their ratio. Lists of
-pictures that are not there show whether memory grows with the rows. Tables of made rows are merged.
+two, each in a run of its own, one after the other and again for each round, so that what else the
+machine does falls on all of them. The CPU time and the memory of all processes of a run are read
+from /proc, so this runs on Linux. Lists of pictures that are not there show whether memory grows
+with the rows. Tables of made rows are merged.
 
 The pictures are faces cut from `examples/astronaut.jpg`, each with noise of its own.
 """
@@ -16,6 +17,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -46,6 +48,8 @@ EVERY = 0.2  # seconds between looks at the processes
 KINDS = ("driver", "actors", "openers", "Ray")
 WAYS = {"one machine": (), "1 actor": ("--on", "ray", "--actors", "1"),
         "2 actors": ("--on", "ray", "--actors", "2")}  # fmt: skip
+ONE_ACTOR = 1000  # pictures at most for the way with one actor, which takes twice as long
+TRIES = 2  # of a run, as Ray allows itself 30 s to start
 SHARDS = 4
 
 
@@ -85,52 +89,86 @@ def kind_of(command: bytes) -> str:
 
 @dataclass(frozen=True)
 class Run:
-    """A run of `facegauge score`."""
+    """A run of `facegauge score`.
+
+    Attributes:
+        seconds: from the command to its end.
+        first: seconds until there were rows.
+        begun: how many there were by then.
+        pictures: of the run.
+        watch: what its processes took.
+    """
 
     seconds: float
-    first: float  # seconds until there was a row
+    first: float
+    begun: int
+    pictures: int
     watch: Watch
 
+    @property
+    def rate(self) -> float:
+        """Pictures a second."""
+        return self.pictures / self.seconds
 
-def score(folder: Path, out: Path, scorer: str, how: Sequence[str], given: Sequence[str]) -> Run:
-    """Score pictures and watch it."""
+    @property
+    def going(self) -> float:
+        """Pictures a second once there are rows."""
+        return (self.pictures - self.begun) / (self.seconds - self.first)
+
+    @property
+    def work(self) -> float:
+        """CPU milliseconds a picture, without Ray's own processes."""
+        return 1000 * self.watch.seconds("driver", "actors", "openers") / self.pictures
+
+
+def score(n: int, scorer: str, how: Sequence[str], given: Sequence[str], folder: Path) -> Run:
+    """Score n pictures and watch it."""
+    for _ in range(TRIES):
+        if run := tried(n, scorer, how, given, folder):
+            return run
+    sys.exit("gave up")
+
+
+def tried(
+    n: int, scorer: str, how: Sequence[str], given: Sequence[str], folder: Path
+) -> Run | None:
+    """A run; None if it failed, which is printed."""
     watch, over = Watch(uuid4().hex), Event()
+    target = folder / f"{watch.mark}{'' if how else '.csv'}"
     words = [sys.executable, "-m", "facegauge", "score", *given, "--scorer", scorer, *how]
-    if how:
-        target = out
-    else:
-        target = out.with_suffix(".csv")
-        words += ["--threads", "2"]
+    words += ["-o", str(target), *(() if how else ("--threads", "2"))]
     environment = {**os.environ, MARK: watch.mark, "OMP_NUM_THREADS": "1"}
-    begun, first = time.perf_counter(), 0.0
+    log = folder / "log"
 
     def look() -> None:
         while not over.wait(EVERY):
             watch.look()
 
-    log = folder / "log"
-    with log.open("wb") as said:
-        process = subprocess.Popen(
-            [*words, "-o", str(target)], env=environment, cwd=folder, stderr=said
-        )
     looking = Thread(target=look)
+    first, begun, start = 0.0, 0, time.perf_counter()
+    with log.open("wb") as said:
+        process = subprocess.Popen(words, env=environment, cwd=folder, stderr=said)
     looking.start()
     while process.poll() is None:
-        if not first and has_rows(target):
-            first = time.perf_counter() - begun
+        if not begun and (begun := rows_in(target)):
+            first = time.perf_counter() - start
         time.sleep(0.05)
-    seconds = time.perf_counter() - begun
+    seconds = time.perf_counter() - start
     over.set()
     looking.join()
     if process.returncode not in (0, 3):
-        sys.exit(f"{' '.join(words)} ended with {process.returncode}: {log.read_text()}")
-    return Run(seconds, first, watch)
+        print(f"{' '.join(words)} ended with {process.returncode}: {log.read_text()}")
+        return None
+    return Run(seconds, first, begun, n, watch)
 
 
-def has_rows(target: Path) -> bool:
+def rows_in(target: Path) -> int:
+    """Rows that can be read so far, of a CSV table or a folder of parts."""
+    from pyarrow import parquet
+
     if target.suffix == ".csv":
-        return target.exists() and target.read_bytes().count(b"\n") > 1
-    return any(target.glob("part-*.parquet"))
+        return max(0, target.read_bytes().count(b"\n") - 1) if target.exists() else 0
+    return sum(parquet.read_metadata(part).num_rows for part in target.glob("part-*.parquet"))
 
 
 def perturbed(folder: Path, n: int) -> Path:
@@ -146,21 +184,37 @@ def perturbed(folder: Path, n: int) -> Path:
     return folder / str(n)
 
 
-def throughput(scorer: str, n: int) -> Iterator[tuple[object, ...]]:
+def throughput(scorer: str, n: int, rounds: int) -> Iterator[tuple[object, ...]]:
     """A row for each way of scoring n pictures."""
+    ways = {way: how for way, how in WAYS.items() if way != "1 actor" or n <= ONE_ACTOR}
+    runs: dict[str, list[Run]] = {way: [] for way in ways}
     with tempfile.TemporaryDirectory() as place:
         folder = perturbed(Path(place), n)
-        alone = 0.0
-        for way, how in WAYS.items():
-            run = score(Path(place), Path(place, f"out {way}"), scorer, how, [folder.name])
-            work = 1000 * run.watch.seconds("driver", "actors", "openers") / n
-            ray = run.watch.seconds("Ray")
-            alone = alone or work
-            yield (
-                n, way, f"{work:.1f}", f"{alone / work:.2f}", f"{ray:.1f}",
-                f"{n / run.seconds:.1f}", f"{run.first:.1f}",
-                *(f"{run.watch.peak[kind]:.0f}" for kind in KINDS[:3]),
-            )  # fmt: skip
+        for _ in range(rounds):
+            for way, how in ways.items():
+                runs[way].append(score(n, scorer, how, [folder.name], Path(place)))
+    alone = runs["one machine"]
+    for way, found in runs.items():
+        peak = {kind: max(run.watch.peak[kind] for run in found) for kind in KINDS}
+        pairs = list(zip(found, alone, strict=True))
+        yield (
+            n, rounds, way,
+            spread([run.rate for run in found]),
+            spread([run.rate / other.rate for run, other in pairs], 2),
+            spread([run.going / other.going for run, other in pairs], 2),
+            spread([other.work / run.work for run, other in pairs], 2),
+            spread([run.first for run in found]),
+            spread([run.watch.seconds("Ray") for run in found]),
+            *(f"{peak[kind]:.0f}" for kind in KINDS[:3]),
+        )  # fmt: skip
+
+
+def spread(values: Sequence[float], digits: int = 1) -> str:
+    """Median, and least to greatest if there are several."""
+    middle = f"{statistics.median(values):.{digits}f}"
+    if len(values) == 1:
+        return middle
+    return f"{middle} ({min(values):.{digits}f} to {max(values):.{digits}f})"
 
 
 def memory(scorer: str, rows: int) -> tuple[object, ...]:
@@ -170,10 +224,8 @@ def memory(scorer: str, rows: int) -> tuple[object, ...]:
         with listed.open("w") as file:
             file.write("path\n")
             file.writelines(f"none/{number:08}.jpg\n" for number in range(rows))
-        how = WAYS["2 actors"]
-        run = score(
-            Path(place), Path(place, "out"), scorer, how, [listed.name, "--path-column", "path"]
-        )
+        given = [listed.name, "--path-column", "path"]
+        run = score(rows, scorer, WAYS["2 actors"], given, Path(place))
         return rows, *(f"{run.watch.peak[kind]:.0f}" for kind in KINDS[:3])
 
 
@@ -206,23 +258,31 @@ def merging(suffix: str, rows: int) -> tuple[object, ...]:
 def main(arguments: Sequence[str] | None = None) -> None:
     options = parse(arguments)
     card = zoo.load_card(zoo.open_folder(options.scorer))
-    columns = ("pictures", "way", "CPU ms", "ratio", "Ray's CPU s", "pictures/s", "first row, s",
-               "driver, MB", "actor, MB", "opener, MB")  # fmt: skip
+    columns = (
+        "pictures", "rounds", "way", "pictures/s", "ratio", "ratio going", "ratio of CPU",
+        "first row, s", "Ray's CPU s", "driver, MB", "actor, MB", "opener, MB",
+    )  # fmt: skip
     note = (
-        "CPU time of a picture is that of the driver, the actors and the processes that open "
-        "pictures, their start included. The ratio is that of one machine to it: the share of its "
-        "pictures a second that the same CPUs reach. Ray's own processes are apart. Memory is the "
-        "peak of the largest process of a kind. Pictures a second and the first row depend on what "
-        "else the machine does."
+        "Median over the rounds, and least to greatest. The ratios are to one machine in the same "
+        "round: of pictures a second from the command to its end; of those once there are rows, "
+        "without the start; and of the CPU time of a picture, of the driver, the actors and the "
+        "processes that open pictures, their start included. Ray's own processes are apart. Memory "
+        "is the peak of the largest process of a kind."
     )
     tables = []
     if options.n:
-        rows = [row for n in options.n for row in throughput(options.scorer, n)]
+        rows = [
+            row
+            for n, rounds in zip(options.n, options.rounds, strict=True)
+            for row in throughput(options.scorer, n, rounds)
+        ]
         tables.append(Table("Pictures", columns, rows, note))
     if options.rows:
         rows = [memory(options.scorer, count) for count in options.rows]
         note = (
-            "Of a list of pictures that are not there, two actors: the peak of the largest process."
+            "Two actors, a list of pictures that are not there: nothing is decoded or scored, "
+            "while names, rows and parts go their whole way. The peak of the largest process of a "
+            "kind."
         )
         columns = ("rows", "driver, MB", "actor, MB", "opener, MB")
         tables.append(Table("Memory", columns, rows, note))
@@ -240,7 +300,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     add = parser.add_argument
     add("--scorer", default=zoo.DEFAULT, help="shipped name or folder (default: %(default)s)")
-    add("--n", type=int, nargs="*", default=[1000, 10_000, 100_000], help="pictures")
+    add("--n", type=int, nargs="*", default=[1000, 10_000], help="pictures")
+    add("--rounds", type=int, nargs="*", default=[3, 2], help="for each of --n")
     add("--rows", type=int, nargs="*", default=[2000, 200_000], help="rows for memory")
     add("--merge", type=int, default=1_000_000, help="rows to merge; 0: none")
     add("--results", type=Path, default=RESULTS, help="folder for the page")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import subprocess
+import sys
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -154,3 +157,46 @@ def test_a_long_list_is_never_held_in_memory(tmp_path: Path) -> None:
         tracemalloc.stop()
     assert pictures.listing.pictures == 30_000
     assert peak < 1_000_000
+
+
+PICK = """
+import sys
+from facegauge.cli.pictures import Pictures
+from facegauge.tables.shards import Shard
+
+def peak():
+    with open("/proc/self/status") as status:
+        return int(status.read().split("VmHWM:")[1].split()[0]) / 1024
+
+column = None if sys.argv[1] == "-" else "path"
+pictures = Pictures([sys.argv[1]], column=column, shard=Shard(1, 10))
+for number, _ in enumerate(pictures.paths()):
+    if number == 10_000:
+        early = peak()
+print(pictures.listing.pictures, number + 1, peak() - early)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
+@pytest.mark.parametrize("given", ["-", "list.csv", "list.jsonl", "list.parquet"])
+def test_memory_does_not_grow_along_a_million_names(given: str, tmp_path: Path) -> None:
+    """60 MB of names, of which one in ten is taken; from a tenth of the list on less than 6 MB."""
+    listed = tmp_path / given
+    names = (f"photos/{number:050}.jpg" for number in range(1_000_000))
+    if given == "list.parquet":
+        arrow = pytest.importorskip("pyarrow.parquet")
+        arrow.write_table(pytest.importorskip("pyarrow").table({"path": list(names)}), listed)
+    else:
+        with listed.open("w") as file:
+            file.write("path\n" if given == "list.csv" else "")
+            line = '{{"path": "{}"}}\n' if given == "list.jsonl" else "{}\n"
+            file.writelines(map(line.format, names))
+    with open(listed if given == "-" else os.devnull, "rb") as stdin:  # noqa: PTH123
+        done = subprocess.run(
+            [sys.executable, "-c", PICK, given], stdin=stdin, cwd=tmp_path, capture_output=True,
+            text=True, check=True,
+        )  # fmt: skip
+    every, share, grown = done.stdout.split()
+    assert int(every) == 1_000_000 and 99_000 < int(share) < 101_000
+    assert float(grown) < 6

@@ -13,7 +13,7 @@ import pytest
 from facegauge.cluster import engine
 from facegauge.cluster.blocks import Names
 from facegauge.cluster.done import Done
-from facegauge.cluster.engine import TRIES, ray_cluster, reports
+from facegauge.cluster.engine import STARTS, TRIES, ray_cluster, reports
 from facegauge.cluster.stores import Store
 from facegauge.cluster.worker import Limits, Report
 from facegauge.errors import MissingExtra, UsageError
@@ -151,8 +151,8 @@ def test_ray_that_is_missing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
             raise AssertionError("connected")
 
 
-@pytest.mark.parametrize("failures", [0, 1, 2])
-def test_a_cluster_of_this_machine_that_does_not_start_in_time_is_tried_twice(
+@pytest.mark.parametrize("failures", [0, 1, STARTS])
+def test_a_cluster_of_this_machine_that_does_not_start_in_time_is_tried_again(
     failures: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     left, said = [RuntimeError("timed out\nduring startup")] * failures, []
@@ -164,11 +164,31 @@ def test_a_cluster_of_this_machine_that_does_not_start_in_time_is_tried_twice(
 
     played = SimpleNamespace(init=init, is_initialized=lambda: False, shutdown=lambda: None)
     monkeypatch.setitem(engine.sys.modules, "ray", played)
-    if failures == 2:
+    if failures == STARTS:
         expected = r"^cannot use a Ray cluster on this machine: RuntimeError: timed out during"
         with pytest.raises(UsageError, match=expected), ray_cluster(None):
             raise AssertionError("connected")
     else:
         with ray_cluster(None) as ray:
             assert ray is played
-    assert len(said) == min(2, failures + 1) and all("address" not in one for one in said)
+    assert len(said) == min(STARTS, failures + 1) and all("address" not in one for one in said)
+
+
+def test_a_cluster_of_another_version_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Ray says it."""
+    said = (
+        "Version mismatch: The cluster was started with:\n    Ray: 2.59.0\n    Python: 3.11.7\n"
+        "This process on node 10.0.0.1 was started with:\n    Ray: 2.60.0\n    Python: 3.11.7\n"
+    )
+
+    def init(**options: Any) -> None:
+        raise RuntimeError(said)
+
+    monkeypatch.setattr(engine, "_check_answers", lambda address: None)
+    played = SimpleNamespace(init=init, is_initialized=lambda: False)
+    monkeypatch.setitem(engine.sys.modules, "ray", played)
+    expected = (
+        r"^cannot use the Ray cluster at h:1: .*cluster was started with: Ray: 2\.59\.0 [^\n]*$"
+    )
+    with pytest.raises(UsageError, match=expected), ray_cluster("h:1"):
+        raise AssertionError("connected")

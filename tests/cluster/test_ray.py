@@ -301,12 +301,16 @@ def test_wrong_use_is_one_line_and_writes_nothing(ray: Any, toy: Path, tmp_path:
         assert done.stderr.count("\n") == 1 and not out.exists()
 
 
-@pytest.mark.parametrize("kind", ["read_only", "full"])
+@pytest.fixture(params=["read_only", "full"])
+def refusing(request: pytest.FixtureRequest) -> Any:
+    """A folder that cannot be written."""
+    return request.getfixturevalue(request.param)
+
+
 def test_a_folder_that_can_no_longer_be_written(
-    kind: str, undisturbed: list[str], toy: Path, photos: Path, tmp_path: Path,
-    request: pytest.FixtureRequest,
-) -> None:  # fmt: skip
-    out, refusing = tmp_path / "out", request.getfixturevalue(kind)
+    refusing: Path, undisturbed: list[str], toy: Path, photos: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
 
     def fill(pictures: Iterator[None]) -> Iterator[None]:
         for number, picture in enumerate(pictures):
@@ -386,20 +390,18 @@ def test_s3_with_errors_that_pass_and_a_store_that_becomes_read_only(
     for name in names[:3]:
         expected = scorer.score(photos / name).faces[0].score
         assert rows[f"s3://photos/in/{name}"]["score"] == round(expected, 6)
-    done = cli("s3://photos/in", "--scorer", toy, "--on", "ray", "-o", "s3://photos/all")
+    words = ["s3://photos/in", "--scorer", toy, "--on", "ray", "-o", "s3://photos/all"]
+    done = cli(*words)
     assert done.exit_code == 3 and "60 pictures, 0 without a face, 1 failed" in done.stderr
-    done = cli(
-        "s3://photos/in", "--scorer", toy, "--on", "ray", "-o", "s3://photos/all", "--resume"
-    )
-    assert "nothing left to do" in done.stderr
+    assert "nothing left to do" in cli(*words, "--resume").stderr
     assert store.busy > 20
 
 
+@pytest.mark.usefixtures("ray")
 @pytest.mark.parametrize("out", ["s3://none/out", "s3://denied/out", "s3://closed/out"])
 def test_a_bucket_that_is_not_there_or_denied_is_told_in_one_line(
-    ray: Any, s3_server: Any, toy: Path, photos: Path, out: str, monkeypatch: pytest.MonkeyPatch
+    s3_server: Any, toy: Path, photos: Path, out: str
 ) -> None:
-    monkeypatch.setattr("facegauge.cluster.stores.PAUSES", (0.0, 0.0))
     if "closed" in out:  # it can be read, and not written
         s3_server.client.create_bucket(Bucket="closed")
     done = cli(photos / "0000.png", "--scorer", toy, "--on", "ray", "-o", out)

@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 TRIES = 5  # actors that may die at one block
 PAUSE = 1.0  # seconds before the next try, and as many more before each later one
 CONNECT = 5.0  # seconds for a cluster to answer
+STARTS = 3  # tries to start a cluster: on a busy machine one takes more than Ray's 30 s
 TICK = 5.0  # seconds between signs of life while all actors are at work
 
 
@@ -47,18 +48,21 @@ def ray_cluster(address: str | None) -> Iterator[Any]:
         raise MissingExtra("--on ray", "cluster") from error
     if not hasattr(ray, "init"):  # a folder of that name in the current one
         raise MissingExtra("--on ray", "cluster")
-    quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
+    quiet: dict[str, Any] = {"logging_level": logging.CRITICAL, "log_to_driver": False}
     if address is not None:
         _check_answers(address)
     begun = not ray.is_initialized()
     if begun and address is not None:
         _connect(ray, address, address=address, **quiet)
     elif begun:
-        try:
-            _connect(ray, None, num_cpus=_cpus(), include_dashboard=False, **quiet)
-        except UsageError:  # a busy machine may need more than the 30 s that Ray allows itself
-            ray.shutdown()
-            _connect(ray, None, num_cpus=_cpus(), include_dashboard=False, **quiet)
+        for left in reversed(range(STARTS)):
+            try:
+                _connect(ray, None, num_cpus=_cpus(), include_dashboard=False, **quiet)
+                break
+            except UsageError:
+                ray.shutdown()
+                if not left:
+                    raise
     try:
         yield ray
     finally:
