@@ -15,6 +15,7 @@ from facegauge.images.bursts import find_bursts
 from facegauge.images.discovery import find_pictures
 from facegauge.images.likeness import Likeness, likeness
 from facegauge.images.loading import open_picture
+from facegauge.images.sources import paths_of
 from facegauge.images.suffixes import in_words
 from facegauge.results import ImageScore
 from facegauge.scorer import Scorer
@@ -63,11 +64,12 @@ def best(
 
     Raises:
         UsageError: n below 1, or an unknown `by`.
+        ArgumentTypeError: something that is neither a path nor an iterable of paths.
         ScorerError: the scorer or the detector itself is damaged.
     """
     _check(n, by)
     left_out: Counter[str] = Counter()
-    pictures = find_pictures([paths] if isinstance(paths, str | os.PathLike) else paths, left_out)
+    pictures = find_pictures(paths_of(paths), left_out)
     results = (scorer or default_scorer()).score_iter(pictures)
     chosen = select(
         results, n, per_folder=per_folder, exclude=exclude, by=by, min_score=min_score,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,9 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import facegauge
 from facegauge.errors import PictureError, UsageError
 from facegauge.images.loading import open_picture
-from facegauge.images.sources import check_source, check_sources, is_picture, named
+from facegauge.images.sources import check_source, check_sources, is_picture, named, paths_of
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
 ONE: list[Any] = [
@@ -114,3 +116,88 @@ def test_torch_is_not_imported_for_tensors() -> None:
         "assert not any(name.split('.')[0] == 'torch' for name in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+GREY = np.zeros((8, 6, 3))
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("https://example.org/a.jpg", "URLs are not fetched; download"),
+        ("s3://bucket/a.jpg", "URLs are not fetched; download"),
+        ("FILE:///home/a.jpg", "give the path without file://"),
+        ("data:image/png;base64,iVBO", "decode the data URL"),
+        ("album/*.jpg", "use Path.glob"),
+        ("~/a.jpg", "use Path.expanduser"),
+        ("", "the path is empty"),
+        (np.zeros((3, 8, 6), np.uint8), "use array.transpose(1, 2, 0)"),
+        (GREY + 200, "divide by 255"),
+        (GREY - 1, "use array / 2 + 0.5"),
+        (GREY.astype(bool), "use array * np.uint8(255)"),
+        (GREY.astype(int) + 255, "use array.astype(np.uint8)"),
+        (io.StringIO("text"), "open it in binary mode"),
+    ],
+    ids=lambda value: str(value)[:20] if isinstance(value, str) else type(value).__name__,
+)
+def test_messages_say_what_to_do(source: Any, said: str) -> None:
+    with pytest.raises(PictureError, match=re.escape(said)):
+        open_picture(source)
+
+
+@pytest.mark.parametrize(
+    ("source", "ending"),
+    [
+        ("C:/a.jpg", "no such file"),
+        ("gone.jpg", "no such file"),
+        (np.zeros((3, 8, 5, 6), np.uint8), "got (3, 8, 5, 6)"),
+        (GREY + 300, "got 300..300"),
+        (GREY.astype(int) - 1, "got int64"),
+        (GREY * np.nan, "got nan..nan"),
+    ],
+    ids=str,
+)
+def test_messages_promise_no_remedy_that_does_not_help(source: Any, ending: str) -> None:
+    with pytest.raises(PictureError) as caught:
+        open_picture(source)
+    assert str(caught.value).endswith(ending)
+
+
+def test_what_is_done_as_told_is_read() -> None:
+    first = np.arange(3 * 8 * 6, dtype=np.uint8).reshape(3, 8, 6)
+    assert open_picture(first.transpose(1, 2, 0)).shape == (8, 6, 3)
+    assert open_picture((GREY + 255.0) / 255).min() == 255
+    assert open_picture((GREY - 1) / 2 + 0.5).max() == 0
+    assert open_picture((GREY == 0) * np.uint8(255)).min() == 255
+
+
+def test_paths() -> None:
+    assert list(paths_of("a")) == ["a"]
+    assert list(paths_of(one for one in ("a", Path("b")))) == ["a", Path("b")]
+    for mistake, remedy in (
+        (None, "got NoneType"),
+        (7, "got 7 (int)"),
+        ({"a": "b"}, "give its values()"),
+        (b"bytes", "for pictures in memory use score"),
+        (np.zeros((8, 6, 3)), "for pictures in memory use score"),
+        ([GREY], "got an array of shape (8, 6, 3) among them; for pictures in memory use score"),
+        (["a", None], "got NoneType among them"),
+    ):
+        with pytest.raises(TypeError, match=re.escape(remedy)):
+            list(paths_of(mistake))
+
+
+def test_functions_refuse_what_they_cannot_take() -> None:
+    with pytest.raises(TypeError, match="open the file in binary mode"):
+        check_source(io.StringIO("text"))  # type: ignore[arg-type]
+    for wrong in (None, 3, GREY, ["a.jpg"]):
+        with pytest.raises(TypeError, match="expected a folder with pictures, a table of scores"):
+            facegauge.compare(wrong, "b")  # type: ignore[arg-type]
+    for wrong in (None, 3):
+        with pytest.raises(TypeError, match="expected the name of a shipped scorer or the folder"):
+            facegauge.Scorer(wrong)  # type: ignore[arg-type]
+    for wrong in (None, 3, ["a.jpg"]):
+        with pytest.raises(TypeError, match="expected one picture"):
+            facegauge.explain(wrong)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="give its values"):
+        facegauge.best({"a": "a.jpg"})

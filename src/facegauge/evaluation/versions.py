@@ -11,10 +11,11 @@ import numpy as np
 
 from facegauge.arrays import Scores
 from facegauge.default_scorer import default_scorer
-from facegauge.errors import UsageError
+from facegauge.errors import ArgumentTypeError, UsageError
 from facegauge.evaluation.pairing import Pairs, best_pairs, name
 from facegauge.evaluation.table_scores import TableOptions, is_table, read_scores
 from facegauge.images.discovery import find_pictures
+from facegauge.images.sources import described, is_picture
 from facegauge.progress import track
 from facegauge.results import ImageScore
 from facegauge.scorer import Scorer
@@ -50,7 +51,7 @@ def open_version(
     exclude: Sequence[str] = (),
 ) -> Version:
     if not isinstance(source, str | os.PathLike):
-        results = list(source)
+        results = _results(source)
         return _of_results(results, [one.path for one in results], options.face)
     if Path(source).is_dir():
         paths = list(find_pictures([source], exclude=exclude))
@@ -69,6 +70,18 @@ def open_version(
         tuple(paths), table.paths, sign * table.scores, table.reasons,
         not table.lower_better, table.on_label_scale,
     )  # fmt: skip
+
+
+def _results(source: Iterable[ImageScore]) -> list[ImageScore]:
+    given: object = source
+    if isinstance(given, Iterable) and not is_picture(given):
+        given = list(given)
+        if all(isinstance(one, ImageScore) for one in given):
+            return given
+    raise ArgumentTypeError(
+        "expected a folder with pictures, a table of scores, or results of facegauge.score, got "
+        f"{described(given)}"
+    )
 
 
 def _of_results(results: Iterable[ImageScore], keys: Sequence[str], face: str) -> Version:

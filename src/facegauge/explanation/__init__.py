@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from facegauge.errors import UsageError
 from facegauge.explanation.explained import Explained
 from facegauge.images.loading import open_picture
-from facegauge.images.sources import named
+from facegauge.images.sources import check_source, named
 from facegauge.scorer import Scorer
 from facegauge.tables.files import replacing
 
@@ -70,6 +70,7 @@ def explain(source: Source, scorer: Scorer | None = None) -> Explanation:
         UsageError: something that is not one picture.
         ScorerError: the scorer is damaged.
     """
+    check_source(source)
     scorer = scorer or Scorer()
     if "quality" not in [factor.name for factor in scorer.factors]:
         scorer = scorer.with_options(factors=[*scorer.factors, "quality"])

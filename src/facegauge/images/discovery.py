@@ -124,7 +124,9 @@ def _begins_as_picture(path: str) -> bool:
 
 def is_folder(source: object) -> TypeGuard[str | os.PathLike[str]]:
     """Whether this is the path of a folder."""
-    return isinstance(source, str | os.PathLike) and _is_folder(Path(os.fsdecode(source)))
+    if not isinstance(source, str | os.PathLike) or not os.fspath(source):
+        return False
+    return _is_folder(Path(os.fsdecode(source)))
 
 
 def _is_folder(entry: Path | os.DirEntry[str]) -> bool:

@@ -38,6 +38,7 @@ from facegauge.images.metadata import (
     png_pixels,
 )
 from facegauge.images.pixels import from_array, from_decoded, from_image
+from facegauge.images.remedies import for_path, is_text
 from facegauge.images.sources import from_tensor, is_tensor
 from facegauge.images.tiff import choose_page
 
@@ -189,6 +190,8 @@ def _read_jpeg(data: bytes, max_pixels: int, admit: Callable[[int], None]) -> Op
 def _open_file(source: Any) -> BinaryIO:
     if isinstance(source, bytes | bytearray | memoryview):
         return io.BytesIO(source)
+    if is_text(source):
+        raise PictureError("this file is open as text; open it in binary mode, 'rb'")
     if hasattr(source, "read"):
         return io.BytesIO(source.read())
     if not isinstance(source, str | os.PathLike):
@@ -196,6 +199,8 @@ def _open_file(source: Any) -> BinaryIO:
             "expected a path, the bytes of a picture file, an open binary file, a PIL image, a "
             f"numpy array or a torch tensor, got {type(source).__name__}"
         )
+    if not os.fspath(source):
+        raise PictureError("the path is empty")
     path = Path(source)
     try:
         mode = path.stat().st_mode
@@ -206,10 +211,9 @@ def _open_file(source: Any) -> BinaryIO:
             raise PictureError("this is not a regular file")
         return path.open("rb")
     except FileNotFoundError:
-        dangling = path.is_symlink()
-        raise PictureError(
-            "this is a link to a file that does not exist" if dangling else "no such file"
-        ) from None
+        if path.is_symlink():
+            raise PictureError("this is a link to a file that does not exist") from None
+        raise PictureError(f"no such file{for_path(source)}") from None
     except OSError as error:
         raise PictureError(f"cannot be opened: {error.strerror or error}") from error
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from facegauge.arrays import Pixels
 from facegauge.errors import PictureError
 from facegauge.images import canvas
+from facegauge.images.remedies import for_range, for_shape, for_type
 
 if TYPE_CHECKING:
     from PIL import Image, ImageCms
@@ -219,14 +220,18 @@ def from_array(array: npt.NDArray[Any]) -> Pixels:
     if len(shape) not in (2, 3) or 0 in shape or (len(shape) == 3 and shape[2] not in (1, 3, 4)):
         raise PictureError(
             f"expected an array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), got {shape}"
+            + for_shape(shape)
         )
     if kind.kind == "f":
-        if not (array.min() >= -1e-3 and array.max() <= 1 + 1e-3):  # also for NaN
+        low, high = array.min(), array.max()
+        if not (low >= -1e-3 and high <= 1 + 1e-3):  # also for NaN
             raise PictureError(
-                f"expected a {kind} array with values in 0..1, got {array.min():g}..{array.max():g}"
+                f"expected a {kind} array with values in 0..1, got {low:g}..{high:g}"
+                + for_range(low, high)
             )
     elif kind.newbyteorder("=") not in (np.uint8, np.uint16):
-        raise PictureError(f"expected an array of uint8, uint16 or floats in 0..1, got {kind}")
+        expected = f"expected an array of uint8, uint16 or floats in 0..1, got {kind}"
+        raise PictureError(expected + for_type(array))
     pixels = _to_8_bits(array, float(array.max()))
     if pixels.ndim == 3 and pixels.shape[2] == 4:
         return np.asarray(_flatten(Image.fromarray(pixels)))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeAlias, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
 
 from facegauge.errors import ArgumentTypeError, PictureError
+from facegauge.images.remedies import is_text
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -34,6 +35,8 @@ EXPECTED = (
     "a path, the bytes of a picture file, an open binary file, a PIL image, a numpy array, "
     "a torch tensor, or a pair (name, picture)"
 )
+PATHS = "expected paths of pictures or folders"
+IN_MEMORY = "; for pictures in memory use score"
 CHANNELS = (1, 3, 4)
 
 
@@ -81,10 +84,17 @@ def check_source(source: Source) -> None:
     Raises:
         ArgumentTypeError: says what was expected.
     """
-    if is_picture(source) or (is_pair(source) and is_picture(source[1])):
+    picture = source[1] if is_pair(source) else source
+    remedy = ""
+    if is_text(picture):
+        remedy = "; open the file in binary mode, 'rb'"
+    elif is_picture(picture):
         return
-    several = "; for several pictures use score_iter" if isinstance(source, Iterable) else ""
-    raise ArgumentTypeError(f"expected one picture ({EXPECTED}), got {_described(source)}{several}")
+    elif hasattr(source, "collect"):  # a LazyFrame of polars
+        remedy = "; collect() it, and give one of its columns"
+    elif isinstance(source, Iterable):
+        remedy = "; for several pictures use score_iter"
+    raise ArgumentTypeError(f"expected one picture ({EXPECTED}), got {described(source)}{remedy}")
 
 
 def check_sources(sources: Iterable[Source]) -> None:
@@ -105,7 +115,7 @@ def check_sources(sources: Iterable[Source]) -> None:
         remedy = ""
     else:
         return
-    raise ArgumentTypeError(f"expected a list of pictures, got {_described(sources)}{remedy}")
+    raise ArgumentTypeError(f"expected a list of pictures, got {described(sources)}{remedy}")
 
 
 def is_frame(source: object) -> bool:
@@ -141,7 +151,37 @@ def from_tensor(tensor: Any) -> npt.NDArray[Any]:
     return array.transpose(1, 2, 0) if array.ndim == 3 and shape[0] in CHANNELS else array
 
 
-def _described(source: object) -> str:
+def paths_of(paths: object) -> Iterator[str | os.PathLike[str]]:
+    """One path, or several, as an iterator.
+
+    Raises:
+        ArgumentTypeError: neither a path nor an iterable of paths; says what was expected. What
+            is in an iterable is looked at as it comes.
+    """
+    if isinstance(paths, str | os.PathLike):
+        return iter([paths])
+    if is_frame(paths):
+        remedy = "; give one of its columns, such as frame['path']"
+    elif isinstance(paths, Mapping):
+        remedy = "; give its values()"
+    elif is_picture(paths):
+        remedy = IN_MEMORY
+    elif not isinstance(paths, Iterable):
+        remedy = ""
+    else:
+        return map(_path, paths)
+    raise ArgumentTypeError(f"{PATHS}, got {described(paths)}{remedy}")
+
+
+def _path(path: object) -> str | os.PathLike[str]:
+    if isinstance(path, str | os.PathLike):
+        return path
+    remedy = IN_MEMORY if is_picture(path) else ""
+    raise ArgumentTypeError(f"{PATHS}, got {described(path)} among them{remedy}")
+
+
+def described(source: object) -> str:
+    """What something is, for a message: its type, and the value or shape where it is short."""
     if isinstance(source, np.ndarray) or is_tensor(source):
         kind = "an array" if isinstance(source, np.ndarray) else "a tensor"
         return f"{kind} of shape {tuple(source.shape)}"

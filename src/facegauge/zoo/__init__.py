@@ -6,7 +6,7 @@ import hashlib
 import os
 from pathlib import Path
 
-from facegauge.errors import ScorerError
+from facegauge.errors import ArgumentTypeError, ScorerError
 from facegauge.package_files import package_files, package_path
 from facegauge.zoo.card_toml import card_from_toml, card_to_toml
 from facegauge.zoo.cards import Accept, Card, Cost, Data, Figure, Validation
@@ -50,7 +50,12 @@ def open_folder(name_or_path: str | os.PathLike[str]) -> Path:
 
     Raises:
         ScorerError: the scorer does not exist, or one of its files is missing.
+        ArgumentTypeError: neither text nor a path.
     """
+    if not isinstance(name_or_path, str | os.PathLike):
+        raise ArgumentTypeError(
+            f"expected the name of a shipped scorer or the folder of one, got {name_or_path!r}"
+        )
     shipped = names()
     folder = Path(name_or_path)
     if name_or_path in shipped:
