@@ -9,6 +9,7 @@ import pickle
 import numpy as np
 import pytest
 
+from facegauge.image_scores import ImageScores
 from facegauge.results import COLUMNS, FIRST_COLUMNS, Box, Face, FaceScore, ImageScore, Status
 from facegauge.schema import Column, Schema, Value
 
@@ -165,3 +166,14 @@ def test_notebooks_show_a_table_with_names_escaped() -> None:
     assert "<td>tiny grey</td>" in shown and "://" not in shown and "<script" not in shown
     empty = ImageScore("a&b.jpg", Status.NO_FACE)._repr_html_()
     assert empty == "<p>a&amp;b.jpg: no face</p>"
+
+
+def test_several_results_are_shown_in_notebooks_and_sliced() -> None:
+    bad = ImageScore("<b>.jpg", Status.UNREADABLE, message="odd & old")
+    found = ImageScores([bad] * 3)
+    shown = found._repr_html_()
+    assert "3 pictures, 3 rows<" in shown and shown.count("<tr>") == 4
+    assert "&lt;b&gt;.jpg" in shown and "odd &amp; old" in shown and "<b>" not in shown
+    assert "the first 100 rows" in ImageScores([bad] * 101)._repr_html_()
+    assert isinstance(found[1:], ImageScores) and len(found[1:]) == 2
+    assert found[0] is bad and found[-1] is bad

@@ -36,7 +36,10 @@ def several(folder: Path) -> ImageScores:
     assert_type(facegauge.score(("a.jpg", "b.jpg", "c.jpg")), ImageScores)
     assert_type(facegauge.score(path for path in folder.iterdir()), ImageScores)
     assert_type(facegauge.score({"a": "a.jpg"}.items()), ImageScores)
-    return facegauge.score(folder.glob("*.jpg"))
+    results = facegauge.score(folder.glob("*.jpg"))
+    assert_type(results[0], ImageScore)
+    assert_type(results[:2], ImageScores)
+    return results
 
 
 def members(result: ImageScore) -> str:

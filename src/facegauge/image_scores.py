@@ -2,15 +2,44 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, SupportsIndex, overload
 
 from facegauge.frames import Library, to_frame
 from facegauge.results import COLUMNS, ImageScore
 from facegauge.schema import Schema
 
+SHOWN = 100  # rows in a notebook
+
 
 class ImageScores(list[ImageScore]):
-    """What `facegauge.score` returns for several pictures: a list, in the order of the pictures."""
+    """What `facegauge.score` returns for several pictures: a list, in the order of the pictures.
+
+    A slice of it is one too.
+    """
+
+    @overload
+    def __getitem__(self, index: SupportsIndex, /) -> ImageScore: ...
+    @overload
+    def __getitem__(self, index: slice, /) -> ImageScores: ...
+    def __getitem__(self, index: SupportsIndex | slice, /) -> ImageScore | ImageScores:
+        found = super().__getitem__(index)
+        return ImageScores(found) if isinstance(found, list) else found
+
+    def _repr_html_(self) -> str:
+        """A table of the first faces, which notebooks show; names are escaped."""
+        from html import escape
+
+        titles = ("path", "face", "status", "score", "low", "high", "band", "notes", "message")
+        head = "".join(f'<th scope="col">{title}</th>' for title in titles)
+        rows = self.rows()
+        body = "".join(
+            "<tr>" + "".join(f"<td>{escape(_shown(row[title]))}</td>" for title in titles) + "</tr>"
+            for row in rows[:SHOWN]
+        )
+        more = f"; the first {SHOWN} rows" if len(rows) > SHOWN else ""
+        about = f"{len(self)} pictures, {len(rows)} rows{more}"
+        caption = f'<caption style="caption-side: top; text-align: left">{about}</caption>'
+        return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
     def rows(self, schema: Schema | None = None) -> list[dict[str, Any]]:
         """The rows of all pictures, see `ImageScore.rows`."""
@@ -29,3 +58,9 @@ class ImageScores(list[ImageScore]):
         """
         columns = COLUMNS if schema is None else schema
         return to_frame(self.rows(columns), columns, library)
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
