@@ -18,16 +18,23 @@ from PIL import Image, ImageDraw, ImageFilter
 PORTRAIT = Path(__file__).parent.parent / "examples" / "astronaut.jpg"
 HEAD = (150, 25, 305, 215)  # of the portrait: the head
 SHARE = 0.55  # of the picture's width, that the head takes
+SPLIT = "split.csv"
 SPLITS = {"train": 16, "val": 6, "test": 6}
 
 
 def make(name: str, folder: Path) -> None:
-    """Write the folder of a data set, and beside it `faces` and `clean`, lists without labels."""
+    """Write the folder of a data set, and beside it `faces` and `clean`, without labels.
+
+    Each of these two has a list, `split.csv`, half of which is val.
+    """
     rng = np.random.default_rng(0)
     MAKERS[name](folder, rng)
-    for number in range(6):
+    for number in range(12):
         for more, level in (("faces", rng.uniform(0.2, 0.9)), ("clean", 1.0)):
             _save(folder.with_name(f"{folder.name}_{more}") / f"{number}.png", level, rng)
+    rows = [[f"{number}.png", ("train", "val")[number % 2]] for number in range(12)]
+    for more in ("faces", "clean"):
+        _write(folder.with_name(f"{folder.name}_{more}") / SPLIT, [["image", "split"], *rows])
 
 
 def face(level: float, rng: np.random.Generator, size: tuple[int, int] = (512, 512)) -> Image.Image:

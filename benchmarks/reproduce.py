@@ -66,7 +66,7 @@ TINY = {
           for one in FEW),
     ],
     "mspt": [
-        "network.backbone=shufflenet_v2_x0_5", "network.init_from=", "max_held_out=4",
+        "network.backbone=shufflenet_v2_x0_5", "network.init_from=", "max_held_out=6",
         *(f"stages.{stage}.fit.warmup=0" for stage in ("one", "two", "three")),
         *(f"stages.{stage}.{one}" for stage in ("one", "two", "three") for one in FEW),
     ],
@@ -127,7 +127,9 @@ def prepare_mock(asked: argparse.Namespace) -> None:
     if not asked.folder.exists():
         mock_sets.make(asked.name, asked.folder)
     for name in LISTS[asked.method]:
-        setattr(asked, name, asked.folder.with_name(f"{asked.folder.name}_{MOCK_LISTS[name]}"))
+        pictures = asked.folder.with_name(f"{asked.folder.name}_{MOCK_LISTS[name]}")
+        # mspt holds out an eighth of a folder, which is too few
+        setattr(asked, name, pictures / mock_sets.SPLIT if asked.method == "mspt" else pictures)
     # the paper's 20 crops on one set are enough
     crops = ["input.crops=3"] if asked.method == "dsl" and asked.name != "cgfiqa-40k" else []
     # dense landmarks lie beside the pictures of that set

@@ -57,6 +57,20 @@ def test_a_generated_folder_goes_all_the_way(
     assert len(rows) == 3 and all(row["status"] == "ok" for row in rows)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["ensemble", "mspt"])
+def test_methods_go_all_the_way_on_the_set_of_another_paper(
+    method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("torch")
+    reproduce(monkeypatch, "gfiqa-20k", "--method", method, "--mock", "-o", str(tmp_path))
+    spec = Model(tmp_path / "scorer").spec
+    assert spec.width == spec.height  # the papers' inputs are square
+    assert json.loads((tmp_path / "evaluation.json").read_text())["split"] == "test"
+    with (tmp_path / "scores.csv").open(newline="", encoding="utf-8") as stream:
+        assert [row["status"] for row in csv.DictReader(stream)] == ["ok"] * 3
+
+
 def test_what_a_method_needs_is_said_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
