@@ -177,6 +177,30 @@ def test_a_driver_killed_at_three_moments_is_resumed(
     assert outcome.new.total() == PICTURES - len(before)
 
 
+def test_ctrl_c_ends_a_run_on_a_running_cluster_and_its_whole_parts_stay(
+    ray: Any, toy: Path, photos: Path, tmp_path: Path
+) -> None:
+    out, address = tmp_path / "out", ray.get_runtime_context().gcs_address
+    words = ["score", str(photos), "--scorer", str(toy), "--faces", "whole", "--on", "ray"]
+    words += ["--ray-address", address, "--actors", "1", "-o", str(out)]
+    driver = subprocess.Popen(
+        [sys.executable, "-m", "facegauge", *words], stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 300
+    while not list(out.glob("*.parquet")) and driver.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    driver.send_signal(signal.SIGINT)
+    said = driver.communicate(timeout=300)[1]
+    assert driver.returncode == 130, said
+    assert said.strip().splitlines()[-1].endswith(f"-o {out} --resume") and "Traceback" not in said
+    before = rows(out)
+    assert 0 < len(before) < PICTURES
+    done = run(*words, "--resume")
+    assert done.exit_code == 3 and len(rows(out)) == PICTURES
+    assert f"{PICTURES - len(before)} pictures more, " in done.stderr
+    assert set(before) <= set(rows(out))
+
+
 def test_a_cut_part_is_scored_again_and_a_second_run_is_refused(
     undisturbed: list[str], toy: Path, photos: Path, tmp_path: Path
 ) -> None:

@@ -14,6 +14,7 @@ import pytest
 from facegauge.cluster.blocks import Names
 from facegauge.cluster.done import Done
 from facegauge.cluster.folder import INFO, Folder
+from facegauge.cluster.run import run
 from facegauge.cluster.stores import Store
 from facegauge.cluster.tasks import ScoreTask
 from facegauge.cluster.worker import Limits, Worker
@@ -244,3 +245,11 @@ def test_whole_parts_stay_where_no_more_can_be_written(
     folder.add(report.draft, report.rows, report.statuses)
     folder.close()
     assert folder.statuses == Counter(ok=2) and len(parts(out)) == 2
+
+
+def test_an_empty_input_is_told_before_anything_is_written(
+    task: PoisonedTask, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match=r"^no pictures found in the input$"):
+        run(str(tmp_path / "out"), task, iter([]), inputs={})
+    assert not (tmp_path / "out").exists()

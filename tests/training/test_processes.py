@@ -19,6 +19,7 @@ from facegauge.errors import UsageError  # noqa: E402
 from facegauge.faces.spec import PreprocessSpec  # noqa: E402
 from facegauge.training.config import apply_overrides, load_preset  # noqa: E402
 from facegauge.training.fit import fit  # noqa: E402
+from facegauge.training.learner import synchronise  # noqa: E402
 from facegauge.training.objectives import ScoreLoss, Supervised  # noqa: E402
 from facegauge.training.run_folder import processes_at_first, take_folder  # noqa: E402
 from facegauge.training.settings import FitConfig  # noqa: E402
@@ -173,3 +174,22 @@ def test_a_run_folder_knows_how_many_processes_began_it(
     doubled = apply_overrides(config, ["teachers.mobilenet_v2.fit.accumulate=3"])
     with pytest.raises(UsageError, match="divides 4"):
         processes_at_first(doubled, tmp_path)
+
+
+def test_batch_norms_are_made_to_see_all_processes_on_gpus_only() -> None:
+    def network() -> nn.Sequential:
+        return nn.Sequential(nn.Conv2d(3, 4, 3), nn.Sequential(nn.BatchNorm2d(4)))
+
+    with pytest.raises(UsageError, match="sync_batch_norm needs GPUs"):
+        synchronise(network(), nn.Identity(), torch.device("cpu"))
+    with pytest.raises(UsageError, match="no batch norms that torch can replace"):
+        synchronise(Small(), nn.Identity(), torch.device("cuda"))
+    found = network()
+    weights = {name: value.clone() for name, value in found.state_dict().items()}
+    adapter = nn.Sequential(nn.BatchNorm1d(4))
+    synchronise(found, adapter, torch.device("cuda"))
+    kinds = [type(one) for part in (found, adapter) for one in part.modules()]
+    assert kinds.count(nn.SyncBatchNorm) == 2
+    assert nn.BatchNorm2d not in kinds and nn.BatchNorm1d not in kinds
+    assert found.state_dict().keys() == weights.keys()
+    assert all(torch.equal(value, weights[name]) for name, value in found.state_dict().items())

@@ -16,6 +16,7 @@ from facegauge.cluster.tasks import Task
 from facegauge.cluster.worker import Limits
 from facegauge.errors import UsageError
 
+NOTHING = "no pictures found in the input"
 Progress = Callable[[Iterator[None]], Iterable[None]]
 
 
@@ -69,7 +70,7 @@ def run(
     """
     first = next(blocks, None)  # which tells what is wrong with the input before anything is begun
     if first is None:
-        raise UsageError("the input has no pictures")
+        raise UsageError(NOTHING)
     blocks = chain((first,), blocks)
     store = Store(absolute(out))
     earlier(store, task, resume=resume)  # which is sooner told than a cluster is started
@@ -96,4 +97,6 @@ def run(
         finally:
             found.close()
             folder.close()
+    if not folder.statuses.total():  # as of tar files with other files
+        raise UsageError(NOTHING)
     return Outcome(folder.statuses - before, folder.statuses, folder.rows)
