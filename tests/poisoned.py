@@ -9,6 +9,7 @@ from typing import Any
 
 from facegauge.cluster.blocks import Item
 from facegauge.cluster.tasks import ScoreTask
+from facegauge.errors import ScorerError
 
 LIMIT = 1_000_000_000  # bytes that the process may take beside what it has
 
@@ -42,3 +43,10 @@ class PoisonedTask(ScoreTask):
             if way in item.name:
                 act()
         return super().__call__(item)
+
+
+class BrokenTask(ScoreTask):
+    """Scores pictures on a machine without a detector."""
+
+    def __call__(self, item: Item) -> list[dict[str, Any]]:
+        raise ScorerError("the face detector's model is missing")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from facegauge import free_memory
+from facegauge import free_memory, guard
 from facegauge.errors import UsageError
 from facegauge.guard import guarded
 
@@ -124,3 +125,14 @@ def test_limits_of_control_groups_count(
     assert free_memory.free_memory() == 1500
     (tmp_path / "groups" / folder / next(iter(files))).write_text("max\n")
     assert free_memory.free_memory() > 1e6
+
+
+def test_a_child_that_nobody_ends_is_ended_by_the_garbage_collector() -> None:
+    """Its connection lives until then, so that no number of a file is closed twice."""
+    before = set(guard._open)
+    results = guarded(abs, iter([-1, -2]), lambda item, why: 0)
+    assert next(results) == 1
+    (connection,) = guard._open - before
+    del results
+    gc.collect()
+    assert connection.closed and connection not in guard._open

@@ -77,6 +77,11 @@ def guarded(
             child.stop()
 
 
+_open: set[Connection] = set()
+"""Those of children. Otherwise the garbage collector may close one before `stop` does so again,
+by a number that another file has got meanwhile."""
+
+
 class _Failed(Exception):
     """An item has no result; says why."""
 
@@ -98,6 +103,7 @@ class _Child:
             ) from error
         spawning = multiprocessing.get_context("spawn")
         self._connection, theirs = spawning.Pipe()
+        _open.add(self._connection)
         self._process = spawning.Process(target=_serve, args=(pickled, theirs), daemon=True)
         try:
             self._process.start()
@@ -133,6 +139,7 @@ class _Child:
     def stop(self) -> None:
         """End the process."""
         self._connection.close()
+        _open.discard(self._connection)
         if self._process.pid is not None:
             self._process.kill()
             self._process.join()

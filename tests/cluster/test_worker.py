@@ -21,7 +21,7 @@ from facegauge.cluster.worker import Limits, Worker
 from facegauge.errors import ScorerError, UsageError
 from facegauge.scorer import Scorer
 from facegauge.tables.scores import read_rows
-from poisoned import PoisonedTask
+from poisoned import BrokenTask, PoisonedTask
 
 pytest.importorskip("pyarrow")
 
@@ -80,6 +80,28 @@ def test_another_scorer_on_the_machine_of_the_actor_is_refused(
     (folder / "card.toml").write_bytes((make_scorer("other", 0.5) / "card.toml").read_bytes())
     worker = Worker((task, Store(str(tmp_path)), Limits(), Done()))
     with pytest.raises(ScorerError, match="install the same facegauge"):
+        worker.score(Names(("a.png",), str(tmp_path)), "x.parquet")
+
+
+def test_a_machine_without_a_detector_is_no_fault_of_its_pictures(
+    toy_scorer: Path, grey: Write, tmp_path: Path
+) -> None:
+    grey("a.png", 50)
+    (tmp_path / "drafts").mkdir()
+    worker = Worker(
+        (BrokenTask(str(toy_scorer)), Store(str(tmp_path / "drafts")), Limits(), Done())
+    )
+    with pytest.raises(ScorerError, match=r"^the face detector's model is missing$"):
+        worker.score(Names(("a.png",), str(tmp_path)), "x.parquet")
+    assert not list((tmp_path / "drafts").iterdir())
+
+
+def test_another_facegauge_on_the_machine_of_the_actor_is_refused(
+    task: PoisonedTask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("facegauge.cluster.tasks._version", lambda: "0.0.9")
+    worker = Worker((task, Store(str(tmp_path)), Limits(), Done()))
+    with pytest.raises(ScorerError, match=r"of the cluster has facegauge 0\.0\.9, the driver has"):
         worker.score(Names(("a.png",), str(tmp_path)), "x.parquet")
 
 

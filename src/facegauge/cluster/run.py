@@ -14,7 +14,7 @@ from facegauge.cluster.folder import Folder, earlier
 from facegauge.cluster.stores import Store, absolute
 from facegauge.cluster.tasks import Task
 from facegauge.cluster.worker import Limits
-from facegauge.errors import UsageError
+from facegauge.errors import ScorerError, UsageError
 
 NOTHING = "no pictures found in the input"
 Progress = Callable[[Iterator[None]], Iterable[None]]
@@ -65,7 +65,7 @@ def run(
 
     Raises:
         UsageError: there are no pictures; the folder is another run's, or cannot be read or
-            written; no such cluster.
+            written; no such cluster; a machine of it has another facegauge, or a damaged one.
         MissingExtra: Ray or pyarrow is not installed.
     """
     first = next(blocks, None)  # which tells what is wrong with the input before anything is begun
@@ -92,7 +92,7 @@ def run(
             for _ in progress(pictures()):
                 pass
             folder.finish()
-        except UsageError as error:
+        except (UsageError, ScorerError) as error:
             raise UsageError(f"{error}; finished parts are kept: go on with --resume") from error
         finally:
             found.close()

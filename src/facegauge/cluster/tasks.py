@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -66,6 +67,12 @@ class ScoreTask:
         self.schema, self.settings = self._opened.schema, self._opened.settings
 
     def check(self) -> None:
+        ours, theirs = _version(), self.settings["facegauge"]
+        if ours != theirs:
+            raise ScorerError(
+                f"a machine of the cluster has facegauge {ours}, the driver has {theirs}: install "
+                "the same on both"
+            )
         found = zoo.load_card(zoo.open_folder(self._scorer)).sha256
         if found != self.settings["sha256"]:
             raise ScorerError(
@@ -117,3 +124,10 @@ class LabelTask:
 
     def failed(self, name: str, status: Status, why: str) -> list[Row]:
         return [label_row(name, Label(Path(name), status, message=why), self._scorer)]
+
+
+@cache
+def _version() -> str:
+    from facegauge import __version__
+
+    return __version__

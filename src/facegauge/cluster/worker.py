@@ -12,6 +12,7 @@ from facegauge.cluster.blocks import Block, Item
 from facegauge.cluster.done import Done
 from facegauge.cluster.stores import Store
 from facegauge.cluster.tasks import Task
+from facegauge.errors import MissingExtra, ScorerError
 from facegauge.faces.lookahead import map_ahead
 from facegauge.guard import guarded
 from facegauge.results import Status
@@ -77,7 +78,9 @@ class Worker:
         self._task, self._drafts, self._limits, self._done = task, drafts, limits, done
         self._encode = jsonl_lines(task.schema)
         self._items = _Feed()
-        self._results = guarded(task, self._items, self._failed, limits.deadline, twice=True)
+        self._results = guarded(
+            _Telling(task), self._items, self._failed, limits.deadline, twice=True
+        )
 
     def score(self, block: Block, draft: str) -> Report:
         """Score a block, or as much of it as a part takes.
@@ -88,7 +91,7 @@ class Worker:
 
         Raises:
             UsageError: the part cannot be written, or the guarded process not be started.
-            ScorerError: this machine has no such scorer.
+            ScorerError: this machine has no such scorer, or no detector.
         """
         self._task.check()
         begun = time.monotonic()
@@ -123,9 +126,12 @@ class Worker:
         if item.source is None:
             return self._task.failed(item.name, Status.UNREADABLE, item.why)
         self._items.put(item)
-        return next(self._results)
+        found = next(self._results)
+        if isinstance(found, ScorerError):
+            raise found
+        return found
 
-    def _failed(self, item: Item, why: str) -> list[Row]:
+    def _failed(self, item: Item, why: str) -> list[Row] | ScorerError:
         return self._task.failed(item.name, Status.ERROR, why)
 
     def _write(self, rows: list[Row], draft: str) -> str:
@@ -137,6 +143,19 @@ class Worker:
         target = self._drafts / draft
         target.write(sink.getvalue())
         return target.name
+
+
+class _Telling:
+    """Does a task, and returns what is wrong with this machine: no fault of a picture's."""
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+
+    def __call__(self, item: Item) -> list[Row] | ScorerError:
+        try:
+            return self._task(item)
+        except (ScorerError, MissingExtra) as error:
+            return ScorerError(str(error))
 
 
 class _Feed:
