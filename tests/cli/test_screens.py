@@ -159,6 +159,13 @@ def test_help_shows_defaults_within_the_width(columns: int, verb: str, tmp_path:
     assert set(words) <= set(re.findall(r"[^\s]+", shown.text))  # none was broken by the edge
 
 
+@pytest.mark.parametrize("group", ["data", "train"])
+def test_lists_of_commands_say_whole_sentences(group: str, tmp_path: Path) -> None:
+    shown = show(80, tmp_path, group, "--help")
+    listed = shown.text[shown.text.index("Commands:") :]
+    assert "..." not in listed and listed.count(".") >= 5
+
+
 @pytest.mark.parametrize("columns", WIDTHS)
 def test_messages_are_broken_between_words(columns: int, tmp_path: Path) -> None:
     shown = show(columns, tmp_path, "score", "--sort", "by-name-and-then-by-date", "x.png")

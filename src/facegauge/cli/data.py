@@ -13,7 +13,7 @@ from facegauge.cli.framing import framing
 from facegauge.cli.progress import with_progress
 from facegauge.cli.score_options import SOME_FAILED, Excel
 from facegauge.cli.terminal import print_table, printable, say, tell
-from facegauge.cli.verbs import PLAIN
+from facegauge.cli.verbs import PLAIN, Group
 
 if TYPE_CHECKING:
     from facegauge.data.datasets import DataSet, DatasetOptions
@@ -26,6 +26,7 @@ EPILOG = (
 MAX_LINES = 10
 
 data = typer.Typer(
+    cls=Group,
     no_args_is_help=True,
     help="Check public data sets, write manifests of them, and work on lists.",
     **PLAIN,

@@ -39,7 +39,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 from facegauge.cli.carry_out import carry_out
 from facegauge.cli.train_options import (
@@ -56,14 +55,14 @@ from facegauge.cli.train_options import (
     read_lists,
     settings_of,
 )
-from facegauge.cli.verbs import PLAIN
+from facegauge.cli.verbs import PLAIN, Group
 from facegauge.errors import MissingExtra, UsageError
 
 OPTION = "--recipe"
 COMMON = ("config", "data", "out", "resume", "allow_leakage")  # parameters of every recipe
 
 
-class MethodGroup(TyperGroup):
+class MethodGroup(Group):
     """The methods; with `--recipe FILE` first, the recipe in that file takes their place."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:

@@ -7,6 +7,9 @@ from importlib import import_module
 from typing import Any
 
 import typer
+from typer.core import TyperGroup
+
+SENTENCE = 200  # characters, at most
 
 VERBS = {
     "score": "Score the faces in pictures, 0 (worst) to 1 (best).",
@@ -50,6 +53,21 @@ ALIASES = {"average": "soup"}
 PLAIN: dict[str, Any] = {"add_completion": False, "rich_markup_mode": None}
 """Settings of every Typer: help and errors as plain text, which rich would take longer to import
 than the rest takes to run."""
+
+
+class Group(TyperGroup):
+    """A verb with commands of its own, whose list says the whole first sentence of each."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        commands = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [
+                    (name, command.get_short_help_str(limit=SENTENCE))
+                    for name, command in commands.items()
+                    if command is not None and not command.hidden
+                ]
+            )
 
 
 class Commands(MutableMapping[str, Any]):
