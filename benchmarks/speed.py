@@ -3,13 +3,14 @@
     python benchmarks/speed.py
     python benchmarks/speed.py --faces faces/ --portraits portraits/ --pyiqa-python pyiqa/bin/python
 
-Six measurements, all of them unless `--only` picks some:
+Seven measurements, all of them unless `--only` picks some:
 
 cold    `facegauge --help` and `facegauge score one.jpg` from the start of the process to its end
 stages  the CPU time of each stage of scoring, for faces, portraits, large photos and a group
 peers   the CPU time of one picture beside pyiqa's `topiq_nr-face`, Efficient-FIQA's student and
         the scorer's network alone
 faces   a folder of faces of 178 x 218, taken whole and with detection
+threads the rate with one thread and with more, whole and with detection
 photos  photos of 12 megapixels, with detection: enlarged portraits, smooth and with noise
 memory  resident memory while thousands of pictures of many sizes are scored
 
@@ -39,11 +40,11 @@ import numpy as np
 import peers
 import stages
 from page import RESULTS, Table, cpus, name_of, publish
-from stopwatch import Rate, footprint, in_fresh_process, rate
+from stopwatch import Rate, footprint, in_fresh_process, rate, with_threads
 
 from facegauge import zoo
 
-MEASURES = ("cold", "stages", "peers", "faces", "photos", "memory")
+MEASURES = ("cold", "stages", "peers", "faces", "threads", "photos", "memory")
 RATE_COLUMNS = (
     "pictures", "scored", "best, per second", "median, per second", "target",
     "CPU ms per picture", "CPU limit, per second", "peak memory, MB",
@@ -60,6 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "stages": staged,
         "peers": compared,
         "faces": folder,
+        "threads": scaled,
         "photos": big,
         "memory": memory,
     }
@@ -152,6 +154,26 @@ def folder(options: argparse.Namespace, faces: Sequence[Path], place: Path) -> T
     for mode, target in (("whole", ">= 120"), ("auto", ">= 50")):
         rows.append((mode, *rate_row(measure(options, faces, mode), target)))
     return Table("A folder of faces, 178 x 218", ("faces", *RATE_COLUMNS), rows)
+
+
+def scaled(options: argparse.Namespace, faces: Sequence[Path], place: Path) -> Table:
+    """What more threads bring."""
+    counts = [2**power for power in range(cpus().bit_length())]
+    rows = []
+    for mode in ("whole", "auto"):
+        found = in_fresh_process(with_threads, faces, options.scorer, mode, counts, options.rounds)
+        for count in counts:
+            gains = [each / first for first, each in zip(found[1], found[count], strict=True)]
+            rows.append((mode, count, spread(found[count], ".0f"), spread(gains, ".2f")))
+    note = (
+        "Pictures of 178 x 218 a second, and how many times as many as with one thread: median "
+        "(minimum to maximum) of the rounds, in which the numbers of threads take turns."
+    )
+    return Table("Threads", ("faces", "threads", "a second", "times one thread"), rows, note)
+
+
+def spread(values: Sequence[float], form: str) -> str:
+    return f"{statistics.median(values):{form}} ({min(values):{form}} to {max(values):{form}})"
 
 
 def big(options: argparse.Namespace, faces: Sequence[Path], place: Path) -> Table:

@@ -65,6 +65,24 @@ def rate(paths: Sequence[Path], scorer: str, faces: str, rounds: int) -> Rate:
     return Rate(len(paths), scored, tuple(seconds), min(cpu), memory_mb("VmHWM"))
 
 
+def with_threads(
+    paths: Sequence[Path], scorer: str, faces: str, counts: Sequence[int], rounds: int
+) -> dict[int, list[float]]:
+    """Pictures a second of each round by number of threads; the numbers take turns."""
+    from facegauge import Scorer
+
+    opened = {count: Scorer(scorer, faces=faces, threads=count) for count in counts}
+    found: dict[int, list[float]] = {count: [] for count in counts}
+    for one in opened.values():
+        list(one.score_iter(paths[:WARM_UP]))
+    for _ in range(rounds):
+        for count, one in opened.items():
+            start = time.perf_counter()
+            list(one.score_iter(paths))
+            found[count].append(len(paths) / (time.perf_counter() - start))
+    return found
+
+
 def footprint(
     paths: Sequence[Path], scorer: str, faces: str, total: int, every: int
 ) -> list[tuple[int, float]]:

@@ -248,7 +248,7 @@ def test_speed_measures_and_writes_its_page(
         grey(f"faces/{level}.png", level)
     files = ["--faces", str(tmp_path / "faces"), "--results", str(tmp_path)]
     counts = ["--n", "6", "--rounds", "1", "--starts", "1", "--memory-n", "20"]
-    what = ["--only", "cold", "faces", "memory"]
+    what = ["--only", "cold", "faces", "threads", "memory"]
     script("speed").main(["--scorer", str(toy_scorer), *files, *counts, *what])
     page = tmp_path / "speed.md"
     starts = rows(page, "Cold start")
@@ -256,6 +256,8 @@ def test_speed_measures_and_writes_its_page(
     assert 0 < float(starts[0][2]) <= float(starts[0][1]) <= float(starts[0][3])
     whole, auto = rows(page, "A folder of faces, 178 x 218")
     assert whole[1:3] == ["6", "6"] and auto[1:3] == ["6", "0"]  # grey: no face to find
+    alone, *_ = rows(page, "Threads")
+    assert alone[:2] == ["whole", "1"] and alone[3] == "1.00 (1.00 to 1.00)"
     assert [row[0] for row in rows(page, "Resident memory")] == ["whole", "auto"]
     text = page.read_text()
     assert "| onnxruntime |" in text and "| commit |" in text
