@@ -394,6 +394,27 @@ def test_labels_are_in_the_picture_however_small(
         assert labels_inside(tab, "#detail-figure") == 1
 
 
+def test_the_label_of_the_chosen_face_is_whole(visit: Callable[..., Any]) -> None:
+    """The others are short, so that labels do not cover each other."""
+    picture = Scorer().score(ASTRONAUT).to_dict() | {"width": 500, "height": 500}
+    (face,) = picture["faces"]
+    boxes = [{"face": n, "left": 20 + 160 * n, "right": 120 + 160 * n} for n in range(3)]
+    picture["faces"] = [face | box | {"top": 200, "bottom": 300, "band": "fair"} for box in boxes]
+    with visit(width=360, height=740) as tab:
+        tab.page.route(
+            re.compile("/v1/score"), lambda route: route.fulfill(json={"pictures": [picture]})
+        )
+        add(tab, ASTRONAUT)
+        tab.page.locator(".open").click()
+        tags = tab.page.locator("#detail-figure .tag")
+        score = f"{face['score']:.2f}"
+        whole = f"{score} fair, {face['low']:.2f} to {face['high']:.2f}"
+        for chosen in (0, 2, 1):
+            tab.page.locator("button.box").nth(chosen).click()
+            expected = [whole if number == chosen else score for number in range(3)]
+            assert tags.all_inner_texts() == expected
+
+
 def labels_inside(tab: Tab, selector: str) -> int:
     """How many labels of boxes there are; each lies in whole in its picture."""
     tab.page.wait_for_timeout(300)

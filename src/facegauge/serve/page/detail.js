@@ -84,7 +84,7 @@ export class Detail {
       this.#draw();
     };
     const url = entry.thumb?.url === null ? null : this.#url;
-    const picture = figure(entry, url, { full: true, choose });
+    const picture = figure(entry, url, { full: true, chosen: this.#face, choose });
     const boxes = picture.querySelectorAll("button.box");
     boxes.forEach((box, number) => {
       box.setAttribute("aria-pressed", String(number === this.#face));

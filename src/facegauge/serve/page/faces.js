@@ -44,15 +44,17 @@ export function area(face, result) {
  * A picture with its faces boxed.
  * @param {object} entry with a result
  * @param {string|null} url of the picture
- * @param {object} options `full`: also band and interval; `choose(number)`: boxes are buttons
+ * @param {object} options `full`: large, with band and interval of the face `chosen`, whose label
+ *   would cover those of others; `choose(number)`: boxes are buttons
  */
-export function figure(entry, url, { full = false, choose = null } = {}) {
+export function figure(entry, url, { full = false, chosen = 0, choose = null } = {}) {
   const kind = full ? "span.figure.dialog-figure" : "span.figure";
   if (!url) return make(kind, {}, make("p.note", {}, "This browser cannot show the picture."));
   const image = make("img", { src: url, alt: full ? entry.name : "", decoding: "async" });
   const boxes = (entry.result?.faces ?? []).map((face) => {
     const where = area(face, entry.result);
-    const label = full ? inWords(face) : two(face.score);
+    const isLong = full && face.face === chosen;
+    const label = isLong ? inWords(face) : two(face.score);
     const name = `${choose ? "button" : "span"}.box.${face.band}`;
     const box = make(name, { style: place(where, entry.result) });
     if (choose) {
@@ -62,20 +64,21 @@ export function figure(entry, url, { full = false, choose = null } = {}) {
     } else {
       box.setAttribute("aria-hidden", "true");
     }
-    return [box, tag(label, where, entry.result)];
+    return [box, tag(label, where, entry.result, isLong)];
   });
   const [all, tags] = [0, 1].map((part) => boxes.map((one) => one[part]));
   return make(kind, {}, image, ...all, ...tags);
 }
 
 /** The label of a box: above it, and always in the picture, however small that is shown. */
-function tag(label, where, result) {
+function tag(label, where, result, isOnTop) {
   const [x, y] = [(100 * where.left) / result.width, (100 * where.top) / result.height];
   const across = Math.min(100, Math.max(0, x));
   const style = {
     left: `${across}%`,
     transform: `translateX(-${across}%)`, // from its left edge, at the left, to its right edge
     top: `max(0px, calc(${y}% - 1.25rem))`,
+    zIndex: Number(isOnTop),
   };
   return make("span.tag", { "aria-hidden": "true", style }, label);
 }

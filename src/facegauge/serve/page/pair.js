@@ -22,7 +22,7 @@ export function show(pair, config) {
       "div",
       {},
       make("h3", {}, entry.name),
-      figure(entry, url, { full: true }),
+      figure(entry, url, { full: true, chosen: face?.face }),
       face ? summary(face, config.model.reference) : make("p", {}, stateInWords(entry)),
       face ? findings(face, config) : null,
     );
