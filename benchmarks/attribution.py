@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from page import RESULTS, Table, name_of, publish
+from page import Table, arguments_for, name_of, publish
 from pictures import chosen
 
 from facegauge import zoo
@@ -62,16 +62,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = arguments_for(__doc__)
     add = parser.add_argument
     add("--photos", required=True, type=Path, help="labelled photos")
     add("--crops", type=Path, help="labelled framed faces")
     add("--split", default="val", help="split of the lists; 'all' for every row (default: val)")
     add("--n", type=int, default=400, help="pictures of each, evenly spaced (default: 400)")
     add("--scorers", nargs="+", default=list(zoo.names()), help="(default: those that ship)")
-    add("--results", type=Path, default=RESULTS, help="folder for the page")
     return parser.parse_args(arguments)
 
 

@@ -13,9 +13,8 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
-from page import RESULTS, Table, name_of, publish
+from page import Table, arguments_for, name_of, publish
 from rows import named, shown
 
 from facegauge.data.manifests import Manifest, load_manifest
@@ -44,9 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = arguments_for(__doc__)
     add = parser.add_argument
     add(
         "rows",
@@ -67,7 +64,6 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     add("--reference", help="row to compare with each of the others")
     add("--name", default="compare", help="name of the page (default: compare)")
-    add("--results", type=Path, default=RESULTS, help="folder for the page")
     options = parser.parse_args(arguments)
     options.rows = named(options.rows, "a row")
     if options.reference and options.reference not in options.rows:

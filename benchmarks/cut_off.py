@@ -16,7 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from page import RESULTS, Table, name_of, publish
+from page import Table, arguments_for, name_of, publish
 from pictures import chosen
 from rows import figure
 
@@ -69,16 +69,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = arguments_for(__doc__)
     add = parser.add_argument
     add("--portraits", nargs="+", default=[], type=Path, help="folders")
     add("--photos", type=Path, help="labelled photos")
     add("--split", default="val", help="split of the photos (default: val)")
     add("--n", type=int, default=12, help="pictures of each, the first that fit (default: 12)")
     add("--scorer", default=zoo.DEFAULT, help="shipped name or folder (default: %(default)s)")
-    add("--results", type=Path, default=RESULTS, help="folder for the page")
     return parser.parse_args(arguments)
 
 

@@ -15,10 +15,9 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
-from page import RESULTS, Table, name_of, publish
+from page import Table, arguments_for, name_of, publish
 from rows import named, shown
 
 from facegauge.data.manifests import load_manifest
@@ -62,9 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = arguments_for(__doc__)
     add = parser.add_argument
     add(
         "rows",
@@ -80,7 +77,6 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--split", default="val", help="split to evaluate on (default: val)")
     add("--people", type=int, default=100, help="number of people (default: %(default)s)")
     add("--name", default="degradations", help="name of the page (default: degradations)")
-    add("--results", type=Path, default=RESULTS, help="folder for the page")
     options = parser.parse_args(arguments)
     options.rows = named(options.rows, "a row")
     return options

@@ -16,7 +16,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from page import RESULTS, Table, publish
+from page import Table, arguments_for, publish
+from pictures import evenly
 from scenes import Pixels, Place, group_scenes, scene, without_faces
 
 from facegauge.faces.detection import CenterFace
@@ -41,14 +42,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = arguments_for(__doc__)
     add = parser.add_argument
     add("--portraits", nargs="*", type=Path, help="folders of pictures with one face each")
     add("--n", type=int, default=300, help="portraits, evenly spaced (default: %(default)s)")
     add("--empty", type=int, default=200, help="pictures without a face (default: %(default)s)")
-    add("--results", type=Path, default=RESULTS, help="folder for the page")
     return parser.parse_args(arguments)
 
 
@@ -89,8 +87,7 @@ def empty_table(count: int) -> Table:
 
 def portrait_table(folders: Sequence[Path], count: int) -> Table:
     """Pictures with one face: how many have none, one and more, and the cost beside one pass."""
-    paths = list(find_pictures(folders))
-    paths = paths[:: max(1, len(paths) // count)][:count]
+    paths = evenly(list(find_pictures(folders)), count)
     faces = {"search": Counter[int](), "one pass": Counter[int]()}
     costs = dict.fromkeys(faces, 0.0)
     for path in paths:

@@ -23,7 +23,8 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from page import RESULTS, Table, publish
+from page import Table, arguments_for, publish
+from pictures import evenly
 from PIL import Image
 
 from facegauge import Scorer, zoo
@@ -117,22 +118,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = arguments_for(__doc__)
     add = parser.add_argument
     add("--portraits", nargs="+", required=True, type=Path, help="folders of portraits")
     add("--n", type=int, default=100, help="portraits to report (default: %(default)s)")
     add("--n-tuning", type=int, default=50, help="portraits that tune (default: %(default)s)")
     add("--scorer", default=zoo.DEFAULT, help="for the framing (default: %(default)s)")
-    add("--results", type=Path, default=RESULTS, help="folder for the page")
     return parser.parse_args(arguments)
-
-
-def evenly(paths: Sequence[str], n: int) -> Sequence[str]:
-    """At most n of some paths, evenly spaced."""
-    places = np.linspace(0, len(paths) - 1, min(n, len(paths))).round().astype(int)
-    return [paths[place] for place in places]
 
 
 def upright(extractor: FaceExtractor, path: str) -> Seen | None:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 from order import rank_correlations
-from page import RESULTS, Table, name_of, publish
+from page import Table, arguments_for, name_of, publish
 from pictures import Scores, chosen, main_score
 from PIL import Image
 from rows import figure
@@ -78,9 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = arguments_for(__doc__)
     add = parser.add_argument
     add("--data", required=True, help="manifest, or folder, of sharp portraits")
     add("--split", default="val", help="split to degrade; 'all' for every picture (default: val)")
@@ -94,7 +92,6 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help=f"of {', '.join(DEGRADATIONS)} (default: {' '.join(KINDS)})")  # fmt: skip
     add("--seed", type=int, default=0, help="random seed of the noise (default: 0)")
     add("--name", default="fine", help="name of the page (default: fine)")
-    add("--results", type=Path, default=RESULTS, help="folder for the page")
     return parser.parse_args(arguments)
 
 

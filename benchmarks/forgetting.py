@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from page import RESULTS, Table, name_of, publish
+from page import Table, arguments_for, name_of, publish
 from pictures import Scores
 from rows import figure, named
 
@@ -76,9 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = arguments_for(__doc__)
     add = parser.add_argument
     add("--run", action="append", required=True, metavar="NAME=FOLDER",
         help="run folder of train mspt; the first is compared with the others")  # fmt: skip
@@ -97,7 +95,6 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="metric (default: %(default)s)",
     )
     add("--name", default="forgetting", help="name of the page (default: %(default)s)")
-    add("--results", type=Path, default=RESULTS, help="folder for the page")
     return parser.parse_args(arguments)
 
 

@@ -15,10 +15,9 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
-from page import RESULTS, Table, name_of, publish
+from page import Table, arguments_for, name_of, publish
 from pictures import Scores, chosen, main_score
 from rows import figure
 
@@ -52,15 +51,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = arguments_for(__doc__)
     add = parser.add_argument
     add("--data", required=True, help="manifest with the columns image and score")
     add("--split", default="val", help="split to score; 'all' for every picture (default: val)")
     add("--n", type=int, default=0, help="at most this many, evenly spaced (default: 0, all)")
     add("--scorer", default=zoo.DEFAULT, help="shipped name or folder (default: %(default)s)")
-    add("--results", type=Path, default=RESULTS, help="folder for the page")
     return parser.parse_args(arguments)
 
 

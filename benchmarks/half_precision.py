@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 from material import EXAMPLE
-from page import RESULTS, Table, name_of, publish
+from page import Table, arguments_for, name_of, publish
 
 from facegauge import zoo
 from facegauge.data.manifests import Manifest, load_manifest
@@ -49,9 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = arguments_for(__doc__)
     add = parser.add_argument
     add("scorers", nargs="*", default=zoo.names(), help="names (default: the shipped scorers)")
     add("--data", required=True, help="labelled manifest; pictures framed as their labels saw them")
@@ -60,7 +58,6 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--after", type=Path, help="folder of scorer folders (default: the shipped ones)")
     add("--starts", type=int, default=15, help="pairs of cold starts (default: %(default)s)")
     add("--name", default="half-precision", help="name of the page (default: %(default)s)")
-    add("--results", type=Path, default=RESULTS, help="folder for the page")
     return parser.parse_args(arguments)
 
 

@@ -13,10 +13,9 @@ import argparse
 import statistics
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
-from page import RESULTS, Table, name_of, publish
+from page import Table, arguments_for, name_of, publish
 
 from facegauge import zoo
 from facegauge.data.manifests import Manifest, load_manifest
@@ -50,16 +49,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = arguments_for(__doc__)
     add = parser.add_argument
     add("--data", required=True, help="labelled framed faces with a val split")
     add("--photos", help="labelled photos with a val split")
     add("--scorer", default=zoo.DEFAULT, help="name or folder (default: %(default)s)")
     add("--copy", default=f"{zoo.DEFAULT}-int8", help="name or folder (default: %(default)s)")
     add("--name", default="int8", help="name of the page (default: %(default)s)")
-    add("--results", type=Path, default=RESULTS, help="folder for the page")
     return parser.parse_args(arguments)
 
 

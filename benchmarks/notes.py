@@ -17,8 +17,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from page import RESULTS, Table, name_of, publish
-from pictures import Scores, chosen
+from page import Table, arguments_for, name_of, publish
+from pictures import Scores, chosen, evenly
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
 from rows import figure, named
 
@@ -64,9 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = arguments_for(__doc__)
     add = parser.add_argument
     add("--labelled", nargs="+", default=[], metavar="NAME=LIST", help="labelled pictures")
     add("--portraits", nargs="+", default=[], type=Path, help="folders, without labels")
@@ -74,14 +72,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--n", type=int, default=0, help="pictures of each, evenly spaced (default: 0, all)")
     add("--n-changed", type=int, default=60, help="portraits to change (default: %(default)s)")
     add("--scorer", default=zoo.DEFAULT, help="shipped name or folder (default: %(default)s)")
-    add("--results", type=Path, default=RESULTS, help="folder for the page")
     return parser.parse_args(arguments)
-
-
-def evenly(paths: Sequence[str], n: int) -> Sequence[str]:
-    """At most n of some paths, evenly spaced."""
-    places = np.linspace(0, len(paths) - 1, min(n, len(paths))).round().astype(int)
-    return [paths[place] for place in places]
 
 
 def largest(scorer: Scorer, paths: Sequence[str | Path]) -> tuple[Faces, list[int]]:

@@ -20,7 +20,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from page import RESULTS, Table, name_of, publish
+from page import Table, arguments_for, name_of, publish
 from pictures import Scores, chosen, main_score
 from rows import figure
 
@@ -53,9 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = arguments_for(__doc__)
     add = parser.add_argument
     add("--data", required=True, help="manifest, or folder, of sharp portraits")
     add("--split", default="val", help="split to degrade; 'all' for every picture (default: val)")
@@ -67,7 +65,6 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--seed", type=int, default=0, help="random seed of the noise (default: 0)")
     add("--no-means", action="store_true", help="do not score the whole manifest too")
     add("--name", default="order", help="name of the page (default: order)")
-    add("--results", type=Path, default=RESULTS, help="folder for the page")
     return parser.parse_args(arguments)
 
 

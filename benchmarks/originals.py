@@ -21,7 +21,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from page import RESULTS, Table, name_of, publish
+from page import Table, arguments_for, name_of, publish
 from pictures import Scores, chosen, main_score
 from PIL import Image
 from rows import figure, shown
@@ -83,9 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = arguments_for(__doc__)
     add = parser.add_argument
     add("--data", required=True, help="labelled photos; column second_share is used, if there")
     add("--crops", help="labelled crops, which are taken whole")
@@ -97,7 +95,6 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="largest second_share of a photo, 0..1 (default: 1, all photos)")  # fmt: skip
     add("--scorer", nargs="+", default=[zoo.DEFAULT], help="shipped names or folders")
     add("--name", default="originals", help="name of the page (default: originals)")
-    add("--results", type=Path, default=RESULTS, help="folder for the page")
     return parser.parse_args(arguments)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import platform
 import subprocess
@@ -28,6 +29,15 @@ class Table:
         lines = [self.columns, ["---"] * len(self.columns), *self.rows]
         cells = "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
         return "\n\n".join(part for part in (f"## {self.title}", self.note, cells) if part)
+
+
+def arguments_for(doc: str | None) -> argparse.ArgumentParser:
+    """The parser of a benchmark: its docstring is the help, and `--results` is there."""
+    parser = argparse.ArgumentParser(
+        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder for the page")
+    return parser
 
 
 def publish(

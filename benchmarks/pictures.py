@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from facegauge.data.manifests import Manifest
 from facegauge.results import ImageScore
+
+T = TypeVar("T")
 
 Scores = npt.NDArray[np.float64]
 
@@ -20,6 +24,12 @@ def chosen(manifest: Manifest, split: str, n: int = 0) -> Manifest:
     if not 0 < n < len(manifest):
         return manifest
     return manifest.take(np.linspace(0, len(manifest) - 1, n).round())
+
+
+def evenly(paths: Sequence[T], n: int) -> list[T]:
+    """At most n of some paths, evenly spaced."""
+    places = np.linspace(0, len(paths) - 1, min(n, len(paths))).round().astype(int)
+    return [paths[place] for place in places]
 
 
 def main_score(result: ImageScore) -> float:

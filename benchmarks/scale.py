@@ -32,7 +32,7 @@ from uuid import uuid4
 
 import material
 import numpy as np
-from page import RESULTS, Table, publish, version_of
+from page import Table, arguments_for, publish, version_of
 from PIL import Image
 from stopwatch import in_fresh_process
 
@@ -295,16 +295,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = arguments_for(__doc__)
     add = parser.add_argument
     add("--scorer", default=zoo.DEFAULT, help="shipped name or folder (default: %(default)s)")
     add("--n", type=int, nargs="*", default=[1000, 10_000], help="pictures")
     add("--rounds", type=int, nargs="*", default=[3, 2], help="for each of --n")
     add("--rows", type=int, nargs="*", default=[2000, 200_000], help="rows for memory")
     add("--merge", type=int, default=1_000_000, help="rows to merge; 0: none")
-    add("--results", type=Path, default=RESULTS, help="folder for the page")
     return parser.parse_args(arguments)
 
 

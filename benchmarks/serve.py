@@ -32,7 +32,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 
 import material
-from page import RESULTS, Table, cpus, name_of, publish
+from page import Table, arguments_for, cpus, name_of, publish
 from stopwatch import in_fresh_process, rate
 
 from facegauge import zoo
@@ -102,9 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = arguments_for(__doc__)
     add = parser.add_argument
     add("--scorer", default=zoo.DEFAULT, help="shipped name or folder (default: %(default)s)")
     add("--faces", type=Path, metavar="FOLDER", help="framed faces, preferably 178 x 218")
@@ -115,7 +113,6 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--rounds", type=int, default=3, help="rounds of Scorer (default: %(default)s)")
     add("--memory-n", type=int, default=10_000,
         help="requests for memory; 0 leaves it out (default: %(default)s)")  # fmt: skip
-    add("--results", type=Path, default=RESULTS, help="folder for the page")
     return parser.parse_args(arguments)
 
 

@@ -39,7 +39,7 @@ import material
 import numpy as np
 import peers
 import stages
-from page import RESULTS, Table, cpus, name_of, publish
+from page import Table, arguments_for, cpus, name_of, publish
 from stopwatch import Rate, footprint, in_fresh_process, rate, with_threads
 
 from facegauge import zoo
@@ -78,9 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = arguments_for(__doc__)
     add = parser.add_argument
     add("--scorer", default=zoo.DEFAULT, help="shipped name or folder (default: %(default)s)")
     add("--only", nargs="+", choices=MEASURES, default=MEASURES, metavar="WHAT",
@@ -98,7 +96,6 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     add("--rounds", type=int, default=3, help="repetitions of a measurement (default: %(default)s)")
     add("--starts", type=int, default=5, help="cold starts (default: %(default)s)")
-    add("--results", type=Path, default=RESULTS, help="folder for the page")
     return parser.parse_args(arguments)
 
 

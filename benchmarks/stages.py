@@ -11,6 +11,7 @@ from typing import Any
 import material
 import numpy as np
 from page import Table
+from pictures import evenly
 from PIL import Image
 from scenes import grid, scene
 
@@ -45,7 +46,7 @@ def pictures(faces: Sequence[Path], portraits: Path | None, place: Path, photos:
     }
     if portraits is not None:
         paths = [Path(path) for path in find_pictures([portraits])]
-        sets["portraits"] = ("auto", paths[:: max(1, len(paths) // 15)][:15])
+        sets["portraits"] = ("auto", evenly(paths, 15))
     return sets
 
 

@@ -15,10 +15,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import torch
-from page import RESULTS, Table, publish
+from page import Table, arguments_for, publish
 from simulated import Cost, cost_of_a_step
 from torch import Tensor, nn
 
@@ -72,13 +71,10 @@ NOTE = (
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = arguments_for(__doc__)
     add = parser.add_argument
     add("methods", nargs="*", default=list(PARTS), help="which methods (default: all)")
     add("--name", default="training-cost", help="name of the page (default: %(default)s)")
-    add("--results", type=Path, default=RESULTS, help="folder for the page")
     return parser.parse_args(arguments)
 
 

@@ -18,7 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from page import RESULTS, Table, publish
+from page import Table, arguments_for, publish
+from pictures import evenly
 from rows import figure
 
 from facegauge import Scorer, zoo
@@ -58,21 +59,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = arguments_for(__doc__)
     add = parser.add_argument
     add("--portraits", nargs="+", required=True, type=Path, help="folders, a table each")
     add("--n", type=int, default=300, help="pictures of each, evenly spaced (default: %(default)s)")
     add("--scorer", default=zoo.DEFAULT, help="shipped name or folder (default: %(default)s)")
-    add("--results", type=Path, default=RESULTS, help="folder for the page")
     return parser.parse_args(arguments)
 
 
 def turn_table(folder: Path, count: int, scorer: Scorer) -> Table:
     """The pictures of one folder, turned."""
-    paths = list(find_pictures([folder]))
-    paths = paths[:: max(1, len(paths) // count)][:count]
+    paths = evenly(list(find_pictures([folder])), count)
     turns = {degrees: Turn() for degrees in (0, 90, 180, 270)}
     left_out = 0
     for path in paths:

@@ -18,7 +18,8 @@ from pathlib import Path
 
 import numpy as np
 from framing import taken_whole
-from page import RESULTS, Table, publish
+from page import Table, arguments_for, publish
+from pictures import evenly
 from rows import figure
 
 from facegauge import Scorer, zoo
@@ -43,21 +44,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = arguments_for(__doc__)
     add = parser.add_argument
     add("--portraits", nargs="+", required=True, type=Path, help="folders, a table each")
     add("--n", type=int, default=100, help="pictures of each, evenly spaced (default: %(default)s)")
     add("--scorer", default=zoo.DEFAULT, help="shipped name or folder (default: %(default)s)")
-    add("--results", type=Path, default=RESULTS, help="folder for the page")
     return parser.parse_args(arguments)
 
 
 def step_table(folder: Path, count: int, scorers: dict[str, Scorer]) -> Table:
     """The changes of the scores of one folder's pictures."""
-    paths = list(find_pictures([folder]))
-    paths = paths[:: max(1, len(paths) // count)][:count]
+    paths = evenly(list(find_pictures([folder])), count)
     changes: dict[str, list[float]] = {name: [] for name in (*MODES, "auto, leaves the frame")}
     pictures = 0
     for path in paths:
