@@ -250,7 +250,10 @@ def test_what_is_a_suspect(tmp_path: Path, suffix: str) -> None:
         assert not table.is_suspect("d") and table.is_suspect("c\nä\udcff")
         table.retry(["c\nä\udcff"])
         assert table.is_suspect("c\nä\udcff")
-    with open_table(file, overwrite=True) as table:
+    killed(open_table(file, resume=True), "f")
+    killed(open_table(file, overwrite=True), "g")  # a run that begins anew knows nothing of f
+    with open_table(file, resume=True) as table:
+        assert table.is_suspect("g") and not table.is_suspect("f")
         assert not table.is_suspect("c\nä\udcff")
 
 

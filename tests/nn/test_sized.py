@@ -86,6 +86,13 @@ def test_the_correction_by_hand() -> None:
         assert score == pytest.approx(weights["coefficients"] @ columns, abs=1e-5)
 
 
+def test_a_face_without_a_size_spoils_no_gradient() -> None:
+    score = torch.tensor([0.2, 0.5, 0.8], requires_grad=True)
+    size = torch.tensor([[0.3], [UNKNOWN], [0.6]])
+    sized_network().correct(score, torch.zeros(3), size).sum().backward()
+    assert torch.isfinite(score.grad).all() and score.grad[1] == 1
+
+
 def test_heat_maps_mean_the_score() -> None:
     network = sized_network()
     with torch.inference_mode():

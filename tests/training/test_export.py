@@ -20,7 +20,7 @@ from facegauge.evaluation.evaluate import (  # noqa: E402
     predict_with,
     predictions_of,
 )
-from facegauge.evaluation.metrics import srcc  # noqa: E402
+from facegauge.evaluation.metrics import rmse, srcc  # noqa: E402
 from facegauge.evaluation.profile import profile_scorer  # noqa: E402
 from facegauge.faces.sampling import PreprocessSpec  # noqa: E402
 from facegauge.nn.checkpoints import load_run, save_run  # noqa: E402
@@ -113,7 +113,10 @@ def test_weights_stay_float32_where_half_precision_moves_a_score(
     toy_run, data, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(export, "MAX_MOVE", 1e-7)
-    export_run(load_run(toy_run), tmp_path / "toy", name="toy", data=data)
+    card = export_run(load_run(toy_run), tmp_path / "toy", name="toy", data=data)
+    val, run = data.where(split="val"), load_run(toy_run)
+    scores = predict_with(TorchPredictor("run", run.network, run.spec), val).scores
+    assert card.val.figures["rmse"].value == pytest.approx(rmse(scores, val.scores), abs=1e-6)
     types = {
         tensor.data_type for tensor in onnx.load(tmp_path / "toy/model.onnx").graph.initializer
     }
