@@ -108,6 +108,7 @@ def test_bytes_in_parquet(tmp_path: Path, struct: bool) -> None:
 
 def test_tar_shards(tmp_path: Path) -> None:
     members = {"1.jpg": b"one", "1.json": b"{}", "b/2.png": b"two", "3.webp": b"three"}
+    members |= {"b/._2.png": b"of macOS", ".hidden.jpg": b""}
     file = write_tar(tmp_path / "a.tar", members)
     (block,) = blocks_of_shards([str(file)])
     expected = [

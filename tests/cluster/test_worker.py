@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import pickle
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -275,3 +278,22 @@ def test_an_empty_input_is_told_before_anything_is_written(
     with pytest.raises(UsageError, match=r"^no pictures found in the input$"):
         run(str(tmp_path / "out"), task, iter([]), inputs={})
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of any bytes")
+def test_names_of_any_bytes_are_known_again(
+    task: PoisonedTask, grey: Write, tmp_path: Path
+) -> None:
+    names = ("ä/ñ 1.png", "caf\udce9.png", "file:x.png", "a\nb.png", "=1+1.png", "\u202e.png")
+    for name in names:
+        grey(os.fsencode(name).decode("utf-8", "surrogateescape"), 50)
+    out = tmp_path / "out"
+    for found in (0, len(names)):
+        folder = Folder(Store(str(out)), task, {}, resume=bool(found))
+        assert len(folder.done) == found
+        worker = Worker((task, folder.drafts, Limits(), folder.done))
+        report = worker.score(pickle.loads(pickle.dumps(Names(names, str(tmp_path)))), "x.parquet")
+        assert report.statuses == Counter(ok=len(names) - found) and report.skipped == found
+        folder.add(report.draft, report.rows, report.statuses)
+        folder.close()
+    assert {row["path"] for one in parts(out) for row in read_rows(out / one)} == set(names)
