@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections import Counter
 from collections.abc import Callable
-from itertools import count
+from itertools import count, islice
 from types import SimpleNamespace
 from typing import Any
 
@@ -62,7 +63,7 @@ class PlayedRay:
         return references[:1], references[1:]
 
     def get(self, reference: Any) -> Report:
-        return self.act(*self.calls[reference])
+        return self.act(*self.calls.pop(reference))
 
     def kill(self, actor: Any) -> None:
         self.killed.add(actor.number)
@@ -132,6 +133,26 @@ def test_the_error_of_an_actor_is_raised_as_it_was(cause: Exception) -> None:
     with pytest.raises(UsageError, match=r"^cannot write x$|^an actor failed: ValueError: odd$"):
         go(ray)
     assert ray.killed == {0, 1}
+
+
+def test_neither_blocks_nor_their_reports_are_kept() -> None:
+    """2,000 blocks of 100 names each, which are 20 MB."""
+    names = (f"{number:050}" for number in count())
+    blocks = (Names(tuple(islice(names, 100)), "/") for _ in range(2000))
+    ray: Any = PlayedRay(lambda actor, block: report(block))
+    task: Any = None
+    found = reports(ray, task, blocks, Store("/"), limits=Limits(), done=Done(), actors=2)
+    tracemalloc.start()
+    try:
+        for _ in range(100):
+            next(found)
+        early, _ = tracemalloc.get_traced_memory()
+        for _ in range(1800):
+            next(found)
+        late, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert late - early < 100_000
 
 
 @pytest.mark.parametrize("address", ["nonsense", "host:", ":1", "127.0.0.1:1", "ray://127.0.0.1:1"])
