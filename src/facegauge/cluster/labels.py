@@ -73,12 +73,7 @@ def label_on_cluster(
     if held_out is not None:
         mapping = fit_mapping(predictor, held_out, views=views, batch_size=batch_size)
     settings = label_settings(
-        predictor,
-        faces=faces,
-        views=views,
-        held_out=held_out,
-        detect_size=detect_size,
-        excel=excel,
+        predictor, faces=faces, views=views, held_out=held_out, detect_size=detect_size, excel=excel
     )
     labeller = Labeller(
         predictor, FaceExtractor(predictor.spec, policy, threads=1), views, mapping, batch_size

@@ -172,12 +172,7 @@ def label_into(
             listing.add(name)
         rows = {name: row for name, row in rows.items() if name in shard}
     settings = label_settings(
-        predictor,
-        faces=faces,
-        views=views,
-        held_out=held_out,
-        detect_size=detect_size,
-        excel=excel,
+        predictor, faces=faces, views=views, held_out=held_out, detect_size=detect_size, excel=excel
     )
     if shard is not None:
         settings["shard"] = str(shard)
