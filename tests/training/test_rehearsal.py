@@ -34,8 +34,8 @@ SMALL = [
     *("workers=0", "input.width=32", "input.height=40", "teacher_cache.batches=8"),
     *(f"teacher_cache.plan.{key}={value}" for key, value in PLAN.items()),
     *(f"{TEACHER}.plan.{key}={value}" for key, value in PLAN.items()),
-    f"{TEACHER}.fit.steps=40",
-    *(f"{TEACHER}.fit.warmup=0", f"{TEACHER}.fit.validate_every=20"),
+    f"{TEACHER}.fit.steps=10",
+    *(f"{TEACHER}.fit.warmup=0", f"{TEACHER}.fit.validate_every=5"),
     "teachers.efficientnet_lite0.fit.steps=0",
 ]
 SHORT = [
@@ -58,7 +58,7 @@ def test_a_dry_run_says_what_every_part_costs_and_writes_nothing(
 ) -> None:
     code, out, err = typed(toy_data, tmp_path / "run", "--dry-run")
     assert code == 0, err
-    for part in ("training teachers/mobilenet_v2", "40 steps", "filling the teacher cache",
+    for part in ("training teachers/mobilenet_v2", "10 steps", "filling the teacher cache",
                  "8 batches", "training mobilenet_v3_small", "6000 steps",
                  "training shufflenet_v2_x1_0"):  # fmt: skip
         assert part in out
@@ -70,7 +70,7 @@ def test_a_dry_run_says_what_every_part_costs_and_writes_nothing(
 
 
 def test_a_long_run_says_what_it_costs_before_it_begins(toy_data: Path, tmp_path: Path) -> None:
-    with killed_at("step 20/40"):
+    with killed_at("step 5/10"):
         code, out, err = typed(toy_data, tmp_path / "run")
     assert code == 130
     assert "6000 steps" in out and re.search(r"time: about .+ in all; measuring this took", out)
@@ -79,12 +79,12 @@ def test_a_long_run_says_what_it_costs_before_it_begins(toy_data: Path, tmp_path
 
 
 def test_a_short_run_and_one_that_is_resumed_begin_at_once(toy_data: Path, tmp_path: Path) -> None:
-    with killed_at("step 20/40"):
+    with killed_at("step 5/10"):
         code, out, _ = typed(toy_data, tmp_path / "short", *SHORT)
     assert code == 130 and "time: about" not in out
-    with killed_at("step 20/40"):
+    with killed_at("step 5/10"):
         typed(toy_data, tmp_path / "long")
-    with killed_at("step 40/40"):
+    with killed_at("step 10/10"):
         code, out, _ = typed(toy_data, tmp_path / "long", "--resume")
     assert code == 130 and "time: about" not in out
 
@@ -133,7 +133,7 @@ def test_ctrl_c_prints_the_command_that_goes_on(
     toy_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["facegauge", "train", "ensemble", "-o", "my run"])
-    with killed_at("step 20/40"):
+    with killed_at("step 5/10"):
         code, _, err = typed(toy_data, tmp_path / "run", *SHORT)
     assert code == 130
     assert err.endswith("stopped: continue with: facegauge train ensemble -o 'my run' --resume\n")
