@@ -7,7 +7,7 @@ import re
 import struct
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -53,16 +53,26 @@ class Shown:
         return {cell.fg for cell in cells if cell.data.strip()} - {"default"}
 
 
-def show(columns: int, folder: Path, *words: str | Path, **environment: str) -> Shown:
+def show(
+    columns: int,
+    folder: Path,
+    *words: str | Path,
+    program: Sequence[str] = MAIN[1:],
+    **environment: str,
+) -> Shown:
     """Run a verb in a pseudo-terminal of so many columns, in a folder."""
     leader, follower = pty.openpty()
     fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", HEIGHT, columns, 0, 0))
     paths = os.pathsep.join(path for path in sys.path if path)
     kept = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "NO_COLOR")}
     process = subprocess.Popen(
-        [*MAIN, *map(str, words)], cwd=folder, stdin=follower, stdout=follower, stderr=follower,
+        [sys.executable, *program, *map(str, words)],
+        cwd=folder,
+        stdin=follower,
+        stdout=follower,
+        stderr=follower,
         env={**kept, "TERM": "xterm-256color", "PYTHONPATH": paths, **environment},
-    )  # fmt: skip
+    )
     os.close(follower)
     data = b""
     while True:
@@ -191,3 +201,23 @@ def test_two_scorers_are_compared_with_which_minus_which(
         assert shown.code == 0, shown.text
         assert "first.csv - second.csv, 12 pictures:" in shown.text
         assert re.search(r"^ SRCC +\+", shown.text[shown.text.index(" - second") :], re.M)
+
+
+BAR = """
+from facegauge.cli.progress import Bars
+from facegauge.progress import shown_by, track
+with shown_by(Bars()):
+    for _ in track(range(3), "student: embedding the pictures for the first time", total=12345):
+        pass
+"""
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_bars_show_their_figures_whole(columns: int, tmp_path: Path) -> None:
+    (tmp_path / "bar.py").write_text(BAR)
+    shown = show(columns, tmp_path, program=["bar.py"])
+    assert shown.code == 0
+    frames = [re.sub(r"\x1b\[[\d;?]*\w", "", one) for one in re.split(r"[\r\n]+", shown.raw)]
+    drawn = [one for one in frames if one.strip()]
+    assert drawn and all(re.search(r"━ +\d/12345 ", one) for one in drawn)
+    assert all(len(one) <= columns and one.startswith("stud") for one in drawn)

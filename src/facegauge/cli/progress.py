@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 EVERY = 60.0  # seconds between lines
+FIGURES = 52  # columns that a short bar and its figures take
+LEAST_WORDS = 12  # columns for what a step does
 REDRAW = 0.1  # seconds between drawings of the bars, at least
 
 
@@ -109,7 +111,9 @@ class Bars:
             self.live.start()
         self.running += 1
         self.drawn = 0.0
-        task = self.live.add_task(what, total=total, completed=done, rate="")
+        room = max(self.live.console.width - FIGURES, LEAST_WORDS)
+        words = what if len(what) <= room else f"{what[: room - 3]}..."
+        task = self.live.add_task(words, total=total, completed=done, rate="")
         self.draw()
         return _Bar(self, self.live, task, unit)
 
@@ -164,9 +168,15 @@ def stderr_console() -> Console:
 def bar_columns() -> list[ProgressColumn]:
     """A bar, how many are done, the field `rate` and the time left."""
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.table import Column
 
-    rate = TextColumn("{task.fields[rate]}")
-    return [BarColumn(), MofNCompleteColumn(), rate, TimeRemainingColumn()]
+    whole = Column(no_wrap=True)  # where there is little room, the bar is what becomes shorter
+    return [
+        BarColumn(),
+        MofNCompleteColumn(table_column=whole),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(table_column=whole),
+    ]
 
 
 def with_progress(
