@@ -23,7 +23,8 @@ import termios  # noqa: E402
 
 WIDTHS = (80, 120)
 HEIGHT = 300
-FADE = {"white", "brightwhite", "black", "yellow", "brightyellow", "brightblack"}
+LEGIBLE = {"red", "green", "blue", "magenta"}  # of the eight, on white and on black
+CONTRAST = 2.5  # with white and with black, at least, of a bar
 LONG = "a_long_album_name_of_a_summer_holiday/with_another_long_subfolder_name_in_it"
 NAMES = [
     "a.png",
@@ -134,10 +135,24 @@ def test_the_bar_of_sorted_rows_stands_above_the_table(
     assert len(scores) == len(NAMES) and scores == sorted(scores, reverse=True)
 
 
+def legible(colour: str) -> bool:
+    """Whether a colour is seen on white and on black: a name, or RRGGBB with enough contrast."""
+    if not re.fullmatch("[0-9a-f]{6}", colour):
+        return colour in LEGIBLE
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (0, 2, 4)]
+    linear = [
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    ]
+    light = sum(
+        weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True)
+    )
+    return min(1.05 / (light + 0.05), (light + 0.05) / 0.05) >= CONTRAST
+
+
 def test_colours_are_legible_and_can_be_left_out(album: Path, toy_scorer: Path) -> None:
     words = ("score", "album", "--scorer", toy_scorer, "--faces", "whole")
     shown = show(80, album, *words)
-    assert shown.colours() and not shown.colours() & FADE
+    assert shown.colours() and all(map(legible, shown.colours())), shown.colours()
     plain = show(80, album, *words, NO_COLOR="1")
     assert not plain.colours() and not re.search(r"\x1b\[(?!1m|0m)[\d;]*m", plain.raw)
     assert [line for line in plain.lines if "━" not in line] == [
