@@ -127,6 +127,16 @@ class Calibration:
         if not 0 < self.level < 1:
             raise ValueError(f"expected a level between 0 and 1, got {self.level}")
 
+    @property
+    def digest(self) -> str:
+        """16 hex digits that stand for what it makes of scores: percentiles and intervals."""
+        ends = [
+            None if one is None else (one.knots, one.lower, one.upper)
+            for one in (self.offsets, self.whole)
+        ]
+        found = repr((self.quantiles, ends, self.level))
+        return hashlib.sha256(found.encode()).hexdigest()[:16]
+
     def describe(self, score: float, *, whole: bool = False) -> tuple[float, float, float, str]:
         """Interval, percentile and band of a score.
 

@@ -213,6 +213,7 @@ class Scorer:
             "scorer": self.card.name,
             "version": self.card.version,
             "sha256": self.card.fingerprint,
+            "calibration": self.card.calibration.digest,
             "faces": self.faces,
             "min_face": self.min_face,
             "max_pixels": self.max_pixels,

@@ -44,5 +44,8 @@ def test_models(toy_scorer: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     result = run("models", "--verify")
     assert result.exit_code == 1
     assert "damaged" in result.stderr
+    folder = run("models", toy_scorer)
+    assert folder.exit_code == 0 and "none needed" in folder.stdout
+    assert run("models", "nowhere").exit_code == 1
     monkeypatch.setattr(zoo, "_HERE", toy_scorer)
     assert "has no scorers" in run("models").stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from commands import run
 from facegauge import Scorer, zoo
 from facegauge.cli.app import app
 from facegauge.data.manifests import load_manifest
@@ -69,6 +71,47 @@ def test_crops_keep_an_interval_of_their_own(
     assert (whole.low, whole.high) == card.calibration.interval(whole.score, whole=True)
     photo = Scorer(tmp_path / "out").score(EXAMPLES / "astronaut.jpg").faces[0]
     assert (photo.low, photo.high) == card.calibration.interval(photo.score) == (0, 1)
+
+
+def test_a_copy_has_its_name_and_tables_of_its_own(
+    toy_scorer: Path, crops: Path, tmp_path: Path
+) -> None:
+    copy, other = tmp_path / "copy", tmp_path / "other"
+    words = ["calibrate", toy_scorer, "--data", crops]
+    assert run(*words, "-o", copy).exit_code == 0
+    assert run(*words, "-o", other, "--name", "ours").exit_code == 0
+    assert [zoo.load_card(one).name for one in (copy, other)] == ["toy-calibrated", "ours"]
+    assert run("calibrate", copy, "--data", crops, "-o", tmp_path / "2").exit_code == 0
+    assert zoo.load_card(tmp_path / "2").name == "toy-calibrated"
+    table = tmp_path / "t.csv"
+    scored = ["score", crops.parent / "0.png", "--faces", "whole", "-o", table, "--scorer"]
+    assert run(*scored, toy_scorer).exit_code == 0
+    refused = run(*scored, copy, "--resume")
+    assert refused.exit_code == 2 and "another calibration" in refused.stderr
+    assert run(*scored, toy_scorer, "--resume").exit_code == 0
+    assert run(*scored, copy, "--overwrite").exit_code == 0
+    assert run(*scored, other, "--resume").exit_code == 0  # the same scores and intervals
+
+    notes = table.with_name("t.csv.settings.json")
+    earlier = json.loads(notes.read_text())
+    assert earlier["settings"]["scorer"] == "ours"
+    del earlier["settings"]["calibration"]  # as version 0.2 wrote it
+    notes.write_text(json.dumps(earlier))
+    assert run(*scored, other, "--resume").exit_code == 0
+
+
+def test_shards_of_a_scorer_and_of_its_copy_are_not_merged(
+    toy_scorer: Path, crops: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy"
+    assert run("calibrate", toy_scorer, "--data", crops, "-o", copy).exit_code == 0
+    parts = [tmp_path / "1.csv", tmp_path / "2.csv"]
+    for number, (part, scorer) in enumerate(zip(parts, (toy_scorer, copy), strict=True), 1):
+        words = ["score", crops.parent, "--faces", "whole", "--scorer", scorer, "-o", part]
+        assert run(*words, "--shard", f"{number}/2").exit_code == 0
+    refused = run("merge", tmp_path / "all.csv", *parts)
+    assert refused.exit_code == 2 and "calibration was" in refused.stderr
+    assert not (tmp_path / "all.csv").exists()
 
 
 def test_the_command_and_its_refusals(toy_scorer: Path, photos: Path, tmp_path: Path) -> None:

@@ -52,6 +52,17 @@ def test_scorers_are_compared_by_what_their_weights_hash_to() -> None:
     assert differences(OLD, NEW | {"faces": "all"}, ["old"]) == ["faces was 'auto', is 'all'"]
 
 
+def test_copies_of_a_scorer_differ_by_what_they_make_of_its_scores() -> None:
+    one, other = OLD | {"calibration": "a"}, OLD | {"calibration": "b"}
+    assert differences(one, one | {"scorer": "m"}) == []
+    (told,) = differences(one, other)
+    assert told.startswith("calibration was 'a', is 'b' (intervals and percentiles of another")
+    assert differences(OLD, one) == differences(one, OLD) == []  # a table of an earlier version
+    copied = "scorer was 'mobile', is 'mobile-calibrated'"
+    assert differences(OLD, other | {"scorer": "mobile-calibrated"}) == [copied]
+    assert differences(OLD, NEW | {"calibration": "b"}, same_as=["old"]) == []
+
+
 def test_settings_without_weights_are_compared_one_by_one() -> None:
     assert differences({"scorer": "a"}, {"scorer": "b"}) == ["scorer was 'a', is 'b'"]
     assert differences({}, {"factors": ["x"]}) == ["factors was None, is ['x']"]

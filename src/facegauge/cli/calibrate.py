@@ -53,6 +53,13 @@ def calibrate(
     label_name: Annotated[
         str, typer.Option(help="Name of the labels in the card  [default: as it was]")
     ] = "",
+    name: Annotated[
+        str,
+        typer.Option(
+            help="Name of the copy, in its card and beside its tables  [default: the scorer's with "
+            "-calibrated or -mapped]"
+        ),
+    ] = "",
 ) -> None:
     """Write a copy of a scorer whose percentiles and intervals are those of your pictures.
 
@@ -73,6 +80,7 @@ def calibrate(
         label_name=label_name,
         score_map=score_map,
         accept_rate=accept_rate,
+        name=name,
     )
     measured = card.photos if photos and card.photos else card.val
     srcc, plcc, rmse = (measured.figures[key] for key in ("srcc", "plcc", "rmse"))

@@ -1,4 +1,4 @@
-"""`facegauge models`: lists the shipped scorers with cost, accuracy and licence."""
+"""`facegauge models`: lists scorers with cost, accuracy and licence."""
 
 from __future__ import annotations
 
@@ -20,11 +20,21 @@ NARROW = ("name", "version", ">M", ">GFLOPs", "photos", "crops")
 
 
 def models(
+    scorers: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="SCORER...",
+            help="Shipped names or scorer folders, such as calibrated copies  [default: all that "
+            "ship]",
+            show_default=False,
+        ),
+    ] = None,
+    *,
     verify: Annotated[
         bool, typer.Option("--verify", help="Compare the sha256 of each model with its card")
     ] = False,
 ) -> None:
-    """List the shipped scorers: size, cost, agreement with labels (95 % intervals), licence.
+    """List the shipped scorers, or others: size, cost, agreement with labels (95 % intervals), licence.
 
     Exit codes: 0 done; 1 a scorer is damaged.
     """
@@ -32,10 +42,11 @@ def models(
 
     damaged, verified = False, (["verified"] if verify else [])
     wide, narrow, cards = [], [], []
-    for name in zoo.names():
+    for scorer in scorers or zoo.names():
         try:
-            folder = zoo.open_folder(name)
+            folder = zoo.open_folder(scorer)
             card = zoo.load_card(folder)
+            name = scorer if scorer in zoo.names() else card.name
             if verify:
                 zoo.verify(folder)
         except ScorerError as error:

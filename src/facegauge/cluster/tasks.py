@@ -73,12 +73,14 @@ class ScoreTask:
                 f"a machine of the cluster has facegauge {ours}, the driver has {theirs}: install "
                 "the same on both"
             )
-        found = zoo.load_card(zoo.open_folder(self._scorer)).sha256
-        if found != self.settings["sha256"]:
-            raise ScorerError(
-                f"the scorer {self._scorer} of this machine has the sha256 {found:.12}..., that of "
-                f"the driver {self.settings['sha256']:.12}...: install the same facegauge on both"
-            )
+        card = zoo.load_card(zoo.open_folder(self._scorer))
+        here = {"sha256": card.fingerprint, "calibration": card.calibration.digest}
+        for name, found in here.items():
+            if found != (other := self.settings[name]):
+                raise ScorerError(
+                    f"the scorer {self._scorer} of this machine has the {name} {found:.12}..., "
+                    f"that of the driver {other:.12}...: install the same facegauge on both"
+                )
 
     def __call__(self, item: Item) -> list[Row]:
         if self._opened is None:

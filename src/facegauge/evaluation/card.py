@@ -39,6 +39,7 @@ def calibrate_scorer(
     label_name: str = "",
     score_map: str | None = None,
     accept_rate: float | None = None,
+    name: str = "",
 ) -> Card:
     """Write a copy of a scorer that is calibrated to labelled pictures.
 
@@ -59,6 +60,8 @@ def calibrate_scorer(
         score_map: "isotonic" or "logistic", see `score_map.fit_map`; None: scores stay.
         accept_rate: the share, above 0 and below 1, of the calibration's pictures whose scores are
             accepted; the card has the threshold.
+        name: of the copy in its card; by default that of the scorer with `-calibrated` at its end,
+            or `-mapped`, so that their tables tell them apart.
 
     Returns:
         The new card.
@@ -82,7 +85,8 @@ def calibrate_scorer(
         assert main is not None
         predictor, main = _mapped(predictor, main, faces, score_map)
         photos, crops = (main, crops) if faces == "auto" else (None, main)
-    card, whole = predictor.card, None
+    card, whole = replace(predictor.card, same_as=()), None  # other scorers' intervals differ
+    card = replace(card, name=name or _name_of_copy(card))
     if label_name:
         card = replace(card, val=replace(card.val, label=label_name))
     if crops is not None:
@@ -103,6 +107,11 @@ def calibrate_scorer(
     except OSError as error:
         raise UsageError(f"cannot write {folder}: {error.strerror or error}") from error
     return card
+
+
+def _name_of_copy(card: Card) -> str:
+    ending = "-mapped" if card.map else "-calibrated"
+    return card.name if card.name.endswith(ending) else card.name + ending
 
 
 def _mapped(

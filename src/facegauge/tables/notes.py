@@ -16,6 +16,8 @@ from facegauge.tables.files import replacing
 logger = logging.getLogger(__name__)
 
 RECORDED = ("facegauge", "version")  # settings that are written down and not compared
+CALIBRATION = "calibration"
+MEANING = " (intervals and percentiles of another calibration)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,9 @@ def differences(
 ) -> list[str]:
     """How the settings of a run differ from those that its table was begun with.
 
-    Scorers are compared by `sha256` alone, where both have one; `RECORDED` is not compared.
+    Scorers are compared by `sha256` and `calibration`, where both have them, and not by name. Tables
+    of version 0.2 and earlier have no `calibration`; they belong to the scorer of the same name.
+    `RECORDED` is not compared.
 
     Args:
         old: settings of the table.
@@ -106,10 +110,16 @@ def differences(
         Such as "faces was 'auto', is 'all'", one for each setting that differs.
     """
     ignored = set(RECORDED)
-    if "sha256" in old and old["sha256"] in (new.get("sha256"), *same_as):
+    begun = old.get("sha256")
+    same = begun is not None and begun == new.get("sha256")
+    if same and (CALIBRATION in old) == (CALIBRATION in new):
+        ignored |= {"scorer"}  # a copy may have another name; what it makes of scores is compared
+    else:
+        ignored |= {CALIBRATION}
+    if not same and begun is not None and begun in same_as:
         ignored |= {"sha256", "scorer"}
     return [
-        f"{key} was {old.get(key)!r}, is {new.get(key)!r}"
+        f"{key} was {old.get(key)!r}, is {new.get(key)!r}{MEANING if key == CALIBRATION else ''}"
         for key in {**old, **new}
         if key not in ignored and old.get(key) != new.get(key)
     ]
