@@ -48,7 +48,7 @@ def main(folder: Path) -> None:
         "--kind", "jpeg", "--kind", "motion_blur")  # fmt: skip
     run("degrade", EXAMPLES / "astronaut.jpg", "--into", folder / "copies", "--severities", "3",
         "--kind", "noise")  # fmt: skip
-    run("score", EXAMPLES / "astronaut.jpg", folder / "copies")
+    tables(folder)
     shown = run("train", "ensemble", "--data", labels, "-o", folder / "run", code=REFUSED)
     assert "pip install 'facegauge[train]'" in shown, shown
     print("all of the base install works without torch")
@@ -129,6 +129,20 @@ def label(folder: Path, labels: Path) -> None:
         assert len(rows) == len(list(EXAMPLES.glob("*.jpg")))
         assert all(0 < float(row["score"]) < 1 for row in rows), rows
     run("label", "mobile", "--data", labels, "--faces", "whole", "-o", folder / "whole.csv")
+
+
+def tables(folder: Path) -> None:
+    """A score table, and what is made of it and beside it."""
+    table, drawn, cut = folder / "scores.csv", folder / "drawn", folder / "faces"
+    run("score", EXAMPLES / "astronaut.jpg", folder / "copies", "-o", table, "--factors",
+        "--annotate", drawn, "--crops", cut)  # fmt: skip
+    for made in (drawn, cut):
+        assert sum(one.is_file() for one in made.rglob("*")) == 2, sorted(made.rglob("*"))
+    run("sheet", table, "-o", folder / "faces.png")
+    for suffix in ("png", "json"):
+        run("explain", EXAMPLES / "astronaut.jpg", "-o", folder / f"explained.{suffix}")
+    run("compare", EXAMPLES, EXAMPLES, "--reference", EXAMPLES, "-o", folder / "compared.json")
+    run("best", EXAMPLES, "-n", 2, "-o", folder / "best.csv")
 
 
 if __name__ == "__main__":

@@ -148,7 +148,7 @@ def commands(asked: argparse.Namespace) -> Iterator[list[str]]:
     if not labels.exists():
         yield ["data", "manifest", str(asked.folder), *kind, "-o", str(labels)]
     few = ["--n", "12"] if asked.mock else []
-    yield ["data", "framing", str(labels), "-o", str(framing), *few]
+    yield ["data", "framing", str(labels), "-o", str(framing), "--overwrite", *few]
     lists = [
         word
         for name in LISTS[asked.method]
@@ -163,7 +163,8 @@ def commands(asked: argparse.Namespace) -> Iterator[list[str]]:
     ]  # fmt: skip
     by = [word for name in protocol.by for word in ("--by", name)]
     result = ["--split", protocol.split, "--label-name", protocol.labels, *by]
-    yield ["evaluate", str(run), "--data", str(labels), *result, "-o", str(out / "evaluation.json")]
+    figures = ["-o", str(out / "evaluation.json"), "--overwrite"]
+    yield ["evaluate", str(run), "--data", str(labels), *result, *figures]
     scorer = out / "scorer"
     yield [
         "export", str(run), "--data", str(labels), "--label-name", protocol.labels,

@@ -67,8 +67,57 @@ def test_nothing_is_replaced_unasked(picture, tmp_path):
     assert "face-dark-1.png exists" in run(
         picture, "-o", tmp_path / "face-dark-1.png", "--kind", "dark", code=2
     )
-    assert "manifest.csv exists; choose another name" in run(*words, code=2)
+    assert "face-dark-1.png exists: replace it with --overwrite" in run(*words, code=2)
     run(*words, "--overwrite")
+
+
+def test_a_manifest_keeps_what_is_not_made_anew(picture, tmp_path):
+    out = tmp_path / "out"
+    run(picture, "--into", out, "--kind", "dark", "--severities", "1,2")
+    table = out / "manifest.csv"
+    lines = table.read_text().splitlines()
+    table.write_text("\n".join([lines[0] + ",mine", *(line + ",0.5" for line in lines[1:])]) + "\n")
+    run(picture, "--into", out, "--kind", "jpeg", "--severities", "3")
+    run(picture, "--into", out, "--kind", "dark", "--severities", "2,4", "--overwrite")
+    manifest = load_manifest(table)
+    names = [path.name for path in manifest.paths]
+    assert names == [f"face-{one}.png" for one in ("dark-1", "dark-2", "jpeg-3", "dark-4")]
+    assert table.read_text().splitlines()[1:3] == [
+        f"face-dark-1.png,dark,1,{picture},0.5",
+        f"face-dark-2.png,dark,2,{picture},",
+    ]
+    assert set(manifest.group("source")) == {str(picture)}
+    table.write_text("image,score\nx.png,0.5\n")
+    said = run(picture, "--into", out, "--kind", "noise", "--severities", "1", code=2)
+    assert "no column kind, severity, source: it is another list" in said
+
+
+def test_ctrl_c_leaves_whole_copies_that_the_manifest_has(picture, tmp_path, monkeypatch):
+    from PIL import Image
+
+    from facegauge.data.degradations.copies import Copies
+
+    saved = []
+    save = Image.Image.save
+
+    def stopped(image, path, kind):
+        saved.append(path)
+        save(image, path, kind)
+        if len(saved) == 2:
+            path.write_bytes(path.read_bytes()[:20])
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Image.Image, "save", stopped)
+    copies = Copies(tmp_path / "out", picture, ["dark"], [1, 2, 3])
+    with pytest.raises(KeyboardInterrupt):
+        copies.write(np.zeros((32, 32, 3), np.uint8))
+    assert sorted(one.name for one in (tmp_path / "out").iterdir()) == [
+        "face-dark-1.png",
+        "manifest.csv",
+    ]
+    assert [one.name for one in load_manifest(tmp_path / "out" / "manifest.csv").paths] == [
+        "face-dark-1.png"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -84,7 +133,7 @@ def test_nothing_is_replaced_unasked(picture, tmp_path):
         (["-o", "s.png", "--severities", "1,6"], "got '6' in '1,6'"),
         (["-o", "s.png", "--severities", "1,"], "got '' in '1,'"),
         (["-o", "s.png", "--severities", "nan"], "numbers from 0 to 5"),
-        (["-o", "nowhere/s.png"], "cannot write nowhere/s.png"),
+        (["-o", "nowhere/s.png"], "there is no folder nowhere"),
     ],
 )
 def test_wrong_words_are_said(picture, tmp_path, monkeypatch, words, said):

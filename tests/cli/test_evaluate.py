@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from commands import run
+from facegauge.evaluation.photos import like_photo
 
 
 @pytest.fixture
@@ -81,3 +84,50 @@ def test_what_is_wrong_is_said_in_one_line(
 ) -> None:
     done = run("evaluate", table, "--data", toy_data, "--join", "name", *words)
     assert done.exit_code == 2 and message in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_errors_of_two_scales_are_compared_after_a_fit(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.uniform(0.1, 0.9, 60)
+    names = [f"{number}.png" for number in range(60)]
+    columns = {
+        "list": labels,
+        "far": labels * 0.5,  # wrong, and on the scale of the labels
+        "near": labels + rng.normal(0, 0.02, 60),
+        "other": 100 * (labels + rng.normal(0, 0.02, 60)),
+    }
+    for name, scores in columns.items():
+        lines = [f"{image},{score:.5f}" for image, score in zip(names, scores, strict=True)]
+        (tmp_path / f"{name}.csv").write_text("image,score\n" + "\n".join(lines) + "\n")
+    words = ["evaluate", tmp_path / "far.csv", "--data", tmp_path / "list.csv", "--compare"]
+    raw = run(*words, tmp_path / "near.csv", "-o", tmp_path / "raw.json")
+    fitted = run(*words, tmp_path / "other.csv", "-o", tmp_path / "fitted.json")
+    assert "both fitted" not in raw.stdout and "RMSE, both fitted" in fitted.stdout
+    raw, fitted = (json.loads((tmp_path / f"{one}.json").read_text()) for one in ("raw", "fitted"))
+    assert raw["differences"]["rmse"]["value"] > 0.2 and not raw["differences_fitted"]
+    assert fitted["differences"]["rmse"]["value"] < 0 and fitted["differences_fitted"]
+
+
+def test_how_faces_were_read_is_said_and_photos_are_noticed(
+    tmp_path: Path, grey: Callable[..., Path], toy_scorer: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    lines = ["image,score"]
+    for number in range(6):
+        grey(f"{number}.png", 60 + 20 * number, (48, 32) if number % 3 else (32, 40))
+        lines.append(f"{number}.png,0.{number + 1}")
+    (tmp_path / "list.csv").write_text("\n".join(lines) + "\n")
+    words = ["evaluate", toy_scorer, "--data", tmp_path / "list.csv"]
+    whole = run(*words)
+    assert "faces: whole, each picture is taken as one framed face" in whole.stdout
+    assert "4 of 6 pictures were taken whole" in whole.stderr + caplog.text
+    assert "--faces auto" in whole.stderr + caplog.text
+    assert [like_photo(*size) for size in ((178, 218), (512, 512), (640, 480), (3000, 4000))] == [
+        False, False, True, True,
+    ]  # fmt: skip
+    table = tmp_path / "t.csv"
+    pictures = [tmp_path / f"{number}.png" for number in range(6)]
+    done = run("score", *pictures, "--faces", "whole", "--scorer", toy_scorer, "-o", table)
+    assert done.exit_code == 0
+    told = run("evaluate", table, "--data", tmp_path / "list.csv", "-o", tmp_path / "t.json")
+    assert "faces: whole" in told.stdout
+    assert json.loads((tmp_path / "t.json").read_text())["faces"] == "whole"

@@ -51,6 +51,21 @@ def test_the_interval_of_a_mean_is_that_of_theory_at_the_corrected_level() -> No
         assert one.mean.low < one.mean.value < one.mean.high
 
 
+def test_small_groups_have_wide_intervals_or_none() -> None:
+    rng = np.random.default_rng(1)
+    few, many = rng.normal(0.5, 0.05, 3), rng.normal(0.5, 0.05, 97)
+    scores = np.concatenate([few, many])
+    found = audit(scores, [Grouping("g", ("few",) * 3 + ("many",) * 97)], labels=scores, accept=0.5)
+    small, large = found.groups
+    half = 6.2053 * few.std(ddof=1) / math.sqrt(3)  # t of 2 degrees of freedom at 97.5 %
+    assert small.mean.high - small.mean.value == pytest.approx(half, rel=1e-3)
+    assert small.gap.high - small.gap.value > 0.9 * half
+    assert small.accepted is not None and small.accepted.high - small.accepted.low > 0.4
+    assert small.srcc is not None and large.srcc is not None
+    assert math.isnan(small.srcc.low) and not math.isnan(large.srcc.low)
+    assert math.isnan(found.ratios[0].ratio.low)
+
+
 def test_all_intervals_together_hold_when_there_is_no_gap() -> None:
     missed = 0
     for seed in range(60):

@@ -62,6 +62,17 @@ def test_few_pictures_give_wide_intervals_that_still_say_something() -> None:
     assert 0.05 < high - low < 0.4
 
 
+def test_too_few_pictures_for_an_interval_are_said(caplog: pytest.LogCaptureFixture) -> None:
+    scores = np.linspace(0.2, 0.8, 19)
+    fit_calibration(scores, scores, scores, "toys")
+    assert not caplog.records
+    told = fit_calibration(scores[:18], scores[:18], scores, "toys")
+    assert told.interval(0.5) == (0.0, 1.0)
+    (record,) = caplog.records
+    assert "18 labelled pictures are too few for an interval of 90 %" in record.getMessage()
+    assert "expected 19 or more" in record.getMessage()
+
+
 def test_coverage_counts_the_labels_inside() -> None:
     calibration = fit_calibration([0.5] * 19, 0.5 + np.arange(-9, 10) / 100, [0.5], "by hand")
     assert coverage(calibration.offsets, [0.5, 0.5, 0.5, 0.5], [0.4, 0.411, 0.589, 0.6]) == 0.5

@@ -109,11 +109,12 @@ def test_psnr_and_ssim_beside_the_scores(tmp_path: Path) -> None:
     found = facegauge.compare(*sides, reference=tmp_path / "gt", resamples=50)
     value = found.fidelity["psnr"]
     assert value.difference.value == pytest.approx(20 * np.log10(2))  # half the error
-    assert (value.mean_a.n, value.equal) == (2, 1)
+    assert (value.mean_a.n, value.mean_b.n, value.difference.n) == (3, 2, 2)
+    assert (value.equal_a, value.equal_b) == (0, 1)
     assert found.fidelity["ssim"].mean_a.n == 3
     assert any("expected the same size" in why for why in found.left_out.values())
     saved = json.loads(json.dumps(found.to_dict(), allow_nan=False))
-    assert saved["pictures"][3]["psnr_b"] is None and saved["psnr"]["equal"] == 1
+    assert saved["pictures"][3]["psnr_b"] is None and saved["psnr"]["equal_b"] == 1
 
 
 def test_the_command(folders: tuple[Path, Path], toy_scorer: Path, tmp_path: Path) -> None:
@@ -122,9 +123,16 @@ def test_the_command(folders: tuple[Path, Path], toy_scorer: Path, tmp_path: Pat
                "--reference", folders[1])  # fmt: skip
     assert done.exit_code == 3, done.output  # one picture has no partner
     for words in ("5 pictures in both: 4 better in B, 0 equal, 1 worse", "share better in B",
-                  "0.800 (", "alone.png: only in the first", "PSNR, dB: B - A",
-                  "equal to the reference, without a PSNR: 5"):  # fmt: skip
+                  "0.800 (", "alone.png: only in the first", "PSNR, dB: A, n = 5",
+                  "identical to the reference (5 pictures)",
+                  "none, of no picture in both"):  # fmt: skip
         assert words in done.stdout
+    shown = json.loads(saved.read_text())["psnr"]
+    assert shown["mean_a"]["value"] > 0 and shown["mean_b"]["value"] is None
+    other = run("compare", *folders, "--scorer", toy_scorer, "--faces", "whole",
+                "--reference", folders[0])  # fmt: skip
+    line = next(one for one in other.stdout.splitlines() if one.startswith("PSNR, dB: B, n = 5"))
+    assert line.split(" (")[0].split()[-1][0].isdigit()  # the side that differs has its figure
     assert max(map(len, done.stdout.splitlines()[2:40])) <= 80
     assert json.loads(saved.read_text())["n"] == 5
 

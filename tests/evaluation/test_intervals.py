@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from facegauge.evaluation.intervals import bootstrap, mean_interval, paired_bootstrap
+from facegauge.evaluation.intervals import (
+    bootstrap,
+    difference_interval,
+    mean_interval,
+    paired_bootstrap,
+    share_interval,
+    t_quantile,
+)
 from facegauge.evaluation.metrics import plcc, srcc
 from facegauge.evaluation.strata import draws_interval
 
@@ -70,10 +77,47 @@ def test_the_interval_of_a_mean_is_student_s(n, t):
     found = mean_interval(values)
     half = t * values.std(ddof=1) / np.sqrt(n)
     assert found.value == pytest.approx(0.5)
-    assert found.high - found.value == pytest.approx(half, rel=0.04 if n == 3 else 4e-3)
+    assert found.high - found.value == pytest.approx(half, rel=4e-4)
     assert found.value - found.low == pytest.approx(found.high - found.value)
 
 
 def test_too_few_rows_have_a_mean_without_an_interval():
     assert mean_interval([0.25, 0.75]).value == 0.5 and np.isnan(mean_interval([0.25, 0.75]).low)
     assert np.isnan(mean_interval([]).value)
+    assert np.isnan(mean_interval([0.5] * 5).low)  # equal rows tell nothing of the spread
+
+
+@pytest.mark.parametrize(
+    ("level", "free", "t"),
+    [
+        (0.95, 1, 12.706),
+        (0.99, 2, 9.925),
+        (0.998, 3, 10.215),
+        (0.95, 1e6, 1.95997),
+    ],
+)
+def test_quantiles_of_t(level, free, t):
+    assert t_quantile(level, free) == pytest.approx(t, rel=3e-3)
+
+
+def test_welch_and_wilson_by_hand():
+    a, b = [0.1, 0.2, 0.3, 0.4], [0.5, 0.9, 0.7]
+    found = difference_interval(a, b)
+    # standard error 0.1323, 3.29 degrees of freedom (R: t.test)
+    assert (found.value, found.n) == (pytest.approx(-0.45), 3)
+    assert (found.low, found.high) == pytest.approx((-0.851, -0.049), abs=2e-3)
+    share = share_interval([0, 0, 0, 1, 0])
+    assert (share.low, share.high) == pytest.approx((0.0362, 0.6245), abs=1e-4)
+    nothing = share_interval([0, 0, 0])
+    assert nothing.low == 0 and nothing.high == pytest.approx(0.5615, abs=1e-3)
+    assert np.isnan(difference_interval([1.0, 2.0], b).low)
+
+
+def test_intervals_of_few_rows_hold_as_often_as_they_say():
+    """Where those of resampled rows are far too narrow."""
+    rng = np.random.default_rng(0)
+    rows = [rng.normal(0, 1, 3) for _ in range(400)]
+    held = np.mean([abs(one.value) <= one.high - one.value for one in map(mean_interval, rows)])
+    resampled = [bootstrap(lambda x: float(x.mean()), one, resamples=200) for one in rows]
+    assert held == pytest.approx(0.95, abs=0.03)
+    assert np.mean([one.low <= 0 <= one.high for one in resampled]) < 0.85

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 import facegauge
 from commands import run
@@ -19,8 +19,10 @@ from facegauge import Scorer, explain
 from facegauge.arrays import Pixels
 from facegauge.attribution import Attribution, Curve
 from facegauge.errors import PictureError, UsageError
+from facegauge.explanation.drawing import BAR, LINE, NAME, _bars
 from facegauge.explanation.parts import (
     LOWERED,
+    PROBLEMATIC,
     RAISED,
     UNEXPLAINED,
     advice_of,
@@ -200,3 +202,17 @@ def test_a_low_score_without_a_problem_is_said_to_be_unexplained(band: str, low:
     face = FaceScore(0.1, 0.0, 0.2, 1.0, band)
     assert (advice_of(face) == [UNEXPLAINED]) == low
     assert low or advice_of(face) == ["No factor is a problem."]
+
+
+def test_a_rating_of_0_has_a_bar(scorer: Scorer, picture: Pixels, tmp_path: Path) -> None:
+    explanation = explain(picture, scorer)
+    face = explanation.result.faces[0]
+    assert any(one.rating == 0 for one in face.ratings.values())
+    explanation.save(tmp_path / "a.html")
+    assert "width:max(0.0%, 3px)" in (tmp_path / "a.html").read_text(encoding="utf-8")
+    drawn = Image.new("RGB", (600, 400), "white")
+    _bars(ImageDraw.Draw(drawn), face, 0, 0)
+    rows = np.asarray(drawn)
+    for place, (_, rated) in enumerate(face.ratings.items()):
+        filled = (rows[place * LINE + LINE // 2, NAME : NAME + BAR] == PROBLEMATIC).all(-1).sum()
+        assert filled >= 3 or rated.rating is None or rated.rating >= 0.5

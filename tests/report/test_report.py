@@ -137,7 +137,13 @@ def test_the_page_has_all_of_it_escaped_and_fetches_nothing(
     assert made == [f"{name}.{kind}" for name in names for kind in ("pdf", "svg")]
     assert (figures / "labels.pdf").read_bytes().startswith(b"%PDF")
     first = page.read_bytes()
-    assert run(*arguments).exit_code == 0 and page.read_bytes() == first  # the same again
+    page.unlink()
+    refused = run(*arguments, "--figures", figures)
+    assert refused.exit_code == 2 and ".pdf exists: replace it" in refused.stderr
+    assert not page.exists()
+    arguments.append("--overwrite")
+    assert run(*arguments, "--figures", figures).exit_code == 0
+    assert page.read_bytes() == first  # the same again
     assert run(*arguments, "--no-thumbnails").exit_code == 0
     assert "data:image" not in page.read_text(encoding="utf-8").replace("img-src data:", "")
 
@@ -230,3 +236,16 @@ def test_a_browser_opens_it_without_a_complaint(
         assert paper == ("rgb(20, 23, 26)" if dark else "rgb(255, 255, 255)")
         if media == "print":
             assert tab.page.pdf(format="A4").startswith(b"%PDF")
+
+
+def test_what_has_no_partner_is_counted_and_named(table: Path, labels: Path) -> None:
+    lines = labels.read_text().splitlines()
+    labels.write_text("\n".join([*lines[:-2], "gone.png,0.5,b"]) + "\n")
+    output = table.with_name("r.html")
+    done = run("report", table, "-o", output, "--data", labels, "--by", "site")
+    assert done.exit_code == 0
+    assert "pictures of the list without a score: 1" in done.stdout
+    assert "gone.png: no row in scores.csv" in done.stdout
+    assert "rows without a picture in the list: 5" in done.stdout
+    text = output.read_text(encoding="utf-8")
+    assert "5 rows without a picture in the list" in text and "gone.png: no row in" in text

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facegauge.cli.outputs import check_output
+from facegauge.cli.outputs import Overwrite
 from facegauge.cli.progress import with_progress
 from facegauge.cli.table_options import (
     Face,
@@ -23,6 +23,7 @@ from facegauge.cli.table_options import (
     write_json,
 )
 from facegauge.cli.terminal import print_table, tell, with_noun
+from facegauge.outputs import check_output
 
 if TYPE_CHECKING:
     from facegauge.evaluation.audit import Audit
@@ -98,16 +99,18 @@ def audit(
     face: Face = "0",
     join: Join = "path",
     output: Output = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Compare the scores of groups of people: means, gaps, shares accepted, errors.
 
     Every interval is widened for the number of groups (Bonferroni), so that all intervals of a
-    column hold together with 95 %. Groups of fewer than 30 pictures are marked with *.
+    column hold together with 95 %. Groups of fewer than 30 pictures are marked with *; their
+    intervals are Student's t, since resamples of few pictures are too much alike.
     """
     from facegauge.evaluation.audit_inputs import audit_table
     from facegauge.evaluation.table_scores import TableOptions
 
-    check_output(output, [table, data])
+    check_output(output, [table, data], (".json",), overwrite=overwrite)
     found = audit_table(
         table,
         data,
@@ -181,7 +184,9 @@ def _print(found: Audit, title: str) -> None:
             ],
         )
     if any(one.few for one in groups):
-        tell("* fewer than 30 pictures: too few to rely on")
+        tell(
+            "* fewer than 30 pictures: intervals by Student's t (shares: Wilson), and none of SRCC"
+        )
     tell(NEAR_ZERO)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from facegauge.cli.outputs import Overwrite
 from facegauge.cli.pictures import Pictures
 from facegauge.cli.progress import with_progress
 from facegauge.cli.score_options import (
@@ -84,9 +85,7 @@ def best(
             help="Score table of the chosen pictures to write: .csv, .jsonl or .parquet",
         ),
     ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the table if it exists")
-    ] = False,
+    overwrite: Overwrite = False,
     excel: Excel = False,
     copy_to: Annotated[
         Path | None,
@@ -197,6 +196,7 @@ def _print_paths(chosen: Iterable[ImageScore], end: bytes) -> None:
 
 def _check_table(output: Path | None, overwrite: bool, excel: bool) -> None:
     """Refuse a table that cannot be written, before anything is scored."""
+    from facegauge.outputs import check_output
     from facegauge.tables.files import check_excel, suffix_of
 
     if output is None:
@@ -205,10 +205,7 @@ def _check_table(output: Path | None, overwrite: bool, excel: bool) -> None:
         return
     suffix_of(output)
     check_excel(output, excel)
-    if output.exists() and not overwrite:
-        raise UsageError(f"{output} exists: replace it (--overwrite) or choose another name")
-    if not output.parent.is_dir():
-        raise UsageError(f"there is no folder {output.parent} to write {output.name} to")
+    check_output(output, overwrite=overwrite)
 
 
 def _write(chosen: Iterable[ImageScore], output: Path | None, excel: bool) -> None:

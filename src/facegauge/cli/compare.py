@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facegauge.cli.outputs import check_output
+from facegauge.cli.outputs import Overwrite
 from facegauge.cli.score_options import (
     SOME_FAILED,
     BatchSize,
@@ -33,9 +33,11 @@ from facegauge.cli.table_options import (
     write_json,
 )
 from facegauge.cli.terminal import print_table, tell, with_noun
+from facegauge.outputs import check_output
 
 if TYPE_CHECKING:
     from facegauge.evaluation.compare import Comparison, Fidelity
+    from facegauge.evaluation.intervals import Interval
 
 EPILOG = (
     "Exit codes: 0 done; 3 some pictures could not be compared; 2 wrong usage, or none could; "
@@ -71,6 +73,7 @@ def compare(
     max_pixels: MaxPixels = None,
     exclude: Exclude = None,
     output: Output = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Compare two versions of the same pictures: means, differences, and what changed most.
 
@@ -80,7 +83,7 @@ def compare(
     from facegauge.evaluation.compare import compare as compare_versions
     from facegauge.evaluation.table_scores import TableOptions
 
-    check_output(output, [a, b])
+    check_output(output, [a, b], (".json",), overwrite=overwrite)
     options = TableOptions(path_column, score_column, lower_better, face)
     opened = None
     if any(Path(version).is_dir() for version in (a, b)):
@@ -121,9 +124,6 @@ def _print(found: Comparison, versions: Sequence[str]) -> None:
         *(row for key, value in found.fidelity.items() for row in _fidelity(key, value)),
     ]
     print_table(["", "bootstrap 95 % interval"], rows)
-    for value in list(found.fidelity.values())[:1]:
-        if value.equal:
-            tell(f"equal to the reference, without a PSNR: {value.equal}")
     if found.bands:
         print_table(
             ["band", ">in A", ">in B", "mean of B - A, by band in A", "share better"],
@@ -145,8 +145,20 @@ def _print(found: Comparison, versions: Sequence[str]) -> None:
 
 def _fidelity(key: str, value: Fidelity) -> list[list[str]]:
     title = f"{key.upper()}{', dB' if key == 'psnr' else ''}"
-    return [
-        [f"{title}: A, n = {value.mean_a.n}", interval(value.mean_a)],
-        [f"{title}: B", interval(value.mean_b)],
-        [f"{title}: B - A", interval(value.difference, "+")],
+    sides = ("A", value.mean_a, value.equal_a), ("B", value.mean_b, value.equal_b)
+    rows = [
+        [f"{title}: {letter}, n = {mean.n}", _measured(mean, equal)]
+        for letter, mean, equal in sides
     ]
+    difference = value.difference
+    shown = interval(difference, "+") if difference.n else "none, of no picture in both"
+    return [*rows, [f"{title}: B - A, n = {difference.n}", shown]]
+
+
+def _measured(mean: Interval, equal: int) -> str:
+    """A mean likeness, beside the pictures that equal their reference."""
+    if not equal:
+        return interval(mean)
+    if not mean.n:
+        return f"identical to the reference ({with_noun(equal, 'picture')})"
+    return f"{interval(mean)}; {equal} more identical"

@@ -34,13 +34,13 @@ def convert(
     """
     require("torch", "converting weights", "train")
     from facegauge.nn.checkpoints import provenance, save_run
+    from facegauge.outputs import check_new_folder
     from facegauge.training.config import apply_overrides, load_preset
     from facegauge.training.methods.dsl_fiqa import reference as dsl
     from facegauge.training.methods.efficient_fiqa import reference as efficient
     from facegauge.training.reference import read_weights
 
-    if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise UsageError(f"{output} is in use; choose a new folder for the run")
+    check_new_folder(output, "run")
     states = [read_weights(file) for file in files]
     encoders = [one for one in states if dsl.is_encoder(one)]
     cores = [one for one in states if dsl.is_core(one)]

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from facegauge.cli.framing import framing
+from facegauge.cli.outputs import Overwrite
 from facegauge.cli.progress import with_progress
 from facegauge.cli.score_options import SOME_FAILED, Excel
 from facegauge.cli.terminal import print_table, printable, say, tell
 from facegauge.cli.verbs import PLAIN, Group
+from facegauge.outputs import check_output
 
 if TYPE_CHECKING:
     from facegauge.data.datasets import DataSet, DatasetOptions
@@ -24,6 +26,7 @@ EPILOG = (
     "usage, or the folder does not hold this data set; 1 unexpected error; 130 stopped by Ctrl-C."
 )
 MAX_LINES = 10
+CSV = (".csv",)
 
 data = typer.Typer(
     cls=Group,
@@ -110,6 +113,7 @@ def manifest(
     val: Val = 0.1,
     scale: Scale = None,
     excel: Excel = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Write the manifest of a data set, for train, evaluate and label.
 
@@ -117,8 +121,9 @@ def manifest(
     """
     from facegauge.data.datasets import read_dataset, write_manifest
 
+    check_output(output, suffixes=CSV, overwrite=overwrite)
     dataset = read_dataset(folder, name, _options(splits, attribute, val, scale))
-    write_manifest(dataset.manifest, output, excel=excel)
+    write_manifest(dataset.manifest, output, excel=excel, overwrite=overwrite)
     _say_written(output, dataset.manifest.splits)
     for note in dataset.notes:
         say(note)
@@ -138,6 +143,7 @@ def join(
     output: Annotated[Path, typer.Option("--output", "-o", help="CSV file to write")],
     split: Annotated[str, typer.Option(help="Split of manifests without a column split")] = "train",
     excel: Excel = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Join labelled manifests: data sets, your own labels, tables of pseudo-labels.
 
@@ -147,11 +153,12 @@ def join(
     from facegauge.data.datasets import write_manifest
     from facegauge.data.manifests import join_manifests, load_manifest
 
+    check_output(output, manifests, CSV, overwrite=overwrite)
     parts = [load_manifest(path) for path in manifests]
     for part in parts:
         part.labels()
     whole, duplicates = join_manifests(parts, split)
-    write_manifest(whole, output, excel=excel)
+    write_manifest(whole, output, excel=excel, overwrite=overwrite)
     _say_written(output, whole.splits)
     _say_left_out("also in an earlier manifest", [str(path) for path in duplicates])
 
@@ -167,6 +174,7 @@ def split(
     seed: Annotated[int, typer.Option(min=0, help="Of what is drawn")] = 0,
     scale: LabelRange = None,
     excel: Excel = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Divide labelled pictures into train and val, and test if asked for.
 
@@ -178,9 +186,10 @@ def split(
     from facegauge.data.manifests import load_manifest
     from facegauge.data.splitting import people_column, split_manifest
 
+    check_output(output, [manifest], CSV, overwrite=overwrite)
     labels = UNIT if scale is None else LabelScale.parse(scale)
     whole = split_manifest(load_manifest(manifest, scale=labels), val=val, test=test, seed=seed)
-    write_manifest(whole, output, excel=excel)
+    write_manifest(whole, output, excel=excel, overwrite=overwrite)
     _say_written(output, whole.splits)
     people = people_column(whole)
     say(
@@ -204,6 +213,7 @@ def balance(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of what is drawn")] = 0,
     output: Annotated[Path, typer.Option("--output", "-o", help="CSV file to write")],
+    overwrite: Overwrite = False,
 ) -> None:
     """Draw as many pictures of each group, such as for `facegauge audit`; all columns stay."""
     from facegauge.data.balance import balance as draw
@@ -211,8 +221,9 @@ def balance(
     from facegauge.data.groups import groupings
     from facegauge.data.manifests import load_manifest
 
+    check_output(output, [manifest], CSV, overwrite=overwrite)
     chosen = draw(load_manifest(manifest), by, n, seed)
-    write_manifest(chosen, output)
+    write_manifest(chosen, output, overwrite=overwrite)
     groups = len(set(groupings(chosen.group, [by])[-1].names))
     say(f"{output}: {len(chosen)} pictures, {len(chosen) // groups} of each of {groups} groups")
 

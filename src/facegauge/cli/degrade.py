@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from facegauge.cli.outputs import Overwrite
 from facegauge.cli.score_options import Excel
 from facegauge.cli.terminal import say
 from facegauge.errors import PictureError, UsageError
-
-if TYPE_CHECKING:
-    from facegauge.arrays import Pixels
+from facegauge.outputs import check_output, replacing
 
 CELL_SIZE = 224  # pixels, longer side of a cell
-SHEET_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+SHEETS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+SHEET_SUFFIXES = tuple(SHEETS)
 MANIFEST = "manifest.csv"
 
 
@@ -56,15 +56,17 @@ def degrade(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of noise, directions and positions")] = 0,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files")] = False,
+    overwrite: Overwrite = False,
     excel: Excel = False,
 ) -> None:
     """Degrade a picture by blur, noise, light or compression.
 
-    At least one of --output and --into is required.
+    At least one of --output and --into is required. The manifest of a folder keeps the rows of its
+    other copies.
     """
     from facegauge.data.degradations import DEGRADATIONS
     from facegauge.data.degradations.contact_sheet import contact_sheet, shrink
+    from facegauge.data.degradations.copies import Copies
     from facegauge.images.loading import open_picture
 
     if output is None and into is None:
@@ -79,29 +81,20 @@ def degrade(
         expected = ", ".join(DEGRADATIONS)
         raise UsageError(f"unknown degradation {unknown[0]!r}; expected one of {expected}")
     levels = _parse_severities(severities)
-    targets = [output] if output else []
-    if output and output.suffix.lower() not in SHEET_SUFFIXES:
-        raise UsageError(f"{output}: expected a name that ends in {', '.join(SHEET_SUFFIXES)}")
-    if into:
-        copies = {
-            (name, severity): into / f"{picture.stem}-{name}-{severity:g}.png"
-            for name in kinds
-            for severity in levels
-        }
-        targets += [into / MANIFEST, *copies.values()]
-    existing = next((path for path in targets if path.exists()), None)
-    if existing and not overwrite:
-        raise UsageError(f"{existing} exists; choose another name, or replace it with --overwrite")
+    check_output(output, [picture], SHEET_SUFFIXES, overwrite=overwrite)
+    copies = Copies(into, picture, kinds, levels, overwrite=overwrite) if into else None
     try:
         pixels = open_picture(picture)
     except PictureError as error:
         raise UsageError(f"cannot degrade {picture}: {error}") from error
     try:
         if output:
-            contact_sheet(shrink(pixels, size or CELL_SIZE), kinds, levels, seed).save(output)
+            sheet = contact_sheet(shrink(pixels, size or CELL_SIZE), kinds, levels, seed)
+            with replacing(output) as fresh:
+                sheet.save(fresh, SHEETS[output.suffix.lower()])
             say(f"{output}: {len(kinds)} kinds at {len(levels)} severities")
-        if into:
-            _write_copies(pixels, picture, into, copies, seed, excel=excel)
+        if copies:
+            copies.write(pixels, seed, excel=excel)
             say(f"{into}: {len(copies)} pictures and {MANIFEST}")
     except OSError as error:
         raise UsageError(
@@ -128,32 +121,3 @@ def _parse_severities(text: str) -> list[float]:
             )
         severities.append(severity)
     return list(dict.fromkeys(severities))
-
-
-def _write_copies(
-    pixels: Pixels,
-    source: Path,
-    folder: Path,
-    copies: dict[tuple[str, float], Path],
-    seed: int,
-    *,
-    excel: bool,
-) -> None:
-    """Write every copy, then the manifest with the columns image, kind, severity and source."""
-    import numpy as np
-    from PIL import Image
-
-    from facegauge.data.degradations import degrade as apply_degradation
-    from facegauge.data.list_files import write_csv
-
-    folder.mkdir(parents=True, exist_ok=True)
-    for (kind, severity), path in copies.items():
-        copy = apply_degradation(pixels, kind, severity, np.random.default_rng(seed))
-        Image.fromarray(copy).save(path)
-    columns = {
-        "image": [path.name for path in copies.values()],
-        "kind": [kind for kind, _ in copies],
-        "severity": [f"{severity:g}" for _, severity in copies],
-        "source": [str(source)] * len(copies),
-    }
-    write_csv(folder / MANIFEST, columns, paths=("image", "source"), excel=excel)

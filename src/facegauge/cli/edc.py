@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facegauge.cli.outputs import check_output
+from facegauge.cli.outputs import Overwrite
 from facegauge.cli.table_options import (
     Face,
     Join,
@@ -20,6 +20,7 @@ from facegauge.cli.table_options import (
     write_json,
 )
 from facegauge.cli.terminal import print_table, tell, with_noun
+from facegauge.outputs import check_output
 
 if TYPE_CHECKING:
     from facegauge.evaluation.edc import ErrorDiscard
@@ -50,6 +51,7 @@ def edc(
     join: Join = "path",
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap intervals")] = 0,
     output: Output = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Show how errors of face recognition fall when pairs of low quality are discarded.
 
@@ -59,7 +61,7 @@ def edc(
     from facegauge.evaluation.edc_inputs import judge_pairs
     from facegauge.evaluation.table_scores import TableOptions
 
-    check_output(output, [scores, pairs])
+    check_output(output, [scores, pairs], (".json",), overwrite=overwrite)
     options = TableOptions(path_column, score_column, lower_better, face, join)
     found = judge_pairs(scores, pairs, fmr=fmr, options=options, seed=seed)
     _print(found.curve, f"{scores} on {pairs}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facegauge.cli.outputs import check_output
+from facegauge.cli.outputs import Overwrite
 from facegauge.cli.score_options import DetectSize
 from facegauge.cli.table_options import (
     Face,
@@ -21,6 +21,7 @@ from facegauge.cli.table_options import (
     write_json,
 )
 from facegauge.cli.terminal import print_table, tell, with_noun
+from facegauge.outputs import check_output
 
 if TYPE_CHECKING:
     from facegauge.evaluation.evaluate import Report
@@ -32,6 +33,10 @@ COLUMNS = {
     "krcc": "KRCC",
     "rmse": "RMSE",
     "challenge": "(SRCC+PLCC)/2",
+}
+MEANINGS = {
+    "whole": ", each picture is taken as one framed face",
+    "auto": ", the largest face of each picture is searched",
 }
 
 
@@ -85,23 +90,24 @@ def evaluate(
     join: Join = "path",
     label_name: Annotated[str, typer.Option(help="Name of the labels in the output")] = "label",
     output: Output = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Evaluate a run, a scorer or a table: correlations and errors with bootstrap 95 % intervals.
 
     PLCC fitted is computed after a four-parameter logistic, which is fitted to one half of the
     pictures and applied to the other. Each member of an ensemble's run folder has its own column.
-    Scores of another scale than the labels' get the RMSE and the residuals of the fitted scores.
+    Scores of another scale than the labels' get the RMSE and the residuals of the fitted scores; so
+    do both sides of --compare if one of them has another scale.
 
     A table is joined to the manifest; its pictures need not be there. Rows without a partner,
     listed twice, without a score or with one that is not finite are counted and named.
     """
     from facegauge.data.groups import groupings
     from facegauge.data.manifests import load_manifest
-    from facegauge.evaluation.evaluate import predictions_of, report
+    from facegauge.evaluation.evaluate import faces_read, predictions_of, report
     from facegauge.evaluation.table_scores import TableOptions, is_table
-    from facegauge.predictors import faces_of
 
-    check_output(output, [subject, compare, data])
+    check_output(output, [subject, compare, data], (".json",), overwrite=overwrite)
     options = TableOptions(path_column, score_column, lower_better, face, join)
     subjects = [subject] if compare is None else [subject, compare]
     manifest = load_manifest(data, must_exist=not all(map(is_table, subjects)))
@@ -122,8 +128,10 @@ def evaluate(
         other=predicted[1] if compare is not None else None,
     )
 
+    read = faces_read(subject, faces)
     _print(found, subject, f"{data.name}, split {split}", compare)
-    read = faces or faces_of(subject)
+    if read is not None:
+        tell(f"faces: {read}{MEANINGS.get(read, '')}")
     about = {"subject": subject, "data": str(data), "split": split, "faces": read}
     limit = {} if detect_size is None else {"detect_size": detect_size}
     write_json(output, {**about, **limit, "by": by, "compare": compare, **found.to_dict()})
@@ -150,7 +158,8 @@ def _print(found: Report, subject: str, data: str, compare: str | None) -> None:
         )
     if found.differences:
         count = next(iter(found.differences.values())).n
-        differences = [[COLUMNS[key], interval(i, "+")] for key, i in found.differences.items()]
+        titles = {**COLUMNS, **({"rmse": "RMSE, both fitted"} if found.fitted else {})}
+        differences = [[titles[key], interval(i, "+")] for key, i in found.differences.items()]
         tell(f"{subject} - {compare}, {with_noun(count, 'picture')}:")
         print_table(["", "difference"], differences)
     print_left_out(found.unscored, found.ignored)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from facegauge.cli.outputs import check_output
+from facegauge.cli.outputs import Overwrite
 from facegauge.cli.score_options import (
     SOME_FAILED,
     DetectSize,
@@ -20,6 +20,7 @@ from facegauge.cli.score_options import (
     open_scorer,
 )
 from facegauge.cli.terminal import say, tell
+from facegauge.outputs import check_output
 
 EPILOG = (
     "Exit codes: 0 explained; 3 the picture has no face with a score, or cannot be opened; 2 wrong "
@@ -40,6 +41,7 @@ def explain(
             show_default=False,
         ),
     ] = None,
+    overwrite: Overwrite = False,
     faces: Faces = "auto",
     scorer: ScorerName = "mobile",
     min_face: MinFace = 24,
@@ -53,7 +55,7 @@ def explain(
     from facegauge.explanation import SUFFIXES
     from facegauge.explanation import explain as explain_picture
 
-    check_output(output, [picture], SUFFIXES)
+    check_output(output, [picture], SUFFIXES, overwrite=overwrite)
     engine = open_scorer(
         scorer,
         faces=faces,

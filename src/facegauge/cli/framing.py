@@ -8,7 +8,9 @@ from typing import Annotated
 
 import typer
 
+from facegauge.cli.outputs import Overwrite
 from facegauge.cli.terminal import print_table, say, tell
+from facegauge.outputs import check_output
 
 
 def framing(
@@ -21,6 +23,7 @@ def framing(
         typer.Option("--output", "-o", metavar="FILE", help="TOML file to write"),
     ] = None,
     n: Annotated[int, typer.Option("--n", min=1, help="Pictures to read at most")] = 500,
+    overwrite: Overwrite = False,
 ) -> None:
     """Measure how a data set frames its faces, for train --framing.
 
@@ -30,6 +33,7 @@ def framing(
     from facegauge.data.framing import measure_framing, write_framing
     from facegauge.data.manifests import load_manifest
 
+    check_output(output, [manifest], overwrite=overwrite)
     whole = load_manifest(manifest)
     measured = measure_framing(whole, count=n)
     values, quartiles = asdict(measured.framing), measured.quartiles

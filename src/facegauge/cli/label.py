@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from facegauge.cli.on_ray import Actors, Deadline, On, OnRay, RayAddress, label_on_ray
+from facegauge.cli.outputs import Overwrite
 from facegauge.cli.progress import with_progress
 from facegauge.cli.score_options import SOME_FAILED, DetectSize, Excel, Exclude, ShardOf
 from facegauge.cli.terminal import resumable, say, with_noun
@@ -56,9 +57,7 @@ def label(
             "gave an error",
         ),
     ] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the table if it exists")
-    ] = False,
+    overwrite: Overwrite = False,
     excel: Excel = False,
     exclude: Exclude = None,
     shard: ShardOf = None,

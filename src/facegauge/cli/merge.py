@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from facegauge.cli.outputs import Overwrite
 from facegauge.cli.terminal import say, with_noun
 
 
@@ -24,9 +25,7 @@ def merge(
         ),
     ],
     *,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the table if it exists")
-    ] = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Join the tables of all shards to the table of one run.
 

@@ -34,7 +34,7 @@ def models(
         bool, typer.Option("--verify", help="Compare the sha256 of each model with its card")
     ] = False,
 ) -> None:
-    """List the shipped scorers, or others: size, cost, agreement with labels (95 % intervals), licence.
+    """List scorers: size, cost, agreement with labels (95 % intervals), licence.
 
     Exit codes: 0 done; 1 a scorer is damaged.
     """

@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from facegauge.cli.outputs import check_output
+from facegauge.cli.outputs import Overwrite
 from facegauge.cli.sheet import ScoreTable
-from facegauge.cli.table_options import Face, Join
+from facegauge.cli.table_options import Face, Join, print_left_out
 from facegauge.cli.terminal import tell, with_noun
+from facegauge.outputs import check_output
 
 
 def report(
@@ -45,6 +46,7 @@ def report(
             metavar="DIR", help="Folder for the plots as PDF and SVG files", show_default=False
         ),
     ] = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Write a report on a score table: one HTML file, which fetches nothing.
 
@@ -54,7 +56,7 @@ def report(
     from facegauge.evaluation.table_scores import TableOptions
     from facegauge.report.page import write_report
 
-    check_output(output, [table, data], (".html", ".htm"))
+    check_output(output, [table, data], (".html", ".htm"), overwrite=overwrite)
     options = TableOptions(face=face, join=join)
     found = write_report(
         table,
@@ -64,7 +66,9 @@ def report(
         options=options,
         pictures=not no_thumbnails,
         figures=figures,
+        overwrite=overwrite,
     )
     size = output.stat().st_size / 1e6
     pictures, faces = with_noun(found.table.pictures, "picture"), len(found.table.faces)
     tell(f"{output}: {pictures}, {with_noun(faces, 'face')}, {size:.1f} MB")
+    print_left_out({}, found.partners)

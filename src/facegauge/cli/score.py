@@ -17,6 +17,7 @@ from facegauge.cli.on_ray import (
     RayAddress,
     score_on_ray,
 )
+from facegauge.cli.outputs import Overwrite
 from facegauge.cli.pictures import Pictures
 from facegauge.cli.progress import with_progress
 from facegauge.cli.score_options import (
@@ -89,9 +90,7 @@ def score(
             "gave an error",
         ),
     ] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the table if it exists")
-    ] = False,
+    overwrite: Overwrite = False,
     excel: Excel = False,
     annotate: Annotated[
         Path | None,

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from facegauge.cli.outputs import check_output
+from facegauge.cli.outputs import Overwrite
 from facegauge.cli.terminal import tell
 from facegauge.errors import UsageError
+from facegauge.outputs import check_output, replacing
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 ScoreTable = Annotated[
@@ -26,13 +27,13 @@ def sheet(
     size: Annotated[
         int, typer.Option(min=32, metavar="PX", help="Side of a face on the sheet")
     ] = 128,
+    overwrite: Overwrite = False,
 ) -> None:
     """Draw the worst and the best faces of a score table on one sheet."""
     from facegauge.tables.faces import read_faces
-    from facegauge.tables.files import replacing
     from facegauge.visual.sheet import contact_sheet
 
-    check_output(output, [table], SUFFIXES)
+    check_output(output, [table], SUFFIXES, overwrite=overwrite)
     drawn = contact_sheet(read_faces(table), faces, columns=columns, cell=size)
     kind = "PNG" if output.suffix.lower() == ".png" else "JPEG"
     try:

@@ -50,7 +50,7 @@ Output = Annotated[Path | None, typer.Option("--output", "-o", help="JSON file t
 
 def write_json(output: Path | None, saved: Mapping[str, Any]) -> None:
     """Write figures to a file, if one was asked for; it appears once it is complete."""
-    from facegauge.tables.files import replacing
+    from facegauge.outputs import replacing
 
     if output is None:
         return
@@ -94,4 +94,4 @@ def _print_first(title: str, lines: Iterable[str]) -> None:
     for line in lines[:SHOWN]:
         tell(f"  {line}")
     if len(lines) > SHOWN:
-        tell(f"  and {len(lines) - SHOWN} more (see -o)")
+        tell(f"  and {len(lines) - SHOWN} more")

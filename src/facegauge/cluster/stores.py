@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Any, TypeVar
 
 from facegauge.errors import MissingExtra, UsageError, in_one_line
-from facegauge.tables.files import sync
+from facegauge.outputs import sync
 
 T = TypeVar("T")
 

@@ -23,6 +23,7 @@ from facegauge.faces.framing import frame_around
 from facegauge.faces.located import Located
 from facegauge.faces.policy import ExtractionPolicy
 from facegauge.faces.spec import RANGES, PreprocessSpec
+from facegauge.outputs import replacing
 from facegauge.progress import track
 from facegauge.results import Box, Face
 
@@ -124,7 +125,8 @@ def write_framing(measured: MeasuredFraming, source: str, file: str | os.PathLik
         *(f"{name} = {value!r}" for name, value in asdict(measured.framing).items()),
     ]
     try:
-        Path(file).write_text("\n".join(lines) + "\n", encoding="utf-8")
+        with replacing(Path(file)) as fresh:
+            fresh.write_text("\n".join(lines) + "\n", encoding="utf-8")
     except OSError as error:
         raise UsageError(f"cannot write {file}: {error.strerror or error}") from error
 

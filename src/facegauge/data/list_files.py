@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from facegauge.errors import MissingExtra, UsageError
+from facegauge.outputs import replacing
 from facegauge.tables.cells import path_from_cell, text_from_cell, to_cell
-from facegauge.tables.files import replacing
 
 Row = list[str]
 Columns = dict[str, tuple[str, ...]]

@@ -293,7 +293,10 @@ def _scores(
         if label not in scale:
             hint = ""
             if scale is UNIT and np.isfinite(label):
-                hint = "; give the range of your labels with --scale to finetune or data split"
+                hint = (
+                    "; facegauge data split --scale LOW,HIGH writes a list with labels brought "
+                    "to 0 to 1 (finetune takes them as they are, with --scale)"
+                )
             raise UsageError(
                 f"{source}, row {row + 2}: expected a score from {scale.low:g} to "
                 f"{scale.high:g}, got {text!r}{hint}"

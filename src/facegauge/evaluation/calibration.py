@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Sequence
 
@@ -10,6 +11,8 @@ import numpy.typing as npt
 
 from facegauge.calibration import Calibration, Offsets
 from facegauge.errors import UsageError
+
+logger = logging.getLogger(__name__)
 
 MIN_NEIGHBOURS = 60  # fewer give offsets that are the largest errors among them
 
@@ -85,6 +88,13 @@ def fit_offsets(
         raise UsageError(
             f"expected one label per score, got {len(target)} labels and {len(predicted)} scores"
         )
+    least = math.ceil((1 + level) / (1 - level) - 1e-9)
+    if len(predicted) < least:
+        logger.warning(
+            "%d labelled pictures are too few for an interval of %.0f %%: it is 0 to 1 for every "
+            "score; expected %d or more, and %d for one that tells anything",
+            len(predicted), 100 * level, least, MIN_NEIGHBOURS,
+        )  # fmt: skip
     count = min(neighbours or max(len(predicted) // 5, MIN_NEIGHBOURS), len(predicted))
     order = np.argsort(predicted, kind="stable")
     predicted, errors = predicted[order], (target - predicted)[order]

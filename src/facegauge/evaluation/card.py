@@ -24,6 +24,7 @@ from facegauge.evaluation.intervals import Interval
 from facegauge.evaluation.metrics import Evaluation, evaluate, rmse
 from facegauge.evaluation.score_map import fit_map
 from facegauge.faces.spec import PreprocessSpec
+from facegauge.outputs import check_new_folder, whole_folder
 from facegauge.predictors import OnnxPredictor, Predictor
 from facegauge.zoo import Accept, Card, Figure, Validation, card_to_toml
 
@@ -71,8 +72,7 @@ def calibrate_scorer(
             cannot be written; or see `on_photos`.
         ScorerError: there is no such scorer, or it is damaged.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UsageError(f"{folder} is in use; choose a new folder for the scorer")
+    check_new_folder(folder, "scorer")
     if photos is None and crops is None:
         raise UsageError("expected photos, framed faces or both to calibrate to: --photos, --data")
     if accept_rate is not None and not 0 < accept_rate < 1:
@@ -101,9 +101,9 @@ def calibrate_scorer(
     if accept_rate is not None:
         card = replace(card, accept=measured.accept(accept_rate))
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(predictor.folder / zoo.MODEL, folder / zoo.MODEL)
-        (folder / zoo.CARD).write_text(card_to_toml(card), encoding="utf-8")
+        with whole_folder(folder) as partial:
+            shutil.copyfile(predictor.folder / zoo.MODEL, partial / zoo.MODEL)
+            (partial / zoo.CARD).write_text(card_to_toml(card), encoding="utf-8")
     except OSError as error:
         raise UsageError(f"cannot write {folder}: {error.strerror or error}") from error
     return card

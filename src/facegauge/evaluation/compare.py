@@ -16,7 +16,7 @@ from facegauge.arrays import Scores
 from facegauge.calibration import BANDS, band
 from facegauge.errors import PictureError, UsageError
 from facegauge.evaluation.fidelity import psnr, ssim
-from facegauge.evaluation.intervals import RESAMPLES, Interval, intervals
+from facegauge.evaluation.intervals import RESAMPLES, Interval, bootstrap, intervals
 from facegauge.evaluation.table_scores import OURS, TableOptions
 from facegauge.evaluation.versions import open_version, pair_keys, pair_versions, unpaired
 from facegauge.images.discovery import find_pictures
@@ -53,9 +53,9 @@ class Fidelity:
 
     Attributes:
         a, b: (N,) the values of the two versions; nan where there is no reference of that size.
-        mean_a, mean_b, difference: means, and mean of second - first, over the pictures whose
-            values are finite on both sides.
-        equal: pictures that equal their reference in a version, whose PSNR is infinite.
+        mean_a, mean_b: means over the pictures whose value is finite in that version.
+        difference: mean of second - first, over the pictures whose values are finite in both.
+        equal_a, equal_b: pictures of a version that equal their reference: their PSNR is infinite.
     """
 
     a: Scores
@@ -63,13 +63,15 @@ class Fidelity:
     mean_a: Interval
     mean_b: Interval
     difference: Interval
-    equal: int
+    equal_a: int
+    equal_b: int
 
     def to_dict(self) -> dict[str, Any]:
         """JSON types, without the pictures."""
         ends = {key: getattr(self, key) for key in ("mean_a", "mean_b", "difference")}
         means = {key: value.to_dict() for key, value in ends.items()}
-        return {"n": self.mean_a.n, "equal": self.equal, **means}
+        counts = {"n": self.difference.n, "n_a": self.mean_a.n, "n_b": self.mean_b.n}
+        return {**counts, "equal_a": self.equal_a, "equal_b": self.equal_b, **means}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -244,12 +246,12 @@ def _fidelity(
     found = {}
     for key, (a, b) in values.items():
         both = np.isfinite(a) & np.isfinite(b)
-        mean_a, mean_b, difference = intervals(
-            lambda a, b: (_mean(a), _mean(b), _mean(b - a)),
-            [a[both], b[both]], resamples, 0.95, seed,
-        )  # fmt: skip
-        equal = int((np.isinf(a) | np.isinf(b)).sum())
-        found[key] = Fidelity(a, b, mean_a, mean_b, difference, equal)
+        means = [
+            bootstrap(_mean, values, resamples=resamples, seed=seed)
+            for values in (a[np.isfinite(a)], b[np.isfinite(b)], (b - a)[both])
+        ]
+        equal_a, equal_b = (int(np.isinf(side).sum()) for side in (a, b))
+        found[key] = Fidelity(a, b, *means, equal_a=equal_a, equal_b=equal_b)
     return found, missing
 
 

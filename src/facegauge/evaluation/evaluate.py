@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from facegauge.evaluation.metrics import (
     rmse,
     srcc,
 )
+from facegauge.evaluation.photos import warn_of_photos
 from facegauge.evaluation.table_scores import (
     OURS,
     TableOptions,
@@ -49,6 +51,7 @@ from facegauge.predictors import (
 from facegauge.progress import track
 from facegauge.tables.cells import path_to_cell
 from facegauge.tables.formats import DECIMALS
+from facegauge.tables.notes import read_notes
 
 COMPARED = {"srcc": srcc, "plcc": plcc, "rmse": rmse, "challenge": challenge}
 
@@ -94,6 +97,8 @@ class Report:
         differences: of this minus the other, on the pictures that both have scored; by figure.
         unscored: the reason why a picture has no score, by path.
         ignored: rows of a table that do not count, by the reason why.
+        fitted: whether the difference of the RMSE is that of scores which a logistic has mapped to
+            the labels, on both sides, because those of one side have another scale.
     """
 
     label_name: str
@@ -102,6 +107,7 @@ class Report:
     differences: Mapping[str, Interval] = field(default_factory=dict)
     unscored: Mapping[str, str] = field(default_factory=dict)
     ignored: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    fitted: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
@@ -114,6 +120,7 @@ class Report:
             "differences": {
                 name: {**value.to_dict(), "n": value.n} for name, value in self.differences.items()
             },
+            "differences_fitted": self.fitted,
             "unscored": {path_to_cell(path): why for path, why in self.unscored.items()},
             "ignored": {
                 reason: [path_to_cell(name) for name in names]
@@ -164,11 +171,12 @@ def report(
     wanted = groupings(manifest.group, [by] if isinstance(by, str) else by)
     if by_range:
         wanted.append(ranges(label_name, labels))
-    differences = {}
+    differences, fitted = {}, False
     if other is not None:
         both = scored & np.isfinite(other.scores)
-        sides = (_on_label_scale(one.take(both), labels[both]) for one in (predictions, other))
         raw = predictions.scores[both], other.scores[both], labels[both]
+        fitted = not (predictions.on_label_scale and other.on_label_scale)
+        sides = (cross_fit(one, labels[both])[0] if fitted else one for one in raw[:2])
         mapped = *sides, labels[both]
         differences = {
             name: paired_bootstrap(
@@ -183,6 +191,7 @@ def report(
         differences,
         {str(manifest.paths[row]): why for row, why in predictions.unscored.items()},
         predictions.ignored,
+        fitted,
     )
 
 
@@ -231,6 +240,20 @@ def join_table(table: TableScores, manifest: Manifest, join: str = "path") -> Pr
         ignored=ignored_rows(pairs, table),
         on_label_scale=table.on_label_scale,
     )
+
+
+def faces_read(subject: str | os.PathLike[str], faces: str | None = None) -> str | None:
+    """How the faces of a subject's pictures are read, as `predictions_of` does.
+
+    Returns:
+        "whole" or "auto"; of a table what its notes say, such as "all"; None if they are gone.
+    """
+    if not is_table(subject):
+        return faces or faces_of(subject)
+    try:
+        return str(read_notes(Path(subject)).settings["faces"])
+    except (UsageError, KeyError):
+        return None
 
 
 def predictions_of(
@@ -322,14 +345,18 @@ def predict_with(
     unscored: dict[int, str] = {}
     pictures = extractor.map(manifest.paths, extractor.prepare)
     prepared = enumerate(track(pictures, "scoring", total=len(manifest)))
+    sizes: list[tuple[int, int]] = []
     for batch in in_batches(prepared, lambda pair: pair[1].count, batch_size):
         unscored.update({row: one.message for row, one in batch if not one.crops})
         rows = [row for row, one in batch if one.crops]
+        sizes += [(one.width, one.height) for _, one in batch if one.crops]
         crops = [face for _, one in batch for face in one.crops]
         for name, network in networks.items():
             scores = predict_faces(network, crops, batch_size)
             known = np.where(np.isfinite(scores), np.clip(scores, 0, 1), np.nan)
             columns[name][rows] = np.round(known, DECIMALS)
+    if faces == "whole":
+        warn_of_photos(sizes)
     for row in np.flatnonzero(~np.isfinite(columns[""])).tolist():
         unscored.setdefault(row, NOT_A_NUMBER)
     return Predictions(columns.pop(""), columns, dict(sorted(unscored.items())))

@@ -1,16 +1,18 @@
-"""Bootstrap confidence intervals of statistics, and of their differences."""
+"""Confidence intervals of statistics and of their differences: by bootstrap, and of few rows."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 RESAMPLES = 1000
+FEW = 30  # rows; the percentiles of fewer resampled rows are too close to each other
 MIN_ROWS = 3  # resamples of fewer rows are nearly equal, and give too narrow an interval
 
 
@@ -97,26 +99,75 @@ def paired_bootstrap(
     )  # fmt: skip
 
 
-def mean_interval(values: npt.ArrayLike) -> Interval:
-    """Mean of any number of rows and its 95 % interval by Student's t, without resampling.
-
-    The quantile of t is that of the normal distribution with three terms of its expansion in
-    1 / degrees of freedom (Abramowitz and Stegun, 26.7.5), 3 % too small for three rows and 0.3 %
-    for five.
+def mean_interval(values: npt.ArrayLike, level: float = 0.95) -> Interval:
+    """Mean of any number of rows and its interval by Student's t, without resampling.
 
     Args:
-        values: (N,); the interval is nan for fewer than `MIN_ROWS`.
+        values: (N,); the interval is nan for fewer than `MIN_ROWS`, and where all are equal.
+        level: 0..1.
     """
     rows = np.asarray(values, np.float64)
     n = len(rows)
     mean = float(rows.mean()) if n else math.nan
-    if n < MIN_ROWS:
+    if n < MIN_ROWS or np.ptp(rows) == 0:
         return Interval(mean, math.nan, math.nan, n)
-    z, free = 1.959964, n - 1
-    t = z + (z**3 + z) / (4 * free) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * free**2)
-    t += (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * free**3)
-    half = t * float(rows.std(ddof=1)) / math.sqrt(n)
+    half = t_quantile(level, n - 1) * float(rows.std(ddof=1)) / math.sqrt(n)
     return Interval(mean, mean - half, mean + half, n)
+
+
+def difference_interval(a: npt.ArrayLike, b: npt.ArrayLike, level: float = 0.95) -> Interval:
+    """Mean of a - mean of b, with Welch's interval: spreads and numbers may differ.
+
+    Args:
+        a, b: (N,) and (M,); the interval is nan where one has fewer than `MIN_ROWS` rows, and where
+            each side has equal values.
+        level: 0..1.
+    """
+    sides = [np.asarray(side, np.float64) for side in (a, b)]
+    n = min(map(len, sides))
+    if not n:
+        return Interval(math.nan, math.nan, math.nan, n)
+    value = float(sides[0].mean() - sides[1].mean())
+    if n < MIN_ROWS or not any(np.ptp(side) for side in sides):
+        return Interval(value, math.nan, math.nan, n)
+    parts = [float(side.var(ddof=1)) / len(side) for side in sides]
+    of_each = sum(part**2 / (len(side) - 1) for part, side in zip(parts, sides, strict=True))
+    half = t_quantile(level, sum(parts) ** 2 / of_each) * math.sqrt(sum(parts))
+    return Interval(value, value - half, value + half, n)
+
+
+def share_interval(values: npt.ArrayLike, level: float = 0.95) -> Interval:
+    """The share of ones among zeros and ones, with Wilson's interval (1927); within 0..1.
+
+    Args:
+        values: (N,) 0 or 1; the interval is nan for fewer than `MIN_ROWS`.
+        level: 0..1.
+    """
+    rows = np.asarray(values, np.float64)
+    n = len(rows)
+    share = float(rows.mean()) if n else math.nan
+    if n < MIN_ROWS:
+        return Interval(share, math.nan, math.nan, n)
+    z = NormalDist().inv_cdf((1 + level) / 2)
+    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    return Interval(share, max(0.0, min(share, middle - half)), max(share, middle + half), n)
+
+
+def t_quantile(level: float, free: float) -> float:
+    """The t of Student's distribution that |T| exceeds with a probability of 1 - level.
+
+    T = sqrt(free) tan(x), where the density of x is cos(x) ** (free - 1), summed up on a grid.
+
+    Args:
+        level: 0..1.
+        free: degrees of freedom, 1 or more.
+    """
+    edge = min(math.pi / 2, 40 / math.sqrt(free))  # beyond it there is nothing
+    x = np.linspace(0, edge, 40_001)
+    density = np.cos(x) ** (free - 1)
+    whole = np.concatenate([[0.0], np.cumsum(density[1:] + density[:-1])])
+    return math.sqrt(free) * math.tan(float(np.interp(level, whole / whole[-1], x)))
 
 
 def intervals(

@@ -16,10 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from facegauge.evaluation.intervals import (
+    FEW,
     RESAMPLES,
     Interval,
     bootstrap,
     intervals,
+    mean_interval,
     paired_bootstrap,
 )
 from facegauge.evaluation.logistic import cross_fit, fit_logistic
@@ -224,10 +226,14 @@ def group_gaps(
     gaps = []
     for index in np.argsort(-counts, kind="stable"):
         rows = member == index
-        residual, rank = intervals(
-            lambda p, y: (float(np.mean(p - y)), srcc(p, y)), [p[rows], y[rows]],
-            resamples, level, seed,
-        )  # fmt: skip
+        if counts[index] < FEW:
+            residual = mean_interval(p[rows] - y[rows], level)
+            rank = Interval(srcc(p[rows], y[rows]), math.nan, math.nan, int(counts[index]))
+        else:
+            residual, rank = intervals(
+                lambda p, y: (float(np.mean(p - y)), srcc(p, y)), [p[rows], y[rows]],
+                resamples, level, seed,
+            )  # fmt: skip
         gaps.append(GroupGap(str(names[index]), int(counts[index]), residual, rank))
     return gaps
 

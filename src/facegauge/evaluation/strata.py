@@ -11,7 +11,14 @@ import numpy.typing as npt
 
 from facegauge.arrays import Scores
 from facegauge.data.groups import Grouping
-from facegauge.evaluation.intervals import MIN_ROWS, Interval
+from facegauge.evaluation.intervals import (
+    FEW,
+    MIN_ROWS,
+    Interval,
+    difference_interval,
+    mean_interval,
+    share_interval,
+)
 
 BEYOND = 10  # resamples that should lie beyond each end of an interval
 MAX_RESAMPLES = 20_000
@@ -88,13 +95,24 @@ class Resampled:
             )
 
     def mean(self, key: str, rows: npt.NDArray[np.bool_], level: float) -> Interval:
-        """The mean of some pictures, (N,) a mask of whole strata."""
+        """The mean of some pictures, (N,) a mask of whole strata.
+
+        Of fewer than `FEW` pictures it is an interval by Student's t, or Wilson's of a share.
+        """
         values = self.values[key][rows]
+        if 0 < _known(values) < FEW:
+            return (share_interval if self.is_share(key) else mean_interval)(_finite(values), level)
         return draws_interval(_mean(values), self.draws(key, rows), _known(values), level)
 
+    def is_share(self, key: str) -> bool:
+        """Whether the values of a column are 0 and 1."""
+        return bool(np.isin(self.values[key], (0.0, 1.0)).all())
+
     def gap(self, key: str, rows: npt.NDArray[np.bool_], level: float) -> Interval:
-        """The mean of some pictures - that of all others."""
+        """The mean of some pictures - that of all others; by Welch where one has few pictures."""
         inside, outside = self.values[key][rows], self.values[key][~rows]
+        if 0 < min(_known(inside), _known(outside)) < FEW:
+            return difference_interval(_finite(inside), _finite(outside), level)
         draws = self.draws(key, rows) - self.draws(key, ~rows)
         fewer = min(_known(inside), _known(outside))
         return draws_interval(_mean(inside) - _mean(outside), draws, fewer, level)
@@ -116,8 +134,12 @@ def draws_interval(value: float, draws: Draws, n: int, level: float) -> Interval
     return Interval(value, float(min(low, value)), float(max(high, value)), n)
 
 
+def _finite(values: Scores) -> Scores:
+    return values[np.isfinite(values)]
+
+
 def _mean(values: Scores) -> float:
-    finite = values[np.isfinite(values)]
+    finite = _finite(values)
     return float(finite.mean()) if len(finite) else math.nan
 
 

@@ -12,8 +12,8 @@ from facegauge.errors import UsageError
 from facegauge.explanation.explained import Explained
 from facegauge.images.loading import open_picture
 from facegauge.images.sources import check_source, named
+from facegauge.outputs import replacing
 from facegauge.scorer import Scorer
-from facegauge.tables.files import replacing
 
 if TYPE_CHECKING:
     from facegauge.images.sources import Source

@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from facegauge.explanation.parts import (
     HEAT_MAP_WORDS,
+    ZERO,
     advice_of,
     colour_of,
     face_picture,
@@ -109,8 +110,8 @@ def _bars(draw: ImageDraw.ImageDraw, face: FaceScore, left: int, top: int) -> No
         draw.text((left, top), title, INK, _font())
         start, end = left + NAME, left + NAME + BAR
         draw.rectangle((start, top + 4, end, top + LINE - 6), fill=PALE)
-        if rated.rating:
-            filled = start + round(BAR * rated.rating)
+        if rated.rating is not None:
+            filled = start + max(round(BAR * rated.rating), ZERO)
             draw.rectangle((start, top + 4, filled, top + LINE - 6), fill=colour_of(rated.rating))
         draw.text((end + 10, top), figures, INK, _font())
         top += LINE

@@ -12,6 +12,7 @@ from PIL import Image
 
 from facegauge.explanation.parts import (
     HEAT_MAP_WORDS,
+    ZERO,
     advice_of,
     colour_of,
     face_picture,
@@ -126,9 +127,11 @@ def _section(explanation: Explained, place: int) -> str:
 
 def _row(name: str, rated: Rated) -> str:
     title, figures = factor_words(name, rated)
-    rating = rated.rating or 0.0
-    colour = "#{:02x}{:02x}{:02x}".format(*colour_of(rating))
-    bar = f'<div style="width:{rating:.1%};background:{colour}"></div>'
+    bar = ""
+    if rated.rating is not None:
+        colour = "#{:02x}{:02x}{:02x}".format(*colour_of(rated.rating))
+        width = f"max({rated.rating:.1%}, {ZERO}px)"
+        bar = f'<div style="width:{width};background:{colour}"></div>'
     return (
         f"<tr{' class=problem' if rated.advice else ''}><th scope='row'>{escape(title)}</th>"
         f"<td class='bar'><div>{bar}</div></td><td>{escape(figures)}</td></tr>"

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 RAISED, LOWERED = (224, 122, 0), (35, 96, 200)  # where a map is above and below its mean
 STRONGEST = 0.65  # opacity of a map's largest deviation
 BEYOND = (128, 128, 128)  # what of a frame lies beyond the picture
+ZERO = 3  # pixels of the bar of a rating of 0, so that it is not taken for one that is missing
 GOOD, PROBLEMATIC = (46, 125, 70), (190, 60, 40)  # bars of ratings
 LEAST_SHARE = 0.0005  # smaller ones round to 0
 HEAT_MAP_WORDS = "Orange parts of the face raise the score, blue parts lower it."

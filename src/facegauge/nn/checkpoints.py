@@ -19,6 +19,7 @@ from facegauge import zoo
 from facegauge.errors import UsageError
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.nn.build import build
+from facegauge.outputs import replacing
 from facegauge.zoo.onnx_model import SPEC_KEY
 
 RUN, WEIGHTS = "run.json", "model.safetensors"
@@ -83,8 +84,10 @@ def save_run(
     if _holds(folder, described, weights):
         return
     # save_file creates a file that other users cannot read
-    (folder / WEIGHTS).write_bytes(weights)
-    (folder / RUN).write_text(json.dumps({**described, "settings": settings}, indent=1) + "\n")
+    with replacing(folder / WEIGHTS) as fresh:
+        fresh.write_bytes(weights)
+    with replacing(folder / RUN) as fresh:
+        fresh.write_text(json.dumps({**described, "settings": settings}, indent=1) + "\n")
 
 
 def _holds(folder: Path, described: dict[str, Any], weights: bytes) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -61,7 +61,6 @@ class Agreement:
         figures: SRCC, PLCC, RMSE and the mean error, score - label, by name.
         curve: the logistic from scores to labels that papers fit before PLCC; None of few rows.
         by_range: errors by five ranges of the labels, in order.
-        unscored: why labelled pictures do not count, by path.
     """
 
     scores: Scores
@@ -69,12 +68,14 @@ class Agreement:
     figures: Mapping[str, Interval]
     curve: FittedCurve | None
     by_range: Sequence[GroupGap]
-    unscored: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Contents:
-    """All that a report shows; see the other classes."""
+    """All that a report shows; see the other classes.
+
+    `partners`: with a list, the pictures and rows that do not count beside it, by the reason why.
+    """
 
     table: FaceTable
     settings: Mapping[str, Any]
@@ -90,6 +91,7 @@ class Contents:
     groups: Mapping[str, Sequence[GroupAudit]]
     level: float
     agreement: Agreement | None
+    partners: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def shown(self) -> tuple[TableFace, ...]:
@@ -127,11 +129,12 @@ def read_contents(
     agreement: Agreement | None = None
     groups: Mapping[str, Sequence[GroupAudit]] = {}
     level = 0.95
+    partners: Mapping[str, Sequence[str]] = {}
     if data is not None:
         manifest = load_manifest(data, must_exist=False)
         if manifest.scores is None and not by:
             raise UsageError(f"{data} has no column score; name columns of groups with --by")
-        agreement, groups, level = _joined(found, manifest, by, options)
+        agreement, groups, level, partners = _joined(found, manifest, by, options)
     worst, best = worst_and_best(found.faces, SHOWN)
     bands = Counter(face.band for face in found.faces)
     words = Counter(
@@ -153,6 +156,7 @@ def read_contents(
         groups=groups,
         level=level,
         agreement=agreement,
+        partners=partners,
     )
 
 
@@ -185,8 +189,9 @@ def _problems(table: FaceTable) -> tuple[Problem, ...]:
 
 def _joined(
     table: FaceTable, manifest: Manifest, by: Sequence[str], options: TableOptions
-) -> tuple[Agreement | None, dict[str, list[GroupAudit]], float]:
-    """Agreement with the labels of a list, groups by its columns, and the level of their gaps."""
+) -> tuple[Agreement | None, dict[str, list[GroupAudit]], float, Mapping[str, Sequence[str]]]:
+    """Agreement with the labels of a list, groups by its columns, the level of their gaps, and what
+    has no partner."""
     wanted = groupings(manifest.group, by)
     predictions = join_table(read_scores(table.source, options), manifest, options.join)
     rows = np.isfinite(predictions.scores)
@@ -200,8 +205,13 @@ def _joined(
         level = audited.level
         for group in audited.groups:
             groups.setdefault(group.by, []).append(group)
+    unscored = [f"{manifest.paths[row]}: {why}" for row, why in predictions.unscored.items()]
+    partners = {
+        **({"pictures of the list without a score": tuple(unscored)} if unscored else {}),
+        **predictions.ignored,
+    }
     if manifest.scores is None:
-        return None, groups, level
+        return None, groups, level, partners
     labels = manifest.scores[rows]
     figures = intervals(
         lambda p, y: (srcc(p, y), plcc(p, y), rmse(p, y), float(np.mean(p - y))),
@@ -210,7 +220,6 @@ def _joined(
     enough = len(scores) >= TOO_FEW
     names = ranges("label", labels).names
     gaps = group_gaps(scores, labels, names, resamples=RESAMPLES) if enough else []
-    unscored = {str(manifest.paths[row]): why for row, why in predictions.unscored.items()}
     return (
         Agreement(
             scores,
@@ -218,8 +227,8 @@ def _joined(
             dict(zip(("SRCC", "PLCC", "RMSE", "mean error"), figures, strict=True)),
             fit_logistic(scores, labels) if enough else None,
             sorted(gaps, key=lambda gap: gap.name),
-            unscored,
         ),
         groups,
         level,
+        partners,
     )

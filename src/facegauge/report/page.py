@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING
 from facegauge.errors import UsageError, require
 from facegauge.evaluation.intervals import Interval
 from facegauge.evaluation.table_scores import OURS, TableOptions
+from facegauge.outputs import check_free, check_output, replacing
 from facegauge.package_files import package_files
-from facegauge.report.contents import EXAMPLES, Contents, read_contents
-from facegauge.report.plots import Plot, plots, save_figures, svg
-from facegauge.tables.files import replacing
+from facegauge.report.contents import EXAMPLES, FAILURES, Contents, read_contents
+from facegauge.report.plots import Plot, figure_files, plots, save_figures, svg
 from facegauge.visual.thumbnails import key, thumbnails
 
 if TYPE_CHECKING:
     from PIL import Image
 
+SUFFIXES = (".html", ".htm")
 SIDE, QUALITY = 96, 80  # of thumbnails, in pixels, and as JPEG
 
 
@@ -33,15 +34,17 @@ def write_report(
     options: TableOptions = OURS,
     pictures: bool = True,
     figures: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
 ) -> Contents:
     """Write a report on a score table; the file appears once it is complete.
 
     Args:
         table: of facegauge; its pictures may be gone.
-        output: the HTML file, which is replaced.
+        output: the HTML file.
         data, by, options: see `contents.read_contents`.
         pictures: whether thumbnails of at most 400 faces are in it.
         figures: folder for the plots as PDF and SVG files.
+        overwrite: replace files that are there.
 
     Returns:
         What the report says.
@@ -53,10 +56,11 @@ def write_report(
     for module in ("jinja2", "matplotlib"):
         require(module, "a report", "report")
     output = Path(output)
-    if output.is_dir() or not output.parent.is_dir():
-        raise UsageError(f"expected the name of an HTML file in a folder that exists, got {output}")
+    check_output(output, [table, data], SUFFIXES, overwrite=overwrite)
     contents = read_contents(table, data=data, by=by, options=options)
     made = plots(contents)
+    if figures is not None:
+        check_free(figure_files(made, Path(figures)), overwrite=overwrite)
     page = render(contents, made, pictures=pictures)
     try:
         if figures is not None:
@@ -91,6 +95,7 @@ def render(contents: Contents, made: Mapping[str, Plot], *, pictures: bool = Tru
         images=images,
         key=key,
         examples=EXAMPLES,
+        named=FAILURES,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ import numpy as np
 from facegauge.arrays import Scores
 from facegauge.calibration import BAND_EDGES, BANDS
 from facegauge.evaluation.audit import GroupAudit
+from facegauge.outputs import replacing
 from facegauge.report.contents import Agreement, Contents, Problem
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WIDTH, HEIGHT = 5.0, 2.7  # inches
+KINDS = {"pdf": "CreationDate", "svg": "Date"}  # of figures, with their entry of metadata
 ROW = 0.28  # inches, of a bar that lies
 BINS = 40
 MANY = 1500  # points that are drawn one by one; more are one picture
@@ -126,21 +128,29 @@ def svg(plot: Plot) -> str:
     return text.replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1)
 
 
+def figure_files(made: Iterable[str], folder: Path) -> list[Path]:
+    """The files that `save_figures` writes for plots of these names."""
+    return [folder / f"{name}.{kind}" for name in made for kind in KINDS]
+
+
 def save_figures(made: Mapping[str, Plot], folder: Path) -> None:
-    """Write each plot as NAME.pdf and NAME.svg.
+    """Write each plot as NAME.pdf and NAME.svg, after all of them are drawn.
 
     Raises:
         OSError: the folder cannot be written.
     """
-    from facegauge.tables.files import replacing
-
-    folder.mkdir(parents=True, exist_ok=True)
+    drawn = {}
     for name, plot in made.items():
         with _settings(name):
             figure = plot.figure(PAPER)
-            for kind, date in (("pdf", "CreationDate"), ("svg", "Date")):
-                with replacing(folder / f"{name}.{kind}") as fresh:
-                    figure.savefig(fresh, format=kind, metadata={date: None}, transparent=True)
+            for kind, date in KINDS.items():
+                file = io.BytesIO()
+                figure.savefig(file, format=kind, metadata={date: None}, transparent=True)
+                drawn[folder / f"{name}.{kind}"] = file.getvalue()
+    folder.mkdir(parents=True, exist_ok=True)
+    for path, content in drawn.items():
+        with replacing(path) as fresh:
+            fresh.write_bytes(content)
 
 
 def _settings(salt: str) -> Any:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from facegauge.errors import UsageError
+from facegauge.outputs import replacing
 from facegauge.schema import Column, ColumnType, Schema
 from facegauge.tables.cells import restore_paths
 from facegauge.tables.formats import Lines, Row, csv_lines, csv_records, json_objects, jsonl_lines
@@ -152,34 +151,6 @@ def copy_rows(path: Path, lines: Lines, out: BinaryIO, keep: Callable[[Row], boo
             start = end
             if row is None or keep(row):
                 out.write(line)
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A file to write, which takes the place of `path` once it is complete and on the disk."""
-    fresh = path.with_name(path.name + ".new")
-    try:
-        yield fresh
-        sync(fresh)
-        fresh.replace(path)
-        sync(path.parent)
-    except BaseException:
-        fresh.unlink(missing_ok=True)
-        raise
-
-
-def sync(path: Path) -> None:
-    """Have the system write a file or the names in a folder to the disk, where it can."""
-    try:
-        # Windows needs a file that is open for writing, and has no such call for folders
-        handle = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
-    except OSError:
-        return
-    try:
-        with suppress(OSError):  # as some network file systems, which have no such call
-            os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _csv_columns(path: Path, known: Schema, described: Mapping[str, Column]) -> list[Column]:

@@ -28,13 +28,12 @@ from pathlib import Path
 from typing import Any
 
 from facegauge.errors import UsageError
+from facegauge.outputs import replacing, sync
 from facegauge.schema import Schema
 from facegauge.tables.appended import AppendedFile
 from facegauge.tables.files import (
     copy_rows,
     lines_of,
-    replacing,
-    sync,
     table_rows,
     table_schema,
     write_table,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from facegauge.errors import MissingExtra, UsageError
+from facegauge.outputs import check_free
 from facegauge.tables.cells import PATHS
 from facegauge.tables.files import SUFFIXES, check_excel, suffix_of, table_rows, write_table
 from facegauge.tables.formats import Row
@@ -69,8 +70,7 @@ def merge(
     """
     out, paths = Path(out), [Path(part) for part in parts]
     suffix_of(out)
-    if os.path.lexists(out) and not overwrite:
-        raise UsageError(f"{out} exists: replace it with --overwrite, or write another table")
+    check_free([out], overwrite=overwrite)
     if any(path.resolve() == out.resolve() for path in paths):
         raise UsageError(f"{out} is one of the parts; write another table")
     found = _check(paths)

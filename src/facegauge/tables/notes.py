@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from facegauge.errors import UsageError
+from facegauge.outputs import replacing
 from facegauge.schema import Column, Schema
-from facegauge.tables.files import replacing
 
 logger = logging.getLogger(__name__)
 
@@ -97,9 +97,9 @@ def differences(
 ) -> list[str]:
     """How the settings of a run differ from those that its table was begun with.
 
-    Scorers are compared by `sha256` and `calibration`, where both have them, and not by name. Tables
-    of version 0.2 and earlier have no `calibration`; they belong to the scorer of the same name.
-    `RECORDED` is not compared.
+    Scorers are compared by `sha256` and `calibration`, where both have them, and not by name.
+    Tables of version 0.2 and earlier have no `calibration`; they belong to the scorer of the same
+    name. `RECORDED` is not compared.
 
     Args:
         old: settings of the table.

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +24,7 @@ from facegauge.nn.build import build
 from facegauge.nn.checkpoints import Run
 from facegauge.nn.predictor import TorchPredictor
 from facegauge.nn.profile import profile_network
+from facegauge.outputs import check_new_folder, whole_folder
 from facegauge.training.held_out import check_labels
 from facegauge.training.onnx_export import Shipped, check_onnx, read_shipped, write_onnx
 from facegauge.zoo import Card, Cost, Data, Validation, card_to_toml
@@ -89,9 +88,7 @@ def export_run(
         ScorerError: onnxruntime and torch differ by more than 1e-5. Nothing is left behind.
     """
     folder = Path(folder).resolve()
-    used = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
-    if used or folder == Path.cwd():
-        raise UsageError(f"{folder} is in use; choose a new folder for the scorer")
+    check_new_folder(folder, "scorer")
     data.labels()
     check_labels(data, ["val"])
     train, val = data.where(split="train"), data.where(split="val")
@@ -103,7 +100,7 @@ def export_run(
         "system": run.system, "network": config, "settings": without_folders(run.settings),
     }  # fmt: skip
 
-    with _whole_or_nothing(folder) as partial:  # made now: it may be refused
+    with whole_folder(folder) as partial:  # made now: it may be refused
         model = partial / zoo.MODEL
         scores, labels = _write_rounded(shipped, reader, model, described)
         judged = judged_on(scores, labels, "val")
@@ -202,25 +199,6 @@ def without_folders(settings: Any) -> Any:
     if isinstance(settings, str) and Path(settings).is_absolute():
         return "/".join(Path(settings).parts[-2:])
     return settings
-
-
-@contextmanager
-def _whole_or_nothing(folder: Path) -> Iterator[Path]:
-    """A folder to fill, which takes its name only when all went well."""
-    partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
-        partial.mkdir(parents=True)
-    except OSError as error:
-        raise UsageError(f"cannot make the folder {folder}: {error.strerror or error}") from error
-    try:
-        yield partial
-        if folder.exists():
-            folder.rmdir()  # empty: `export_run` has looked
-        partial.rename(folder)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
 
 
 def _data(run: Run) -> Data:

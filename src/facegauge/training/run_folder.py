@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from facegauge.errors import UsageError
 from facegauge.faces.detection_cache import NAME as FACES
+from facegauge.outputs import replacing
 from facegauge.tables.locks import hold
 from facegauge.training.config import FILE, changed, load_config, to_toml, walk
 from facegauge.training.devices import this_process
@@ -72,7 +73,8 @@ def take_folder(config: MethodConfig, out: Path) -> BinaryIO | None:
         text, file = to_toml(config), out / FILE
         if file.is_file() and file.read_text(encoding="utf-8") != text:
             _keep(file)
-        file.write_text(text, encoding="utf-8")
+        with replacing(file) as fresh:
+            fresh.write_text(text, encoding="utf-8")
         began = {"processes": processes_at_first(config, out)}
         (out / PROCESSES).write_text(json.dumps(began), encoding="utf-8")
     return lock

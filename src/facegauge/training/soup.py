@@ -17,6 +17,7 @@ from torch import Tensor
 
 from facegauge.errors import UsageError
 from facegauge.nn.checkpoints import Run, provenance, save_run
+from facegauge.outputs import check_new_folder
 
 MIN_RUNS = 2
 KEPT = ("command", "commit")  # of each ingredient's settings
@@ -48,8 +49,7 @@ def make_soup(runs: Sequence[Run], out: Path, size: tuple[int, int] | None = Non
                 "with the same first weights; if only their input sizes differ, give the soup's "
                 "with --input"
             )
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UsageError(f"{out} is in use; choose a new folder for the soup")
+    check_new_folder(out, "soup")
     first.network.load_state_dict(_mean([run.network.state_dict() for run in runs]))
     save_run(
         out,

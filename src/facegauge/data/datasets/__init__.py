@@ -23,6 +23,7 @@ from facegauge.data.datasets.vquala import VQUALA
 from facegauge.data.list_files import write_csv
 from facegauge.data.manifests import Manifest, relative_path
 from facegauge.errors import UsageError
+from facegauge.outputs import check_output
 
 FORMATS: dict[str, DatasetFormat] = {
     "cgfiqa-40k": CGFIQA,
@@ -125,7 +126,11 @@ def read_dataset(
 
 
 def write_manifest(
-    manifest: Manifest, file: str | os.PathLike[str], *, excel: bool = False
+    manifest: Manifest,
+    file: str | os.PathLike[str],
+    *,
+    excel: bool = False,
+    overwrite: bool = False,
 ) -> None:
     """Write a manifest as CSV, with paths relative to the file's folder so that both can move.
 
@@ -133,17 +138,13 @@ def write_manifest(
         manifest: the pictures, with or without scores and splits.
         file: the .csv file to create.
         excel: for spreadsheets, see `tables.cells`.
+        overwrite: replace the file if it is there.
 
     Raises:
         UsageError: the file exists, does not end in .csv, or cannot be written.
     """
     target = Path(file)
-    if target.suffix.lower() != ".csv":
-        raise UsageError(f"expected a file name that ends in .csv, got {target.name}")
-    if target.exists():
-        raise UsageError(f"{target} exists; choose another name or remove it")
-    if not target.parent.is_dir():
-        raise UsageError(f"cannot write {target.name}: there is no folder {target.parent}")
+    check_output(target, suffixes=(".csv",), overwrite=overwrite)
     columns: dict[str, Sequence[str]] = {
         "image": [relative_path(path, target.parent) for path in manifest.paths]
     }
