@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -131,8 +132,7 @@ def test_the_command(folders: tuple[Path, Path], toy_scorer: Path, tmp_path: Pat
     assert shown["mean_a"]["value"] > 0 and shown["mean_b"]["value"] is None
     other = run("compare", *folders, "--scorer", toy_scorer, "--faces", "whole",
                 "--reference", folders[0])  # fmt: skip
-    line = next(one for one in other.stdout.splitlines() if one.startswith("PSNR, dB: B, n = "))
-    assert line.split(" (")[0].split()[-1][0].isdigit()  # the side that differs has its figure
+    assert re.search(r"PSNR, dB: B, n = 5\s+\d+\.\d+ \(", other.stdout)  # the side that differs
     assert max(map(len, done.stdout.splitlines()[2:40])) <= 80
     assert json.loads(saved.read_text())["n"] == 5
 
