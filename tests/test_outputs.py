@@ -65,7 +65,15 @@ def test_files_and_folders_appear_whole(tmp_path: Path) -> None:
 
 
 def test_every_verb_that_writes_a_file_takes_overwrite() -> None:
-    folders = ("calibrate", "convert", "export", "finetune", "soup", "train")  # a new one, always
+    folders = (
+        "calibrate",
+        "convert",
+        "export",
+        "finetune",
+        "quantize",
+        "soup",
+        "train",
+    )  # a new one, always
 
     def check(group: object, name: str = "") -> None:
         for word, command in getattr(group, "commands", {}).items():

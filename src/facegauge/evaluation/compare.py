@@ -246,12 +246,12 @@ def _fidelity(
     found = {}
     for key, (a, b) in values.items():
         both = np.isfinite(a) & np.isfinite(b)
-        means = [
+        mean_a, mean_b, difference = (
             bootstrap(_mean, values, resamples=resamples, seed=seed)
             for values in (a[np.isfinite(a)], b[np.isfinite(b)], (b - a)[both])
-        ]
+        )
         equal_a, equal_b = (int(np.isinf(side).sum()) for side in (a, b))
-        found[key] = Fidelity(a, b, *means, equal_a=equal_a, equal_b=equal_b)
+        found[key] = Fidelity(a, b, mean_a, mean_b, difference, equal_a, equal_b)
     return found, missing
 
 

@@ -19,6 +19,7 @@ from facegauge.evaluation.card import Measured
 from facegauge.faces.extraction import FaceExtractor
 from facegauge.faces.policy import ExtractionPolicy
 from facegauge.faces.sampling import Crop, to_tensor
+from facegauge.outputs import check_new_folder
 from facegauge.predictors import OnnxPredictor, guide_for
 from facegauge.zoo import Card, card_to_toml
 from facegauge.zoo.int8 import Inputs, quantised
@@ -92,8 +93,7 @@ def quantize_scorer(
         ScorerError: there is no such scorer, or it is damaged.
         MissingExtra: without the package onnx.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UsageError(f"{folder} is in use; choose a new folder for the scorer")
+    check_new_folder(folder, "scorer")
     predictor = OnnxPredictor(scorer)
     if predictor.card.photos is not None and photos is None:
         raise UsageError(
