@@ -9,9 +9,20 @@ torch = pytest.importorskip("torch")
 
 from facegauge.nn.ensemble import Ensemble  # noqa: E402
 from facegauge.nn.regressor import Regressor  # noqa: E402
-from facegauge.training.methods.finetune.head import fit_shift  # noqa: E402
+from facegauge.training.methods.finetune.head import _ridge, fit_shift  # noqa: E402
 
 RNG = np.random.default_rng(0)
+
+
+@pytest.mark.parametrize("rows", [12, 20, 60])
+def test_ridge_solves_its_equations_with_fewer_rows_than_columns_and_more(rows: int) -> None:
+    rng = np.random.default_rng(0)
+    design, target, penalties = rng.normal(size=(rows, 20)), rng.normal(size=rows), [0.1, 30.0]
+    for penalty, found in zip(
+        penalties, _ridge(design, target, np.array(penalties)).T, strict=True
+    ):
+        expected = np.linalg.solve(design.T @ design + penalty * np.eye(20), design.T @ target)
+        assert found == pytest.approx(expected, abs=1e-9)
 
 
 def test_a_change_that_is_there_is_found() -> None:

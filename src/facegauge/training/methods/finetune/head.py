@@ -75,7 +75,14 @@ def fit_shift(
 
 
 def _ridge(design: Array, target: Array, penalties: Array) -> Array:
-    """Solutions (C, P) of the ridge regressions with each penalty, by one decomposition."""
+    """Solutions (C, P) of the ridge regressions with each penalty, by one decomposition.
+
+    With fewer rows than columns it is that of the rows' products, which is smaller.
+    """
+    if len(design) < design.shape[1]:
+        values, vectors = np.linalg.eigh(design @ design.T)
+        shrunk = (vectors.T @ target)[:, None] / (np.maximum(values, 0)[:, None] + penalties)
+        return np.asarray(design.T @ (vectors @ shrunk), np.float64)
     values, vectors = np.linalg.eigh(design.T @ design)
     projected = vectors.T @ (design.T @ target)
     shrunk = projected[:, None] / (np.maximum(values, 0)[:, None] + penalties)
