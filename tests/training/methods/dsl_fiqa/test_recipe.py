@@ -327,6 +327,7 @@ def test_presets_are_complete_and_their_lists_become_plain_again(preset: str) ->
     assert from_dict(DslFiqaConfig, to_dict(config)) == config
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_ends_the_same(
     data: Manifest, sets: Sets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

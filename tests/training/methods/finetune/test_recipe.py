@@ -153,6 +153,7 @@ def test_a_start_that_is_told_sizes_is_tuned_without_them(toy_data: Path, tmp_pa
     assert run.config["network"]["kind"] == "sized_regressor"
 
 
+@pytest.mark.slow
 def test_a_stopped_run_goes_on(toy_run: Path, toy_data: Path, tmp_path: Path) -> None:
     data, config = load_manifest(toy_data), settings(toy_run, "fit.save_every=1")
     expected = recipe.run(config, data, tmp_path / "whole")

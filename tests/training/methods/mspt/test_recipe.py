@@ -167,6 +167,7 @@ def test_portraits_are_labelled_by_the_teacher_in_its_own_way(toy: Toy) -> None:
     assert load_labels(toy.out / "sources" / "unlabelled_val.csv")[0].paths[1].name == "3.png"
 
 
+@pytest.mark.slow
 def test_killed_in_the_second_stage_and_resumed_ends_the_same(
     toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
