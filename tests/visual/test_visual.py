@@ -193,5 +193,5 @@ def test_a_contact_sheet_shows_faces_and_what_is_gone(table: Path, tmp_path: Pat
         refused = run("sheet", table, "-o", tmp_path / output)
         assert refused.exit_code == 2 and words in refused.stderr
     table.write_text(table.read_text().splitlines()[0] + "\n")
-    refused = run("sheet", table, "-o", tmp_path / "s.png")
+    refused = run("sheet", table, "-o", tmp_path / "none.png")
     assert refused.exit_code == 2 and "has no face with a score" in refused.stderr

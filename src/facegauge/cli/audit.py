@@ -184,9 +184,7 @@ def _print(found: Audit, title: str) -> None:
             ],
         )
     if any(one.few for one in groups):
-        tell(
-            "* fewer than 30 pictures: intervals by Student's t (shares: Wilson), and none of SRCC"
-        )
+        tell("* fewer than 30 pictures: Student's t (shares: Wilson), no interval of SRCC")
     tell(NEAR_ZERO)
 
 
