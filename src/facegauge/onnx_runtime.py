@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from importlib import import_module
 from typing import Any
 
 from facegauge.errors import UsageError
@@ -23,6 +24,12 @@ def import_onnxruntime() -> Any:
     import onnxruntime
 
     return onnxruntime
+
+
+def import_quantisation() -> Any:
+    """Its module of quantisation, which needs the package onnx too."""
+    import_onnxruntime()
+    return import_module("onnxruntime.quantization")
 
 
 def check_device(device: str) -> None:

@@ -47,7 +47,7 @@ def quantize(
     Figures and intervals of its card are measured anew. Training cannot start from it.
     """
     from facegauge.data.manifests import load_manifest
-    from facegauge.evaluation.quantize import quantize_scorer
+    from facegauge.training.quantize import quantize_scorer
 
     card = quantize_scorer(
         scorer,

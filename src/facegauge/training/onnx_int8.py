@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from facegauge.errors import UsageError, require
+from facegauge.onnx_runtime import import_quantisation
 from facegauge.zoo.onnx_model import SPEC_KEY
 
 if TYPE_CHECKING:
@@ -47,13 +48,9 @@ def quantised(model: bytes, samples: Iterable[Inputs], *, in_float: int) -> byte
     """
     require("onnx", "quantising", "train")
     import onnx
-    from onnxruntime.quantization import (
-        CalibrationMethod,
-        QuantFormat,
-        QuantType,
-        quantize_static,
-    )
 
+    with _without_hints():
+        tools = import_quantisation()
     flat = _in_float32(onnx.load_from_string(model))
     weights = {tensor.name for tensor in flat.graph.initializer}
     if any(node.op_type in ("QuantizeLinear", "DequantizeLinear") for node in flat.graph.node):
@@ -69,16 +66,16 @@ def quantised(model: bytes, samples: Iterable[Inputs], *, in_float: int) -> byte
     with TemporaryDirectory() as folder, _without_hints():
         source, target = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"
         source.write_bytes(flat.SerializeToString())
-        quantize_static(
+        tools.quantize_static(
             str(source),
             str(target),
             _Reader(samples),
-            quant_format=QuantFormat.QDQ,
+            quant_format=tools.QuantFormat.QDQ,
             per_channel=True,
             reduce_range=True,
-            activation_type=QuantType.QUInt8,
-            weight_type=QuantType.QInt8,
-            calibrate_method=CalibrationMethod.MinMax,
+            activation_type=tools.QuantType.QUInt8,
+            weight_type=tools.QuantType.QInt8,
+            calibrate_method=tools.CalibrationMethod.MinMax,
             op_types_to_quantize=["Conv"],
             nodes_to_quantize=convolutions[in_float:],
         )

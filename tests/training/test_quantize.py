@@ -18,13 +18,13 @@ from facegauge import Scorer, zoo  # noqa: E402
 from facegauge.cli import app  # noqa: E402
 from facegauge.data.manifests import load_manifest  # noqa: E402
 from facegauge.errors import ScorerError, UsageError  # noqa: E402
-from facegauge.evaluation import quantize  # noqa: E402
-from facegauge.evaluation.quantize import Change, quantize_scorer  # noqa: E402
 from facegauge.nn.checkpoints import load_run  # noqa: E402
 from facegauge.predictors import OnnxPredictor  # noqa: E402
+from facegauge.training import quantize  # noqa: E402
 from facegauge.training.export import export_run  # noqa: E402
+from facegauge.training.onnx_int8 import quantised  # noqa: E402
+from facegauge.training.quantize import Change, quantize_scorer  # noqa: E402
 from facegauge.zoo import card_to_toml, load_card  # noqa: E402
-from facegauge.zoo.int8 import quantised  # noqa: E402
 from facegauge.zoo.onnx_file import check_model  # noqa: E402
 from sized_toys import sized_run  # noqa: E402
 

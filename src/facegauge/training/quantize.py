@@ -21,8 +21,8 @@ from facegauge.faces.policy import ExtractionPolicy
 from facegauge.faces.sampling import Crop, to_tensor
 from facegauge.outputs import check_new_folder
 from facegauge.predictors import OnnxPredictor, guide_for
+from facegauge.training.onnx_int8 import Inputs, quantised
 from facegauge.zoo import Card, card_to_toml
-from facegauge.zoo.int8 import Inputs, quantised
 from facegauge.zoo.onnx_model import INPUT, LANDMARKS, SIZE
 
 SAMPLES = 256  # pictures of each list that show which values occur
