@@ -22,7 +22,6 @@ from facegauge.training.config_errors import bare, expected, is_table, leaves
 from facegauge.training.geometry import InputConfig
 from facegauge.training.settings import (
     BackboneConfig,
-    BatchPlan,
     DistillationConfig,
     FitConfig,
     HeadConfig,
@@ -32,8 +31,8 @@ from facegauge.training.settings import (
     ScoreLossConfig,
     SeverityRankConfig,
     TeacherCacheConfig,
-    ViewsConfig,
 )
+from facegauge.training.view_settings import BatchPlan, ViewsConfig
 
 FOLDER = Path(__file__).parent / "settings"
 COMMANDS = {

@@ -9,7 +9,7 @@ from facegauge.results import Box
 from facegauge.training.inputs.views import Framed, ViewMaker
 from facegauge.training.methods.dsl_fiqa.config import DualSetPlan
 from facegauge.training.methods.dsl_fiqa.dual_set_batches import DualSetBatches
-from facegauge.training.settings import ViewsConfig
+from facegauge.training.view_settings import ViewsConfig
 
 SPEC = PreprocessSpec(width=24, height=32)
 STILL = ViewsConfig(

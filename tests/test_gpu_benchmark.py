@@ -25,7 +25,7 @@ from facegauge.results import Box  # noqa: E402
 from facegauge.training.config import apply_overrides, load_preset  # noqa: E402
 from facegauge.training.inputs.pictures import load_framed  # noqa: E402
 from facegauge.training.inputs.views import Framed  # noqa: E402
-from facegauge.training.settings import ViewsConfig  # noqa: E402
+from facegauge.training.view_settings import ViewsConfig  # noqa: E402
 from toys import picture, write_manifest  # noqa: E402
 
 FOLDER = Path(__file__).parent.parent / "benchmarks" / "gpu"

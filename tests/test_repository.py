@@ -38,7 +38,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def test_the_changelog_names_every_renamed_setting() -> None:
-    modules = ["facegauge.training.settings"]
+    modules = ["facegauge.training.settings", "facegauge.training.view_settings"]
     for file in sorted(ROOT.glob("src/facegauge/training/methods/*/config.py")):
         modules.append(f"facegauge.training.methods.{file.parent.name}.config")
     table = CHANGELOG.read_text(encoding="utf-8")

@@ -19,7 +19,7 @@ from facegauge.arrays import Pixels
 from facegauge.data.degradations import blur, light, noise_jpeg
 from facegauge.data.degradations.strength import GAMMA, strength
 from facegauge.training.methods.photos.views import LUMA, SEPIA
-from facegauge.training.settings import ViewsConfig
+from facegauge.training.view_settings import ViewsConfig
 
 # of the JPEG standard, annex K: luminance and chrominance
 TABLES = (

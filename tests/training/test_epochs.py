@@ -20,7 +20,8 @@ from facegauge.training.fit import rate
 from facegauge.training.inputs.shares import in_steps
 from facegauge.training.inputs.views import Framed, ViewBatches, ViewMaker
 from facegauge.training.optimisers import OPTIMISERS
-from facegauge.training.settings import BatchPlan, FitConfig, ViewsConfig
+from facegauge.training.settings import FitConfig
+from facegauge.training.view_settings import BatchPlan, ViewsConfig
 
 PIXELS = np.zeros((4, 4, 3), np.uint8)
 MAKER = ViewMaker(

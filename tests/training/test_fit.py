@@ -17,7 +17,8 @@ from facegauge.faces.spec import PreprocessSpec
 from facegauge.results import Box
 from facegauge.training.fit import fit, rate
 from facegauge.training.inputs.views import Framed, ViewBatches, ViewMaker
-from facegauge.training.settings import BatchPlan, FitConfig, ViewsConfig
+from facegauge.training.settings import FitConfig
+from facegauge.training.view_settings import BatchPlan, ViewsConfig
 from toys import killed_at
 
 SPEC = PreprocessSpec(width=4, height=5)

@@ -24,7 +24,7 @@ from facegauge.training.config import load_preset, walk
 from facegauge.training.geometry import InputConfig, with_framing
 from facegauge.training.inputs.pictures import sampled
 from facegauge.training.inputs.views import Framed, ViewMaker
-from facegauge.training.settings import ViewsConfig
+from facegauge.training.view_settings import ViewsConfig
 
 PRESETS = [
     *(("light_ensemble", preset) for preset in ("cpu", "paper")),

@@ -12,15 +12,14 @@ from facegauge.faces.spec import PreprocessSpec
 from facegauge.training import settings
 from facegauge.training.geometry import InputConfig
 from facegauge.training.settings import (
-    BatchPlan,
     FitConfig,
     NetworkConfig,
     PseudoLabelConfig,
     ScoreLossConfig,
     SeverityRankConfig,
     TeacherCacheConfig,
-    ViewsConfig,
 )
+from facegauge.training.view_settings import BatchPlan, ViewsConfig
 
 PLAN = BatchPlan(labelled=1)
 

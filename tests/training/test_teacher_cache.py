@@ -23,8 +23,9 @@ from facegauge.training import teacher_cache as caches
 from facegauge.training.cache_files import TeacherCache
 from facegauge.training.inputs.views import Framed, ViewBatches, ViewMaker
 from facegauge.training.objectives import all_views
-from facegauge.training.settings import BatchPlan, TeacherCacheConfig, ViewsConfig
+from facegauge.training.settings import TeacherCacheConfig
 from facegauge.training.teacher_cache import CacheBatches, Committee, make_teacher_cache
+from facegauge.training.view_settings import BatchPlan, ViewsConfig
 
 SPEC = PreprocessSpec(width=32, height=48)
 PLAN = BatchPlan(labelled=3, distilled=2, groups=2, copies=3, portrait_share=0)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from facegauge.errors import UsageError
-from facegauge.training.settings import BatchPlan
+from facegauge.training.view_settings import BatchPlan
 
 MAPS = "maps."  # the prefix of a feature map's array
 PROGRESS = "cache.json"

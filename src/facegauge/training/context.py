@@ -32,12 +32,7 @@ from facegauge.training.inputs.pictures import load_framed
 from facegauge.training.inputs.shares import in_steps
 from facegauge.training.inputs.views import Batch, Framed, ViewMaker
 from facegauge.training.rehearsal import LONG, current, seconds_per_step
-from facegauge.training.settings import (
-    FitConfig,
-    MethodConfig,
-    NetworkConfig,
-    PseudoLabelConfig,
-)
+from facegauge.training.settings import FitConfig, MethodConfig, NetworkConfig, PseudoLabelConfig
 from facegauge.training.start import load_pretrained
 from facegauge.training.validation import make_validation
 

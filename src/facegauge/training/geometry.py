@@ -10,7 +10,7 @@ from pydantic import Field
 from facegauge.data.framing import Framing
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.training.config import setting, table
-from facegauge.training.settings import AboveZero, Positive, Share, Weight
+from facegauge.training.numbers import AboveZero, Positive, Share, Weight
 
 SPEC = PreprocessSpec()
 

@@ -41,7 +41,8 @@ from facegauge.training.config import to_dict
 from facegauge.training.devices import computes_bfloat16, this_process
 from facegauge.training.inputs.views import Batch, ViewBatches, ViewMaker, loader, walk
 from facegauge.training.objectives import all_views
-from facegauge.training.settings import TeacherCacheConfig, ViewsConfig
+from facegauge.training.settings import TeacherCacheConfig
+from facegauge.training.view_settings import ViewsConfig
 
 CACHING = "filling the teacher cache"
 SAVE_EVERY = 25  # batches of every process

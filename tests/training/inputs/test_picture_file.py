@@ -20,7 +20,7 @@ from facegauge.training.devices import this_process  # noqa: E402
 from facegauge.training.inputs import pictures as reading  # noqa: E402
 from facegauge.training.inputs.picture_file import PictureFile  # noqa: E402
 from facegauge.training.inputs.views import Framed, ViewBatches, ViewMaker, loader  # noqa: E402
-from facegauge.training.settings import BatchPlan, ViewsConfig  # noqa: E402
+from facegauge.training.view_settings import BatchPlan, ViewsConfig  # noqa: E402
 from ranks import in_processes  # noqa: E402
 
 SPEC = PreprocessSpec(width=24, height=32)

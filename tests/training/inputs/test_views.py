@@ -18,7 +18,7 @@ from facegauge.training.inputs.views import (
     loader,
     mixed,
 )
-from facegauge.training.settings import BatchPlan, ViewsConfig
+from facegauge.training.view_settings import BatchPlan, ViewsConfig
 
 SPEC = PreprocessSpec(width=24, height=32)
 STILL = ViewsConfig(

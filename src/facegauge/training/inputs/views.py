@@ -24,7 +24,7 @@ from facegauge.faces.sampling import sample
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.results import Box, Point
 from facegauge.training.inputs.picture_file import Stored
-from facegauge.training.settings import BatchPlan, ViewsConfig
+from facegauge.training.view_settings import BatchPlan, ViewsConfig
 
 Batch = dict[str, torch.Tensor]
 

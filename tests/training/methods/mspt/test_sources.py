@@ -10,7 +10,7 @@ from facegauge.faces.spec import PreprocessSpec
 from facegauge.results import Box
 from facegauge.training.inputs.views import Framed, ViewMaker
 from facegauge.training.methods.mspt.sources import MixedBatches
-from facegauge.training.settings import BatchPlan, ViewsConfig
+from facegauge.training.view_settings import BatchPlan, ViewsConfig
 
 
 def test_views_of_several_sources_lie_end_to_end() -> None:

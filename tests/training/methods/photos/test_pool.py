@@ -16,7 +16,7 @@ from facegauge.training.inputs.views import Framed
 from facegauge.training.methods.photos.config import PoolConfig
 from facegauge.training.methods.photos.pool import Pool, PoolMaker
 from facegauge.training.methods.photos.teacher import Face
-from facegauge.training.settings import ViewsConfig
+from facegauge.training.view_settings import ViewsConfig
 
 SPEC = PreprocessSpec(width=32, height=40)
 STILL = ViewsConfig(shift=0, zoom=0, integer_shift_prob=1)

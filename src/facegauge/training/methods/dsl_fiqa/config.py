@@ -12,17 +12,9 @@ from facegauge.training.config import setting, table
 from facegauge.training.config_errors import Expected, either
 from facegauge.training.geometry import InputConfig
 from facegauge.training.init_from import InitFrom
-from facegauge.training.settings import (
-    AboveZero,
-    BatchPlan,
-    Count,
-    FitConfig,
-    MethodConfig,
-    Positive,
-    ScoreLossConfig,
-    SeverityRankConfig,
-    Share,
-)
+from facegauge.training.numbers import AboveZero, Count, Positive, Share
+from facegauge.training.settings import FitConfig, MethodConfig, ScoreLossConfig, SeverityRankConfig
+from facegauge.training.view_settings import BatchPlan
 
 Fraction = Annotated[float, Field(gt=0, le=1)]
 Grid = tuple[Positive, Positive]

@@ -7,9 +7,9 @@ from typing import ClassVar, Literal
 from facegauge.training.config import setting, table
 from facegauge.training.geometry import InputConfig
 from facegauge.training.init_from import Earlier
+from facegauge.training.numbers import Weight
 from facegauge.training.settings import (
     BackboneConfig,
-    BatchPlan,
     DistillationConfig,
     FitConfig,
     HeadConfig,
@@ -20,10 +20,10 @@ from facegauge.training.settings import (
     PseudoLabelConfig,
     SeverityRankConfig,
     TeacherCacheConfig,
-    Weight,
     check_names,
     check_pairs,
 )
+from facegauge.training.view_settings import BatchPlan
 
 
 @table

@@ -38,8 +38,9 @@ from facegauge.training.distillation import cache_teachers
 from facegauge.training.inputs.views import Batch, Framed, ViewBatches
 from facegauge.training.methods.efficient_fiqa.config import EfficientFiqaConfig
 from facegauge.training.objectives import Distilled, Supervised, score_loss
-from facegauge.training.settings import BatchPlan, FitConfig, NetworkConfig
+from facegauge.training.settings import FitConfig, NetworkConfig
 from facegauge.training.teacher_cache import CacheBatches
+from facegauge.training.view_settings import BatchPlan
 
 SYSTEM = "efficient"
 FACES = "auto"  # in sets A and B: the largest face is searched

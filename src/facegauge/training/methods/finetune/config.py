@@ -9,15 +9,9 @@ from pydantic import Field
 from facegauge.data.label_scale import LabelScale
 from facegauge.training.config import setting, table
 from facegauge.training.init_from import Earlier
-from facegauge.training.settings import (
-    BatchPlan,
-    Count,
-    FitConfig,
-    MethodConfig,
-    Positive,
-    ScoreLossConfig,
-    SeverityRankConfig,
-)
+from facegauge.training.numbers import Count, Positive
+from facegauge.training.settings import FitConfig, MethodConfig, ScoreLossConfig, SeverityRankConfig
+from facegauge.training.view_settings import BatchPlan
 
 PartOf = Annotated[float, Field(gt=0, lt=1)]
 

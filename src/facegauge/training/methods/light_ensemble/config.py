@@ -8,7 +8,6 @@ from facegauge.training.config import setting, table
 from facegauge.training.geometry import InputConfig
 from facegauge.training.settings import (
     Backbone,
-    BatchPlan,
     DistillationConfig,
     FitConfig,
     HeadConfig,
@@ -22,6 +21,7 @@ from facegauge.training.settings import (
     check_names,
     check_pairs,
 )
+from facegauge.training.view_settings import BatchPlan
 
 
 @table

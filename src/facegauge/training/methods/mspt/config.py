@@ -8,17 +8,14 @@ from facegauge.data.degradations import DEGRADATIONS
 from facegauge.training.config import setting, table
 from facegauge.training.config_errors import either
 from facegauge.training.geometry import InputConfig
+from facegauge.training.numbers import Count, Positive, Severity, Share
 from facegauge.training.settings import (
-    Count,
     FitConfig,
     MethodConfig,
     NetworkConfig,
-    Positive,
     PseudoLabelConfig,
     ScoreLossConfig,
-    Severity,
     SeverityRankConfig,
-    Share,
 )
 
 

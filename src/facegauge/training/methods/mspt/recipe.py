@@ -48,8 +48,8 @@ from facegauge.training.methods.mspt.sources import (
 )
 from facegauge.training.methods.mspt.stages import Figures, forgetting, plan_stages
 from facegauge.training.objectives import Supervised, score_loss
-from facegauge.training.settings import BatchPlan
 from facegauge.training.validation import make_source_validation
+from facegauge.training.view_settings import BatchPlan
 
 SYSTEM = "mspt"
 FACES = "auto"  # in unlabelled pictures: the largest face is detected

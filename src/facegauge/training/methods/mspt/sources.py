@@ -10,7 +10,7 @@ import torch
 from torch.utils.data import Dataset
 
 from facegauge.training.inputs.views import Batch, Framed, ViewBatches, ViewMaker
-from facegauge.training.settings import BatchPlan
+from facegauge.training.view_settings import BatchPlan
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,16 +9,8 @@ from pydantic import Field
 from facegauge.training.config import setting, table
 from facegauge.training.geometry import InputConfig
 from facegauge.training.init_from import Earlier
-from facegauge.training.settings import (
-    AboveZero,
-    Backbone,
-    Count,
-    FitConfig,
-    MethodConfig,
-    Positive,
-    Share,
-    Weight,
-)
+from facegauge.training.numbers import AboveZero, Count, Positive, Share, Weight
+from facegauge.training.settings import Backbone, FitConfig, MethodConfig
 
 Factor = Annotated[float, Field(ge=1, le=8)]
 

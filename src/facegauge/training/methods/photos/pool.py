@@ -20,7 +20,7 @@ from facegauge.training.inputs.views import Framed, jittered
 from facegauge.training.methods.photos.config import PoolConfig
 from facegauge.training.methods.photos.teacher import Face, SizedTeacher
 from facegauge.training.methods.photos.views import FILTERS, SHRINKING, compressed, resized
-from facegauge.training.settings import ViewsConfig
+from facegauge.training.view_settings import ViewsConfig
 
 COMMON = ("gaussian_blur", "downscale", "jpeg", "noise")
 KINDS = (*COMMON, *COMMON, "motion_blur", "dark", "bright", "low_contrast")
