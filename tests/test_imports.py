@@ -31,7 +31,7 @@ ROOMS = (
     ("factors",),
     ("zoo",),
     ("predictors",),
-    ("tables",),
+    ("tables", "scored"),
     ("scorer",),
     ("default_scorer", "explanation"),
     ("selection", "remaining", "visual"),

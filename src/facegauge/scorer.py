@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from copy import copy
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from facegauge import zoo
-from facegauge.errors import NOT_A_NUMBER, PictureError, UsageError
+from facegauge.errors import UsageError
 from facegauge.faces.detection import MIN_FACE, Detector
 from facegauge.faces.extraction import FaceExtractor, map_named
 from facegauge.faces.located import Located, Prepared
@@ -23,11 +21,11 @@ from facegauge.images.costs import MAX_PIXELS
 from facegauge.images.sources import check_source, check_sources
 from facegauge.onnx_runtime import check_device
 from facegauge.predictors import OnnxPredictor, Predictor, predict_faces
-from facegauge.results import NO_FACTORS, Box, Face, FaceScore, HeatMap, ImageScore, Status
+from facegauge.results import HeatMap, ImageScore
+from facegauge.scored import heat_map_of, result_of
 
 if TYPE_CHECKING:
     from facegauge.images.sources import Source
-    from facegauge.schema import Value
     from facegauge.tables.scores import ScoreTable
     from facegauge.tables.shards import Shard
 
@@ -283,22 +281,7 @@ class Scorer:
         if isinstance(source, Prepared):
             self._check_prepared(source)
         picture = source if isinstance(source, Prepared) else self.prepare(source)
-        if picture.status is not Status.OK:
-            raise PictureError(picture.message, picture.status.value)
-        if not 0 <= face < len(picture.crops):
-            raise UsageError(
-                f"expected face to be a number from 0 to {len(picture.crops) - 1}, got {face}"
-            )
-        maps = self._predictor.maps(picture.crops[face][0])
-        turn = -picture.turns[face]  # back to how the face is in the picture
-        maps = {name: np.rot90(values, turn) for name, values in maps.items()}
-        return HeatMap(
-            maps["heat_map"],
-            picture.shown(face),
-            picture.faces[face],
-            maps.get("quality"),
-            maps.get("confidence"),
-        )
+        return heat_map_of(picture, face, self._predictor.maps)
 
     def _set_options(
         self, faces: str, min_face: float, factors: bool | str | Iterable[str | Factor]
@@ -358,27 +341,5 @@ class Scorer:
         """Run the network on all faces of some prepared pictures."""
         faces = [face for picture in pictures for face in picture.crops]
         scores = iter(predict_faces(predictor, faces, self.batch_size).tolist())
-        return [self._result(p, list(islice(scores, len(p.crops)))) for p in pictures]
-
-    def _result(self, picture: Prepared, scores: Sequence[float]) -> ImageScore:
-        size = picture.width, picture.height
-        if not np.isfinite(scores).all():
-            return ImageScore(picture.name, Status.ERROR, (), NOT_A_NUMBER, *size)
-        factors = picture.factors or (NO_FACTORS,) * len(scores)
-        notes = picture.notes or ((),) * len(scores)
-        frames = picture.frames or (None,) * len(scores)
-        whole = [frame == Box(0, 0, *size) for frame in frames]
-        faces = tuple(map(self._describe, scores, picture.faces, factors, whole, notes))
-        return ImageScore(picture.name, picture.status, faces, picture.message, *size)
-
-    def _describe(
-        self,
-        score: float,
-        face: Face | None,
-        factors: Mapping[str, Value],
-        whole: bool,
-        notes: tuple[str, ...],
-    ) -> FaceScore:
-        score = min(max(score, 0.0), 1.0)
-        low, high, percentile, band = self.card.calibration.describe(score, whole=whole)
-        return FaceScore(score, low, high, percentile, band, face, factors, notes)
+        calibration = self.card.calibration
+        return [result_of(p, list(islice(scores, len(p.crops))), calibration) for p in pictures]
