@@ -7,7 +7,7 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from facegauge.explanation.parts import (
     HEAT_MAP_WORDS,
@@ -20,12 +20,13 @@ from facegauge.explanation.parts import (
     shares_words,
     with_heat_map,
 )
+from facegauge.visual.lettering import drawable, font
 
 if TYPE_CHECKING:
     from facegauge.explanation.explained import Explained
     from facegauge.results import FaceScore
 
-WIDTH, MARGIN, LINE = 1000, 24, 22  # px
+WIDTH, MARGIN, LINE, LETTER = 1000, 24, 22, 15  # px
 SHOWN = (WIDTH - 2 * MARGIN, 520)  # the picture is at most this large
 FACE = (260, 320)  # and a face
 NAME, BAR, VALUE = 130, 180, 190  # px: columns of a factor's row
@@ -55,7 +56,7 @@ def _overview(explanation: Explained) -> Image.Image:
     scale = min(1.0, SHOWN[0] / picture.width, SHOWN[1] / picture.height)
     size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
     shown = picture.resize(size, Image.Resampling.LANCZOS)
-    draw, font = ImageDraw.Draw(shown), _font()
+    draw = ImageDraw.Draw(shown)
     for number, face in enumerate(result.faces):
         if face.face is None:
             continue
@@ -64,8 +65,8 @@ def _overview(explanation: Explained) -> Image.Image:
         draw.rectangle(edges, outline=EDGE, width=3)
         label = f" {number}: {face.score:.2f} "
         place = (max(0.0, edges[0]), max(0.0, edges[1] - LINE))
-        draw.rectangle(draw.textbbox(place, label, font), fill=EDGE)
-        draw.text(place, label, INK, font)
+        draw.rectangle(draw.textbbox(place, label, font(LETTER)), fill=EDGE)
+        _write(draw, place, label)
     words = [Path(result.path).name, f"scorer {explanation.card.name} {explanation.card.version}"]
     words += [f"{result.status.value}: {result.message}"] if not result.faces else []
     words += [HEAT_MAP_WORDS] if any(explanation.heat_maps) else []
@@ -93,12 +94,12 @@ def _part(explanation: Explained, place: int) -> Image.Image:
     draw, left, top = ImageDraw.Draw(part), FACE[0] + 2 * MARGIN, MARGIN
     draw.line((MARGIN, MARGIN // 2, WIDTH - MARGIN, MARGIN // 2), PALE, 2)
     for line in lines:
-        draw.text((left, top), line, INK, _font())
+        _write(draw, (left, top), line)
         top += LINE
     _bars(draw, face, left, top)
     top += LINE * factors + LINE // 2
     for line in after:
-        draw.text((left, top), line, INK, _font())
+        _write(draw, (left, top), line)
         top += LINE
     return part
 
@@ -107,13 +108,13 @@ def _bars(draw: ImageDraw.ImageDraw, face: FaceScore, left: int, top: int) -> No
     """A row for each factor: its name, a bar as long as its rating, and its figures."""
     for name, rated in face.ratings.items():
         title, figures = factor_words(name, rated)
-        draw.text((left, top), title, INK, _font())
+        _write(draw, (left, top), title)
         start, end = left + NAME, left + NAME + BAR
         draw.rectangle((start, top + 4, end, top + LINE - 6), fill=PALE)
         if rated.rating is not None:
             filled = start + max(round(BAR * rated.rating), ZERO)
             draw.rectangle((start, top + 4, filled, top + LINE - 6), fill=colour_of(rated.rating))
-        draw.text((end + 10, top), figures, INK, _font())
+        _write(draw, (end + 10, top), figures)
         top += LINE
 
 
@@ -123,9 +124,9 @@ def _text(lines: list[str]) -> Image.Image:
     part = Image.new("RGB", (WIDTH, LINE * len(wrapped) + MARGIN // 2), PAPER)
     draw = ImageDraw.Draw(part)
     for number, line in enumerate(wrapped):
-        draw.text((MARGIN, MARGIN // 3 + LINE * number), line, INK, _font())
+        _write(draw, (MARGIN, MARGIN // 3 + LINE * number), line)
     return part
 
 
-def _font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(15)
+def _write(draw: ImageDraw.ImageDraw, place: tuple[float, float], text: str) -> None:
+    draw.text(place, drawable(text, font(LETTER)), INK, font(LETTER))

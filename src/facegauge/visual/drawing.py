@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 
 from facegauge.arrays import Pixels
 from facegauge.results import Box, ImageScore
+from facegauge.visual.lettering import font as font_of
 
 if TYPE_CHECKING:
-    from PIL import Image, ImageDraw, ImageFont
+    from PIL import Image, ImageDraw
+
+    from facegauge.visual.lettering import Font
 
 # from dark red to dark blue, which eyes that confuse red and green tell apart; white on each is
 # read well (contrast 4.5 and more)
@@ -33,13 +36,13 @@ def annotate(pixels: Pixels, result: ImageScore) -> Image.Image:
         pixels: (H, W, 3) uint8 RGB, upright, of the picture that the result is of.
         result: as `Scorer.score` returns it; without faces, the copy has its status.
     """
-    from PIL import Image, ImageDraw, ImageFont
+    from PIL import Image, ImageDraw
 
     picture = Image.fromarray(pixels)
     draw = ImageDraw.Draw(picture)
     size = max(picture.size)
     line, text = max(LEAST_LINE, size // LINES), max(LEAST_TEXT, size // TEXTS)
-    font = ImageFont.load_default(text)
+    font = font_of(text)
     for number, face in reversed(list(enumerate(result.faces))):  # the largest lies on top
         colour = COLOURS[face.band]
         box = face.face.box if face.face else Box(0, 0, picture.width, picture.height)
@@ -54,7 +57,7 @@ def annotate(pixels: Pixels, result: ImageScore) -> Image.Image:
 
 def _label(
     draw: ImageDraw.ImageDraw,
-    font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
+    font: Font,
     box: Box,
     text: str,
     colour: tuple[int, int, int],

@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING
 from facegauge.errors import UsageError
 from facegauge.tables.faces import FaceTable, TableFace
 from facegauge.visual.drawing import COLOURS
+from facegauge.visual.lettering import drawable
+from facegauge.visual.lettering import font as font_of
 from facegauge.visual.thumbnails import key, thumbnails
 
 if TYPE_CHECKING:
-    from PIL import Image, ImageFont
+    from PIL import Image
+
+    from facegauge.visual.lettering import Font
 
 CELL, COLUMNS = 128, 8
 TEXT, TITLE, GAP = 12, 16, 8  # pixels
@@ -45,7 +49,7 @@ def contact_sheet(
     Raises:
         UsageError: the table has no scored face, or a number is too small.
     """
-    from PIL import Image, ImageDraw, ImageFont
+    from PIL import Image, ImageDraw
 
     for name, value, least in (("n", n, 1), ("cell", cell, 32), ("columns", columns, 1)):
         if value < least:
@@ -61,7 +65,7 @@ def contact_sheet(
     size = (columns * step + GAP, sum(TITLE + 2 * GAP + count * row for count in rows) + GAP)
     sheet = Image.new("RGB", size, PAPER)
     draw = ImageDraw.Draw(sheet)
-    font, large = ImageFont.load_default(TEXT), ImageFont.load_default(TITLE)
+    font, large = font_of(TEXT), font_of(TITLE)
     y = GAP
     for (title, faces), count in zip(parts, rows, strict=True):
         draw.text((GAP, y), f"{title} {len(faces)} of {len(table.faces):,}", INK, large)
@@ -83,9 +87,9 @@ def contact_sheet(
     return sheet
 
 
-def fitting(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
+def fitting(text: str, font: Font, width: int) -> str:
     """A text of at most `width` pixels: its end, since names of pictures end with numbers."""
-    text = "".join(sign if sign.isprintable() else "?" for sign in text)
+    text = drawable(text, font)
     if font.getlength(text) <= width:
         return text
     while text and font.getlength("..." + text) > width:
