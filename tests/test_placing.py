@@ -70,6 +70,20 @@ def test_a_copy_appears_whole_and_replaces_nothing(
     assert len(list(chosen.iterdir())) == 3
 
 
+def test_what_is_there_is_not_copied_again(grey: Write, tmp_path: Path) -> None:
+    place, picture = Place(tmp_path / "out", ()), grey("a.png", 50)
+    first = place.copy(picture)
+    assert place.copy(picture) == first
+    other = grey("b/a.png", 90)
+    assert [place.copy(one).name for one in (other, picture, other)] == [
+        *("a-2.png", "a.png", "a-2.png")
+    ]
+    assert place.write(picture, "a.png", lambda path: path.write_bytes(b"new")).name == "a-3.png"
+    (tmp_path / "out" / "c.png").mkdir()  # a folder has no content to compare
+    assert place.write(picture, "c.png", lambda path: path.write_bytes(b"")).name == "c-2.png"
+    assert len(list((tmp_path / "out").iterdir())) == 5
+
+
 def test_folders_stay_apart_below_what_all_sources_share(grey: Write, tmp_path: Path) -> None:
     pictures = [grey(name, 50) for name in ("in/a/1.png", "in/b/1.png", "in/1.png")]
 

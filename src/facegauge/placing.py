@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import logging
 import os
 import shutil
@@ -18,7 +19,8 @@ class Place:
     """A folder for files that are made of pictures; pictures of two folders go to two folders.
 
     A file goes where its picture is below the folder that all sources have in common. It appears
-    once it is complete and replaces nothing: where its name is taken, it gets a number.
+    once it is complete and replaces nothing: where another file has its name, it gets a number. A
+    file with the same content that is there already, as of an earlier run, stays the only one.
 
     Args:
         folder: is made at once if need be, not after hours of scoring.
@@ -56,6 +58,9 @@ class Place:
     def write(self, picture: Path, name: str, write: Callable[[Path], object]) -> Path:
         """Have a file written, `write(path)`, and give it the first free name like `name`.
 
+        Returns:
+            The file; one that was there, if its content is the same.
+
         Raises:
             UsageError: it cannot be written.
         """
@@ -67,7 +72,10 @@ class Place:
             raise UsageError(f"cannot write {name} to {folder}: {reason}") from error
 
     def copy(self, picture: Path) -> Path:
-        """Copy a picture with its dates.
+        """Copy a picture with its dates, unless a copy is there.
+
+        Returns:
+            The copy.
 
         Raises:
             UsageError: the folder cannot be written, or the picture is gone.
@@ -92,6 +100,9 @@ def common_folder(sources: Iterable[str | os.PathLike[str]]) -> Path | None:
 def write_beside(folder: Path, name: str, write: Callable[[Path], object]) -> Path:
     """Have a file written in a folder, made if need be, under the first free name like `name`.
 
+    Returns:
+        The file; the first so named with the same content, if there is one.
+
     Raises:
         OSError: it cannot be written; nothing is left of it.
     """
@@ -102,7 +113,7 @@ def write_beside(folder: Path, name: str, write: Callable[[Path], object]) -> Pa
         write(part)
         for number in count(1):
             target = folder / f"{stem}{f'-{number}' if number > 1 else ''}{suffix}"
-            if _named(part, target):
+            if _named(part, target) or _same(part, target):
                 return target
     finally:
         part.unlink(missing_ok=True)
@@ -115,6 +126,11 @@ def _copy(picture: Path, part: Path) -> None:
         shutil.copystat(picture, part)
     except OSError as error:
         logger.warning("%s is copied without its dates: %s", picture, error.strerror)
+
+
+def _same(part: Path, target: Path) -> bool:
+    """Whether a name is taken by a file with the same content."""
+    return target.is_file() and filecmp.cmp(part, target, shallow=False)
 
 
 def _named(part: Path, target: Path) -> bool:

@@ -54,7 +54,7 @@ def test_without_a_wide_font_words_are_still_drawn() -> None:
     small = lettering.font(12)
     assert fitting("Bühne-ä.jpg", small, 500) == "Buhne-a.jpg"
     sheets = [np.asarray(drawing._text([text])) for text in ("Jürgen ß", "Jurgen ss")]
-    assert np.array_equal(*sheets) and sheets[0].min() < 255
+    assert np.array_equal(sheets[0], sheets[1]) and sheets[0].min() < 255
 
 
 def test_matplotlib_lends_its_font(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -91,8 +91,8 @@ def best(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Folder to copy them to, each folder's pictures apart; no file is replaced, an "
-            "existing name gets a number",
+            help="Folder to copy them to, each folder's pictures apart; no file is replaced: of "
+            "another file's name a copy gets a number, and what is there already stays",
         ),
     ] = None,
     null: Annotated[
