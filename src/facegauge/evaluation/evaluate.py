@@ -345,18 +345,16 @@ def predict_with(
     unscored: dict[int, str] = {}
     pictures = extractor.map(manifest.paths, extractor.prepare)
     prepared = enumerate(track(pictures, "scoring", total=len(manifest)))
-    sizes: list[tuple[int, int]] = []
     for batch in in_batches(prepared, lambda pair: pair[1].count, batch_size):
         unscored.update({row: one.message for row, one in batch if not one.crops})
         rows = [row for row, one in batch if one.crops]
-        sizes += [(one.width, one.height) for _, one in batch if one.crops]
         crops = [face for _, one in batch for face in one.crops]
         for name, network in networks.items():
             scores = predict_faces(network, crops, batch_size)
             known = np.where(np.isfinite(scores), np.clip(scores, 0, 1), np.nan)
             columns[name][rows] = np.round(known, DECIMALS)
     if faces == "whole":
-        warn_of_photos(sizes)
+        warn_of_photos(manifest.paths, predictor.spec, detector)
     for row in np.flatnonzero(~np.isfinite(columns[""])).tolist():
         unscored.setdefault(row, NOT_A_NUMBER)
     return Predictions(columns.pop(""), columns, dict(sorted(unscored.items())))

@@ -1,34 +1,43 @@
-"""Whether pictures that are taken whole look like photos, not like framed faces."""
+"""Whether pictures that were taken whole are photos, not framed faces."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from pathlib import Path
+
+from facegauge.faces.detection import Detector
+from facegauge.faces.extraction import FaceExtractor
+from facegauge.faces.policy import ExtractionPolicy
+from facegauge.faces.spec import PreprocessSpec
+from facegauge.results import Box
 
 logger = logging.getLogger(__name__)
 
-WIDEST, TALLEST = 1.15, 1.6  # width / height and height / width of framed faces; squares are some
-LONGEST = 1500  # pixels of the longer side; crops of public data sets have 1,024 at most
-SHARE = 0.2  # of the pictures, from which on it is said
+LOOKED_AT = 12  # pictures, evenly spaced: the search takes longer than scoring
+SHARE = 0.5  # of those with a face, from which on it is said
 
 
-def like_photo(width: int, height: int) -> bool:
-    """Whether a picture of this size, in pixels, is unlikely to be a framed face."""
-    shape = width > WIDEST * height or height > TALLEST * width
-    return shape or max(width, height) > LONGEST
-
-
-def warn_of_photos(sizes: Sequence[tuple[int, int]]) -> None:
-    """Log a warning if a fifth of pictures that were taken whole, or more, look like photos.
+def warn_of_photos(
+    paths: Sequence[Path], spec: PreprocessSpec, detector: Detector | None = None
+) -> None:
+    """Log a warning if pictures that were taken whole frame their faces otherwise than `spec`.
 
     Args:
-        sizes: width and height of each, in pixels.
+        paths: of the pictures; some are looked at.
+        spec: of the network.
+        detector: finds the faces; CenterFace by default.
     """
-    count = sum(like_photo(*size) for size in sizes)
-    if count and count >= SHARE * len(sizes):
+    some = paths[:: -(-len(paths) // LOOKED_AT)] if paths else ()
+    extractor = FaceExtractor(spec, ExtractionPolicy.of_one_face("auto"), detector)
+    frames = []
+    for located in extractor.map(some, lambda one: one):
+        if located.faces and located.faces[0] is not None:
+            frames.append(located.frames[0] == Box(0, 0, located.width, located.height))
+    photos = frames.count(False)
+    if photos and photos >= SHARE * len(frames):
         logger.warning(
-            "%d of %d pictures were taken whole, as framed faces, and have the shape or size of "
-            "photos: read them with --faces auto (calibrate: --photos)",
-            count,
-            len(sizes),
+            "pictures were taken whole, as framed faces, but %d of %d that were looked at are not "
+            "framed: for photos use --faces auto (calibrate: --photos)",
+            *(photos, len(frames)),
         )
