@@ -25,7 +25,10 @@ def quantize(
     photos: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Labelled photos at their own size, with the same splits"
+            metavar="FILE",
+            help="Labelled photos at their own size, with the same splits; needed where the "
+            "scorer's card has figures on photos, as those of all shipped scorers",
+            show_default=False,
         ),
     ] = None,
     in_float: Annotated[
@@ -44,7 +47,8 @@ def quantize(
 ) -> None:
     """Write a copy of a scorer in int8: faster, with scores that differ by some thousandths.
 
-    Figures and intervals of its card are measured anew. Training cannot start from it.
+    Figures and intervals of its card are measured anew. Training cannot start from it. Needs the
+    extra [train].
     """
     from facegauge.data.manifests import load_manifest
     from facegauge.training.quantize import quantize_scorer
