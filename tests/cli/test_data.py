@@ -126,7 +126,7 @@ def test_lists_that_cannot_be_put_together(lists: tuple[Path, Path], tmp_path: P
     _, said = data(2, "join", own, tmp_path / "set", "-o", tmp_path / "both.csv")
     assert "a folder of pictures, which have no score" in said
     _, said = data(2, "join", own, told, "-o", told)
-    assert "told.csv exists; choose another name" in said
+    assert "told.csv is what is read; choose another name" in said
 
 
 def test_split_divides_and_maps_labels(tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_split_divides_and_maps_labels(tmp_path: Path) -> None:
     out = tmp_path / "split.csv"
     _, err = data(0, "split", tmp_path / "list.csv", "-o", out, "--scale", "1,5", "--val", "0.34")
     assert "12 pictures (8 train, 4 val)" in err or "12 pictures (4 val, 8 train)" in err
-    assert "divided by person" in err and "labels from 1 to 5 became 0 to 1" in err
+    assert "divided by person" in err and "labels from 1 to 5 become 0 to 1" in err
     found = load_manifest(out)
     assert sorted(set(found.scores)) == [0, 0.25, 0.5, 0.75, 1]
     _, err = data(2, "split", tmp_path / "list.csv", "-o", tmp_path / "b.csv", "--scale", "one")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from facegauge.cli.label_scale import Scale, scale_of
 from facegauge.cli.outputs import Overwrite
 from facegauge.cli.progress import with_progress
 from facegauge.cli.table_options import (
@@ -55,6 +56,7 @@ def audit(
             help="Column of the manifest. A,B: both and their crossing. May be repeated",
         ),
     ],
+    scale: Scale = None,
     accept: Annotated[
         float | None,
         typer.Option(metavar="T", help="Least score that is accepted; adds shares accepted"),
@@ -115,6 +117,7 @@ def audit(
         table,
         data,
         by,
+        scale=scale_of(scale),
         accept=accept,
         alike=alike or (),
         skin=skin,

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from facegauge.cli.label_scale import Scale, scale_of
 from facegauge.cli.terminal import printable, tell
 
 
@@ -41,6 +42,7 @@ def calibrate(
             show_default=False,
         ),
     ] = None,
+    scale: Scale = None,
     accept_rate: Annotated[
         float | None,
         typer.Option(
@@ -69,8 +71,9 @@ def calibrate(
     from facegauge.data.manifests import load_manifest
     from facegauge.evaluation.card import calibrate_scorer
 
+    labels = scale_of(scale)
     lists = {
-        name: load_manifest(file) if file else None
+        name: load_manifest(file, scale=labels) if file else None
         for name, file in (("photos", photos), ("crops", data))
     }
     card = calibrate_scorer(

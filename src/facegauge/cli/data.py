@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from facegauge.cli.framing import framing
+from facegauge.cli.label_scale import Scale as LabelRange
+from facegauge.cli.label_scale import scale_of
 from facegauge.cli.outputs import Overwrite
 from facegauge.cli.progress import with_progress
 from facegauge.cli.score_options import SOME_FAILED, Excel
@@ -60,10 +62,6 @@ Scale = Annotated[
         metavar="LOW,HIGH",
         help="Labels that become 0 and 1  [default: -10,10 for piq23, else 0,1]",
     ),
-]
-LabelRange = Annotated[
-    str | None,
-    typer.Option("--scale", metavar="LOW,HIGH", help="Labels that become 0 and 1  [default: 0,1]"),
 ]
 
 
@@ -182,21 +180,18 @@ def split(
     one picture. Every split has low, middle and high labels. A column split is replaced.
     """
     from facegauge.data.datasets import write_manifest
-    from facegauge.data.label_scale import UNIT, LabelScale
     from facegauge.data.manifests import load_manifest
     from facegauge.data.splitting import people_column, split_manifest
 
     check_output(output, [manifest], CSV, overwrite=overwrite)
-    labels = UNIT if scale is None else LabelScale.parse(scale)
-    whole = split_manifest(load_manifest(manifest, scale=labels), val=val, test=test, seed=seed)
+    listed = load_manifest(manifest, scale=scale_of(scale))
+    whole = split_manifest(listed, val=val, test=test, seed=seed)
     write_manifest(whole, output, excel=excel, overwrite=overwrite)
     _say_written(output, whole.splits)
     people = people_column(whole)
     say(
         f"divided by {people or 'picture'}; no {'person' if people else 'picture'} is in two splits"
     )
-    if not labels.is_unit:
-        say(f"labels from {labels.low:g} to {labels.high:g} became 0 to 1")
 
 
 def balance(

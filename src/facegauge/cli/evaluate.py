@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from facegauge.cli.label_scale import Scale, scale_of
 from facegauge.cli.outputs import Overwrite
 from facegauge.cli.score_options import DetectSize
 from facegauge.cli.table_options import (
@@ -57,6 +58,7 @@ def evaluate(
             help="Split to evaluate, or all  [default: val, or all without a column split]"
         ),
     ] = None,
+    scale: Scale = None,
     faces: Annotated[
         str | None,
         typer.Option(
@@ -110,7 +112,9 @@ def evaluate(
     check_output(output, [subject, compare, data], (".json",), overwrite=overwrite)
     options = TableOptions(path_column, score_column, lower_better, face, join)
     subjects = [subject] if compare is None else [subject, compare]
-    manifest = load_manifest(data, must_exist=not all(map(is_table, subjects)))
+    labels = scale_of(scale)
+    must_exist = not all(map(is_table, subjects))
+    manifest = load_manifest(data, scale=labels, must_exist=must_exist)
     manifest.labels()
     groupings(manifest.group, by or ())  # refused before anything is scored
     split = split or ("all" if manifest.splits is None else "val")
@@ -130,11 +134,14 @@ def evaluate(
 
     read = faces_read(subject, faces)
     _print(found, subject, f"{data.name}, split {split}", compare)
+    if len(chosen) < len(manifest):
+        tell(f"{split} rows: {len(chosen)} of {len(manifest)}; --split all takes every row")
     if read is not None:
         tell(f"faces: {read}{MEANINGS.get(read, '')}")
     about = {"subject": subject, "data": str(data), "split": split, "faces": read}
     limit = {} if detect_size is None else {"detect_size": detect_size}
-    write_json(output, {**about, **limit, "by": by, "compare": compare, **found.to_dict()})
+    ends = {} if labels.is_unit else {"label_scale": [labels.low, labels.high]}
+    write_json(output, {**about, **ends, **limit, "by": by, "compare": compare, **found.to_dict()})
 
 
 def _print(found: Report, subject: str, data: str, compare: str | None) -> None:

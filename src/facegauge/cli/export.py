@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from facegauge.cli.label_scale import Scale, scale_of
 from facegauge.cli.terminal import printable, tell
 from facegauge.errors import UsageError, require
 
@@ -37,6 +38,7 @@ def export(
             "the largest face  [default: as the run did, or whole]"
         ),
     ] = None,
+    scale: Scale = None,
     name: Annotated[
         str | None, typer.Option(help="Name of the scorer  [default: the folder's name]")
     ] = None,
@@ -74,12 +76,13 @@ def export(
     from facegauge.nn.checkpoints import load_run
     from facegauge.training.export import export_run
 
+    labels = scale_of(scale)
     card = export_run(
         load_run(run),
         output,
         name=name or output.resolve().name,
-        data=load_manifest(data),
-        photos=load_manifest(photos) if photos else None,
+        data=load_manifest(data, scale=labels),
+        photos=load_manifest(photos, scale=labels) if photos else None,
         faces=faces,
         flip=flip,
         label_name=label_name,

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from facegauge.cli.carry_out import carry_out
+from facegauge.cli.label_scale import Scale, told
 from facegauge.cli.terminal import print_table, say
 from facegauge.cli.train_options import (
     AllowLeakage,
@@ -38,10 +39,7 @@ def finetune(
             help="Shipped scorer, or scorer or run folder, to start from  [default: mobile]"
         ),
     ] = None,
-    scale: Annotated[
-        str | None,
-        typer.Option(metavar="LOW,HIGH", help="Labels that become 0 and 1  [default: 0,1]"),
-    ] = None,
+    scale: Scale = None,
     label_name: Annotated[
         str | None, typer.Option(help="What the labels are called, such as MOS  [default: label]")
     ] = None,
@@ -83,10 +81,7 @@ def finetune(
     from facegauge.training.methods.finetune import recipe
     from facegauge.training.methods.finetune.labels import FILE
 
-    labels = settings.labels.scale
-    labelled = load_manifest(data, scale=labels)
-    if not labels.is_unit:
-        say(f"labels from {labels.low:g} to {labels.high:g} became 0 to 1")
+    labelled = load_manifest(data, scale=told(settings.labels.scale))
     figures = carry_out(
         partial(recipe.run, settings, labelled),
         output,

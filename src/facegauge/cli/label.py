@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from facegauge.cli.label_scale import Scale, scale_of
 from facegauge.cli.on_ray import Actors, Deadline, On, OnRay, RayAddress, label_on_ray
 from facegauge.cli.outputs import Overwrite
 from facegauge.cli.progress import with_progress
@@ -48,6 +49,7 @@ def label(
     split: Annotated[
         str | None, typer.Option(help="Split of --labels to use, or all  [default: val]")
     ] = None,
+    scale: Scale = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Views per batch of the network")] = 32,
     resume: Annotated[
         bool,
@@ -82,11 +84,13 @@ def label(
         raise UsageError("--resume does not go with --overwrite")
     if split is not None and labels is None:
         raise UsageError("--split goes with --labels: it is the split that the curve is fitted to")
+    if scale is not None and labels is None:
+        raise UsageError("--scale goes with --labels: it is the scale of their labels")
     cluster = OnRay(on, ray_address, actors, deadline, resume)
     cluster.check({}, {"--overwrite": overwrite, "--shard": shard})
     held_out = None
     if labels is not None:
-        held_out = load_manifest(labels)
+        held_out = load_manifest(labels, scale=scale_of(scale))
         held_out.labels()
         held_out = held_out if split == "all" else held_out.where(split=split or "val")
     options: dict[str, Any] = {

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from facegauge.cli.label_scale import Scale, scale_of
 from facegauge.cli.terminal import printable
 
 
@@ -31,6 +32,7 @@ def quantize(
             show_default=False,
         ),
     ] = None,
+    scale: Scale = None,
     in_float: Annotated[
         int | None,
         typer.Option(
@@ -53,11 +55,12 @@ def quantize(
     from facegauge.data.manifests import load_manifest
     from facegauge.training.quantize import quantize_scorer
 
+    labels = scale_of(scale)
     card = quantize_scorer(
         scorer,
         output,
-        load_manifest(data),
-        photos=load_manifest(photos) if photos else None,
+        load_manifest(data, scale=labels),
+        photos=load_manifest(photos, scale=labels) if photos else None,
         name=name,
         in_float=in_float,
     )

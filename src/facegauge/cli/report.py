@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from facegauge.cli.label_scale import Scale, scale_of
 from facegauge.cli.outputs import Overwrite
 from facegauge.cli.sheet import ScoreTable
 from facegauge.cli.table_options import Face, Join, print_left_out
@@ -35,6 +36,7 @@ def report(
             show_default=False,
         ),
     ] = None,
+    scale: Scale = None,
     face: Face = "0",
     join: Join = "path",
     no_thumbnails: Annotated[
@@ -63,6 +65,7 @@ def report(
         output,
         data=data,
         by=by or (),
+        scale=scale_of(scale),
         options=options,
         pictures=not no_thumbnails,
         figures=figures,

@@ -294,8 +294,8 @@ def _scores(
             hint = ""
             if scale is UNIT and np.isfinite(label):
                 hint = (
-                    "; facegauge data split --scale LOW,HIGH writes a list with labels brought "
-                    "to 0 to 1 (finetune takes them as they are, with --scale)"
+                    "; give the ends of another scale with --scale LOW,HIGH, such as 1,5 (for "
+                    "verbs without it facegauge data split --scale writes a list of 0 to 1)"
                 )
             raise UsageError(
                 f"{source}, row {row + 2}: expected a score from {scale.low:g} to "

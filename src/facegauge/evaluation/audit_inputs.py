@@ -11,6 +11,7 @@ import numpy as np
 
 from facegauge.arrays import Scores
 from facegauge.data.groups import Grouping, groupings
+from facegauge.data.label_scale import UNIT, LabelScale
 from facegauge.data.manifests import Manifest, load_manifest
 from facegauge.errors import UsageError
 from facegauge.evaluation.audit import Audit, audit
@@ -47,6 +48,7 @@ def audit_table(
     data: str | os.PathLike[str],
     by: Iterable[str],
     *,
+    scale: LabelScale = UNIT,
     accept: float | None = None,
     alike: Sequence[str] = (),
     skin: bool = False,
@@ -63,6 +65,7 @@ def audit_table(
         data: the list; its pictures need not be there without `counterfactual`. Labels are used if
             it has any and the scores are on their scale.
         by: see `data.groups.groupings`.
+        scale: of the labels.
         accept, alike: see `audit.audit`; `alike` are columns of the table.
         skin: whether to show the columns of the factor `skin`, which the table needs to have.
         counterfactual: whether to score degraded copies.
@@ -75,7 +78,7 @@ def audit_table(
         UsageError: a missing column or file, an empty join, a group alone; a table whose scorer is
             not known or has changed.
     """
-    manifest = load_manifest(data, must_exist=counterfactual)
+    manifest = load_manifest(data, scale=scale, must_exist=counterfactual)
     wanted = groupings(manifest.group, by)
     opened = read_scores(table, options)
     predictions = join_table(opened, manifest, options.join)

@@ -13,6 +13,7 @@ import numpy as np
 from facegauge.arrays import Scores
 from facegauge.calibration import BANDS
 from facegauge.data.groups import groupings, ranges
+from facegauge.data.label_scale import UNIT, LabelScale
 from facegauge.data.manifests import Manifest, load_manifest
 from facegauge.errors import UsageError
 from facegauge.evaluation.audit import GroupAudit, audit
@@ -106,6 +107,7 @@ def read_contents(
     *,
     data: str | os.PathLike[str] | None = None,
     by: Iterable[str] = (),
+    scale: LabelScale = UNIT,
     options: TableOptions = OURS,
 ) -> Contents:
     """Work out what a report on a score table says.
@@ -114,6 +116,7 @@ def read_contents(
         table: of facegauge.
         data: a list of pictures with labels, or with columns of groups, or both.
         by: columns of the list, see `data.groups.groupings`.
+        scale: of the list's labels.
         options: how the table is joined to the list.
 
     Raises:
@@ -131,7 +134,7 @@ def read_contents(
     level = 0.95
     partners: Mapping[str, Sequence[str]] = {}
     if data is not None:
-        manifest = load_manifest(data, must_exist=False)
+        manifest = load_manifest(data, scale=scale, must_exist=False)
         if manifest.scores is None and not by:
             raise UsageError(f"{data} has no column score; name columns of groups with --by")
         agreement, groups, level, partners = _joined(found, manifest, by, options)

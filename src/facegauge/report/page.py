@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from facegauge.data.label_scale import UNIT, LabelScale
 from facegauge.errors import UsageError, require
 from facegauge.evaluation.intervals import Interval
 from facegauge.evaluation.table_scores import OURS, TableOptions
@@ -31,6 +32,7 @@ def write_report(
     *,
     data: str | os.PathLike[str] | None = None,
     by: str | Iterable[str] = (),
+    scale: LabelScale = UNIT,
     options: TableOptions = OURS,
     pictures: bool = True,
     figures: str | os.PathLike[str] | None = None,
@@ -41,7 +43,7 @@ def write_report(
     Args:
         table: of facegauge; its pictures may be gone.
         output: the HTML file.
-        data, by, options: see `contents.read_contents`.
+        data, by, scale, options: see `contents.read_contents`.
         pictures: whether thumbnails of at most 400 faces are in it.
         figures: folder for the plots as PDF and SVG files.
         overwrite: replace files that are there.
@@ -57,7 +59,7 @@ def write_report(
         require(module, "a report", "report")
     output = Path(output)
     check_output(output, [table, data], SUFFIXES, overwrite=overwrite)
-    contents = read_contents(table, data=data, by=by, options=options)
+    contents = read_contents(table, data=data, by=by, scale=scale, options=options)
     made = plots(contents)
     if figures is not None:
         check_free(figure_files(made, Path(figures)), overwrite=overwrite)

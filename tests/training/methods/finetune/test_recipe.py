@@ -116,7 +116,7 @@ def test_as_typed_from_ratings_to_a_scorer(toy_run: Path, rated: Path, tmp_path:
     ]
     result = CliRunner().invoke(app, [str(word) for word in words])
     assert result.exit_code == 0, result.output
-    assert "labels from 1 to 5 became 0 to 1" in result.stderr
+    assert "labels from 1 to 5 become 0 to 1" in result.stderr
     assert f"facegauge export {out} -o SCORER" in result.stderr
     assert load_config(out / "config.toml").labels.name == "MOS"
     kept = load_manifest(out / "labels.csv")
