@@ -201,3 +201,24 @@ def test_what_is_wrong_is_said_in_one_line(files: Path, old: str, new: str, mess
     pairs.write_text(pairs.read_text().replace(old, new, 1))
     done = run("edc", files / "scores.csv", "--pairs", pairs)
     assert done.exit_code == 2 and message in done.stderr and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("persons", "message"),
+    [
+        (("x", "y"), "row 13: the pair is mated, but its identities are 'x' and 'y'"),
+        (("x", ""), "row 13: expected identity_a and identity_b, got none"),
+    ],
+)
+def test_identities_that_cannot_be_are_named_by_their_row(
+    files: Path, persons: tuple[str, str], message: str
+) -> None:
+    pairs = files / "in" / "pairs.csv"
+    header, gone, *rows = pairs.read_text().splitlines()
+    rows = [line + (",p,q" if line.endswith(",0") else ",p,p") for line in rows]
+    gone = gone.replace("a0.png", "none.png") + ",p,p"  # left out, and yet counted as a row
+    wrong = f"a1.png,b1.png,0.3,1,{','.join(persons)}"
+    lines = [header + ",identity_a,identity_b", gone, *rows[:10], wrong, *rows[10:]]
+    pairs.write_text("\n".join(lines))
+    done = run("edc", files / "scores.csv", "--pairs", pairs, "--fmr", "0.1")
+    assert done.exit_code == 2 and message in done.stderr

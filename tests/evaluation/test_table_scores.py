@@ -15,7 +15,7 @@ from facegauge.errors import UsageError
 from facegauge.evaluation.evaluate import join_table, predict, predictions_of, report
 from facegauge.evaluation.metrics import srcc
 from facegauge.evaluation.pairing import by_name, pair
-from facegauge.evaluation.table_scores import TableOptions, read_scores
+from facegauge.evaluation.table_scores import TableOptions, is_table, read_scores
 from facegauge.results import COLUMNS
 from facegauge.scorer import Scorer
 
@@ -39,11 +39,17 @@ def labels(folder: Path, names: Sequence[str]) -> Manifest:
 
 
 def test_of_several_faces_number_0_counts_or_the_best(tmp_path: Path) -> None:
-    rows = [ours("a.png", 1, 0.9), ours("a.png", 0, 0.4), ours("a.png", 2, "")]
+    rows = [
+        ours("a.png", 1, 0.9),
+        ours("a.png", 0, 0.4),
+        ours("a.png", 2, ""),
+        ours("c.png", 0, ""),
+    ]
     table = write(tmp_path / "t.csv", [*rows, ours("b.png", "", "", "no_face", "no face found")])
     first = read_scores(table)
-    assert first.paths == ("a.png", "b.png") and first.scores[0] == 0.4 and not first.doubled
-    assert first.reasons == {1: "no face found"}
+    assert first.paths == ("a.png", "c.png", "b.png") and not first.doubled
+    assert first.scores[0] == 0.4
+    assert first.reasons == {1: "its row has no score", 2: "no face found"}
     assert read_scores(table, TableOptions(face="best")).scores[0] == 0.9
 
 
@@ -100,6 +106,40 @@ def test_paths_may_be_relative_to_the_table_or_the_list_or_here(
     monkeypatch.chdir(tmp_path)
     table = write(tmp_path / "tables" / "t.csv", [{"path": "lists/in/a.png", "score": 0.25}])
     assert join_table(read_scores(table), manifest).scores[0] == 0.25
+
+
+def test_few_pictures_have_figures_without_intervals(tmp_path: Path) -> None:
+    names = [f"{number}.png" for number in range(5)]
+    rows = [{"path": name, "score": number / 8} for number, name in enumerate(names)]
+    found = join_table(read_scores(write(tmp_path / "t.csv", rows)), labels(tmp_path, names))
+    judged = report(labels(tmp_path, names), found, other=found, resamples=20)
+    figures = judged.figures["score"]
+    assert figures.srcc.value == pytest.approx(1) and np.isnan(figures.srcc.low)
+    assert np.isnan([figures.krcc.low, figures.rmse.low, judged.differences["srcc"].low]).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("t.csv", "path,score\na.png,1\n".encode("utf-16"), "UTF-16; expected UTF-8"),
+        ("t.csv", b"", "is empty; expected a header with the names of its columns"),
+        ("t.jsonl", b'{"path": "a", "score": 1}\nno\n', "line 2: no JSON"),
+        ("t.jsonl", b'{"path": "a", "score": 1}\n3\n', "line 2: expected a JSON object"),
+        ("t.jsonl", b"\n", "is empty; expected one JSON object a line"),
+        ("t.tsv", b"path\tscore\n", "expected a .csv, .jsonl or .parquet file"),
+    ],
+)
+def test_what_is_no_table_is_said(tmp_path: Path, name: str, text: bytes, message: str) -> None:
+    (tmp_path / name).write_bytes(text)
+    assert is_table(tmp_path / name)
+    with pytest.raises(UsageError, match=message):
+        read_scores(tmp_path / name)
+
+
+def test_json_lines_end_at_line_feeds_alone(tmp_path: Path) -> None:
+    lines = json.dumps({"path": "a\u2028b\x85.png", "score": 0.5}, ensure_ascii=False)
+    (tmp_path / "t.jsonl").write_text("\ufeff" + lines + "\r\n", encoding="utf-8")
+    assert read_scores(tmp_path / "t.jsonl").paths == ("a\u2028b\x85.png",)
 
 
 def test_an_empty_join_names_what_was_expected(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from facegauge.data.list_files import EXPECTED, SUFFIXES, separator_of
+from facegauge.data.list_files import EXPECTED, SUFFIXES, refuse_utf16, separator_of
 from facegauge.errors import MissingExtra, UsageError
 from facegauge.tables.cells import path_from_cell, text_from_cell
 
@@ -47,7 +47,9 @@ def read_paths(source: Path, column: str) -> Iterator[str]:
 
 def _csv_cells(source: Path, column: str) -> Iterator[str]:
     with source.open("rb") as file:
-        marked = file.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8
+        start = file.read(len(codecs.BOM_UTF8))
+    refuse_utf16(start, source)
+    marked = start == codecs.BOM_UTF8
     encoding = "utf-8-sig" if marked else "utf-8"
     opened = partial(source.open, encoding=encoding, errors="surrogateescape", newline="")
     with opened() as file:

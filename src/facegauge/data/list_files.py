@@ -95,6 +95,16 @@ def require_column(columns: Columns, names: Sequence[str], source: Path, option:
     return found
 
 
+def refuse_utf16(start: bytes, source: Path) -> None:
+    """Refuse text in UTF-16, as spreadsheets save it, by the mark at its start.
+
+    Raises:
+        UsageError: it is that.
+    """
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise UsageError(f"{source} is text in UTF-16; expected UTF-8: save it as CSV UTF-8")
+
+
 def separator_of(header: str) -> str:
     """What separates the cells of a CSV file with this first line: a comma, semicolon or tab."""
     return next((mark for mark in ",;\t" if mark in header), ",")
@@ -124,6 +134,7 @@ def _read_csv(source: Path) -> tuple[Row, list[Row]]:
     """
     try:
         data = source.read_bytes()
+        refuse_utf16(data, source)
         excel = data.startswith(codecs.BOM_UTF8)
         text = data.removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape")
         header = text.partition("\n")[0]
@@ -134,7 +145,7 @@ def _read_csv(source: Path) -> tuple[Row, list[Row]]:
     except OSError as error:
         raise UsageError(f"cannot read {source}: {error.strerror or error}") from error
     if not rows:
-        raise UsageError(f"{source} is empty; expected a header with the column image")
+        raise UsageError(f"{source} is empty; expected a header with the names of its columns")
     if mark == ";":
         rows = [
             [
@@ -150,14 +161,26 @@ def _read_csv(source: Path) -> tuple[Row, list[Row]]:
 
 def _read_jsonl(source: Path) -> tuple[Row, list[Row]]:
     try:
-        lines = source.read_text(encoding="utf-8").splitlines()
-        objects = [json.loads(line) for line in lines if line.strip()]
+        lines = source.read_text(encoding="utf-8-sig").split("\n")  # strings may hold other breaks
     except (OSError, ValueError) as error:
         raise UsageError(f"cannot read {source} as JSON lines: {error}") from error
-    if not objects or not all(isinstance(one, dict) for one in objects):
-        raise UsageError(f"{source}: expected one JSON object a line")
+    objects = [
+        _object(line, f"{source}, line {n}") for n, line in enumerate(lines, 1) if line.strip()
+    ]
+    if not objects:
+        raise UsageError(f"{source} is empty; expected one JSON object a line")
     names = list(dict.fromkeys(name for one in objects for name in one))
     return names, [[_text(one.get(name)) for name in names] for one in objects]
+
+
+def _object(line: str, place: str) -> dict[str, object]:
+    try:
+        found = json.loads(line)
+    except ValueError as error:
+        raise UsageError(f"{place}: no JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise UsageError(f"{place}: expected a JSON object")
+    return found
 
 
 def _read_parquet(source: Path) -> tuple[Row, list[Row]]:

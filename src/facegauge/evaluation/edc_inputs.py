@@ -63,6 +63,10 @@ def judge_pairs(
     names = [columns[require_column(columns, (key,), source)] for key in ("a", "b")]
     similarity = _similarity(columns, source)
     mated = _mated(columns, source)
+    persons = None
+    if "identity_a" in columns and "identity_b" in columns:
+        persons = columns["identity_a"], columns["identity_b"]
+        _check_persons(persons, mated.tolist(), source)
     opened = read_scores(table, options)
     found, unscored = _qualities(
         opened, list(dict.fromkeys([*names[0], *names[1]])), options, source
@@ -73,8 +77,8 @@ def judge_pairs(
     if not rows.any():
         raise UsageError(f"of no pair of {source} both pictures have a score in {opened.source}")
     identities = None
-    if "identity_a" in columns and "identity_b" in columns:
-        first, second = (np.array(columns[f"identity_{side}"])[rows].tolist() for side in "ab")
+    if persons is not None:
+        first, second = (np.array(side)[rows].tolist() for side in persons)
         identities = first, second
     curve = error_discard(
         quality[rows],
@@ -100,6 +104,21 @@ def _qualities(
         reasons[names[right]] = table.reasons.get(left, "")
     unscored = {name: why for name, why in reasons.items() if not np.isfinite(scores[name])}
     return scores, unscored
+
+
+def _check_persons(
+    persons: tuple[Sequence[str], Sequence[str]], mated: Sequence[bool], source: Path
+) -> None:
+    for row, (a, b, same) in enumerate(zip(*persons, mated, strict=True)):
+        if not (a and b):
+            raise UsageError(
+                f"{source}, row {row + 2}: expected identity_a and identity_b, got none"
+            )
+        if (a == b) != same:
+            raise UsageError(
+                f"{source}, row {row + 2}: the pair is {'' if same else 'not '}mated, but its "
+                f"identities are {a!r} and {b!r}"
+            )
 
 
 def _similarity(columns: Columns, source: Path) -> Scores:

@@ -107,9 +107,9 @@ class TableScores:
 
 
 def is_table(text: str | os.PathLike[str]) -> bool:
-    """Whether it is a file with the suffix of a table, not a scorer or a run."""
+    """Whether it is a file, or has the suffix of a table; scorers and runs are folders."""
     path = Path(text)
-    return path.suffix.lower() in SUFFIXES and not path.is_dir()
+    return path.is_file() or (path.suffix.lower() in SUFFIXES and not path.is_dir())
 
 
 def read_scores(path: str | os.PathLike[str], options: TableOptions = OURS) -> TableScores:
@@ -186,7 +186,7 @@ def _numbers(columns: Columns, name: str, ours: bool) -> tuple[Scores, dict[int,
             values[row] = value
         elif not text.strip():
             told = (columns["message"][row] or columns["status"][row]) if ours else ""
-            reasons[row] = told or "its row has no score"
+            reasons[row] = "its row has no score" if told in ("", "ok") else told
         else:
             reasons[row] = f"its score is not finite: {text}"
     return values, reasons
