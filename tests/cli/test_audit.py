@@ -66,6 +66,30 @@ def test_counterfactuals_are_those_of_the_table_s_scorer(portraits: Path, make_s
     assert done.exit_code == 2 and "name the scorer with --scorer" in done.stderr
 
 
+def test_pictures_that_cannot_be_scored_again_are_named(portraits: Path) -> None:
+    (portraits / "in" / "03.png").write_bytes(b"damaged")
+    saved = portraits / "a.json"
+    done = run("audit", portraits / "t.csv", "--data", portraits / "list.csv", "--by", "sex",
+               "--counterfactual", "--scorer", portraits / "toy-scorer", "-o", saved)  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert "pictures without a drop, left out there: 1" in done.stdout and "03.png" in done.stdout
+    assert [Path(one).name for one in json.loads(saved.read_text())["without_drop"]] == ["03.png"]
+
+
+def test_where_lower_is_better_the_greatest_score_is_accepted(portraits: Path) -> None:
+    lines = ["image,brisque", *(f"in/{number:02}.png,{number}" for number in range(64))]
+    (portraits / "other.csv").write_text("\n".join(lines))
+    saved = portraits / "a.json"
+    done = run("audit", portraits / "other.csv", "--data", portraits / "list.csv", "--by", "sex",
+               "--score-column", "brisque", "--lower-better", "--accept", "15",
+               "-o", saved)  # fmt: skip
+    assert done.exit_code == 0 and "accepted to 15" in done.stdout, done.output
+    assert "shown with the other sign" in done.stdout
+    found = json.loads(saved.read_text())
+    assert [one["accepted"]["value"] for one in found["groups"]] == [0.25, 0.25]
+    assert found["lower_better"] is True
+
+
 def test_skin_is_shown_with_a_warning(portraits: Path, tmp_path: Path) -> None:
     table = portraits / "t.csv"
     head, *rows = table.read_text().splitlines()
@@ -91,6 +115,7 @@ def test_skin_is_shown_with_a_warning(portraits: Path, tmp_path: Path) -> None:
         (["--by", "sex", "--alike", "band"], "expected numbers in the column band, got '"),
         (["--by", "sex", "--alike", "face_width"], "has no number in the column face_width"),
         (["--by", "sex", "--counterfactual"], "no scorer 'toy'"),
+        (["--by", "sex", "--accept", "nan"], "expected the score to accept to be a finite number"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(portraits: Path, words: list[str], message: str) -> None:

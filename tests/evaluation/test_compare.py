@@ -69,7 +69,16 @@ def test_a_version_against_itself_has_no_difference() -> None:
     before = [result(f"{number}.png", number / 10) for number in range(8)]
     found = facegauge.compare(before, before, resamples=50)
     assert (found.difference.value, found.difference.low, found.difference.high) == (0, 0, 0)
-    assert found.better.value == 0
+    assert found.better.value == 0 and found.most_changed() == []
+
+
+def test_few_pictures_do_not_make_certain() -> None:
+    before = [result(f"{number}.png", number / 10) for number in range(4)]
+    after = [result(f"{number}.png", number / 10 + 0.1 + number / 100) for number in range(4)]
+    found = facegauge.compare(before, after, resamples=50)
+    assert found.better.value == 1 and found.better.low < 0.6
+    half = 3.182 * np.std([0.10, 0.11, 0.12, 0.13], ddof=1) / 2  # Student's t of 3
+    assert found.difference.high - 0.115 == pytest.approx(half, rel=1e-3)
 
 
 def test_the_face_that_counts_and_pictures_without_one() -> None:

@@ -9,8 +9,10 @@ from facegauge.evaluation.intervals import (
     bootstrap,
     difference_interval,
     mean_interval,
+    mean_of,
     paired_bootstrap,
     share_interval,
+    share_of,
     t_quantile,
 )
 from facegauge.evaluation.metrics import plcc, srcc
@@ -42,6 +44,26 @@ def test_an_interval_contains_its_estimate_though_all_resamples_lie_below():
     assert interval.low < 19 and (interval.value, interval.high) == (20, 20)
     found = draws_interval(20.0, np.arange(10, 19.0), 20, 0.95)
     assert found.low < 11 and found.high == 20
+
+
+def test_a_statistic_that_many_resamples_do_not_have_has_no_interval():
+    labels = np.full(50, 0.5)
+    labels[7] = 0.75  # 36 % of the resamples are without it
+    found = bootstrap(srcc, np.linspace(0, 1, 50), labels, resamples=100)
+    assert np.isfinite(found.value) and np.isnan([found.low, found.high]).all()
+    draws = np.where(np.arange(100) < 10, np.nan, np.linspace(0, 1, 100))
+    assert np.isnan(draws_interval(0.5, draws, 50, 0.95).low)
+    assert draws_interval(0.5, draws[6:], 50, 0.95).low > 0
+
+
+def test_shares_of_all_or_of_few_are_never_certain():
+    for n in (4, 60):
+        everyone = share_of(np.ones(n))
+        assert everyone == share_interval(np.ones(n)) and everyone.low < everyone.high == 1
+    some = np.arange(60) % 3 == 0
+    assert share_of(some) == bootstrap(lambda v: float(v.mean()), some * 1.0)
+    assert mean_of(np.arange(5)) == mean_interval(np.arange(5))
+    assert mean_of(np.arange(60)) == bootstrap(lambda v: float(v.mean()), np.arange(60.0))
 
 
 def test_bootstrap_covers_the_truth():

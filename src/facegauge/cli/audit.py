@@ -59,7 +59,11 @@ def audit(
     scale: Scale = None,
     accept: Annotated[
         float | None,
-        typer.Option(metavar="T", help="Least score that is accepted; adds shares accepted"),
+        typer.Option(
+            metavar="T",
+            help="Least score that is accepted, with --lower-better the greatest; "
+            "adds shares accepted",
+        ),
     ] = None,
     alike: Annotated[
         list[str] | None,
@@ -127,21 +131,32 @@ def audit(
         options=TableOptions(path_column, score_column, lower_better, face, join),
         track=lambda rows, manifest: with_progress(rows, manifest.paths),
     )
-    _print(found.audit, f"{table} by {' and '.join(by)}")
+    _print(found.audit, f"{table} by {' and '.join(by)}", lower_better=found.lower_better)
     if skin:
         _print_skin(found.skin)
     print_left_out(found.unscored, found.ignored)
+    if found.without_drop:
+        reason = "no face was found again, or the picture cannot be read"
+        left = dict.fromkeys(found.without_drop, reason)
+        print_left_out(left, title="pictures without a drop, left out there")
     about = {"table": str(table), "data": str(data), "by": by, "alike": alike or []}
     ignored = {reason: list(names) for reason, names in found.ignored.items()}
-    left_out = {"unscored": dict(found.unscored), "ignored": ignored}
+    left_out = {
+        "unscored": dict(found.unscored),
+        "ignored": ignored,
+        "without_drop": list(found.without_drop),
+        "lower_better": found.lower_better,
+    }
     write_json(output, {**about, **found.audit.to_dict(), "skin": found.skin, **left_out})
 
 
-def _print(found: Audit, title: str) -> None:
+def _print(found: Audit, title: str, *, lower_better: bool) -> None:
     tell(f"{title}: {with_noun(found.n, 'picture')}, mean {found.mean:.3f}")
     count = len(found.groups)
     tell(f"intervals at {found.level:.2%}: all {count} groups together at 95 % (Bonferroni)")
-    rows = [[one.name, f"{one.n}{'*' if one.few else ''}"] for one in found.groups]
+    if lower_better:
+        tell("lower scores are better: all scores are shown with the other sign")
+    rows = [[one.name, _count(one.n)] for one in found.groups]
 
     def show(*columns: tuple[str, Sequence[str]]) -> None:
         cells = zip(*(column for _, column in columns), strict=True)
@@ -156,7 +171,12 @@ def _print(found: Audit, title: str) -> None:
     show(
         ("spread", [_spread(one.spread) for one in groups]),
         *(
-            [(f"accepted at {found.threshold:g}", [_or_empty(one.accepted) for one in groups])]
+            [
+                (
+                    _accepted(found.threshold, lower_better=lower_better),
+                    [_or_empty(one.accepted) for one in groups],
+                )
+            ]
             if found.threshold is not None
             else []
         ),
@@ -180,9 +200,9 @@ def _print(found: Audit, title: str) -> None:
         tell("drop of the score under degradations, mean of severities 1 to 3;")
         tell(f"intervals at {found.drop_level:.2%}, for all groups and kinds together")
         print_table(
-            ["kind", "/group", "drop", "gap to the rest"],
+            ["kind", "/group", ">n", "drop", "gap to the rest"],
             [
-                [one.kind, one.name, interval(one.drop), interval(one.gap, "+")]
+                [one.kind, one.name, _count(one.drop.n), interval(one.drop), interval(one.gap, "+")]
                 for one in found.drops
             ],
         )
@@ -202,6 +222,17 @@ def _print_skin(skin: Sequence[dict[str, float | str | None]]) -> None:
             for one in skin
         ],
     )
+
+
+def _count(n: int) -> str:
+    """A number of pictures, with a mark where they are few."""
+    from facegauge.evaluation.intervals import FEW
+
+    return f"{n}{'*' if n < FEW else ''}"
+
+
+def _accepted(threshold: float, *, lower_better: bool) -> str:
+    return f"accepted to {-threshold:g}" if lower_better else f"accepted at {threshold:g}"
 
 
 def _spread(value: float) -> str:

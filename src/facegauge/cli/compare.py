@@ -107,6 +107,8 @@ def compare(
 
 
 def _print(found: Comparison, versions: Sequence[str]) -> None:
+    from facegauge.evaluation.intervals import FEW
+
     n, changes = len(found.names), found.b - found.a
     for letter, version in zip("AB", versions, strict=True):
         tell(f"{letter}: {version}")
@@ -123,7 +125,7 @@ def _print(found: Comparison, versions: Sequence[str]) -> None:
         ["share better in B", interval(found.better)],
         *(row for key, value in found.fidelity.items() for row in _fidelity(key, value)),
     ]
-    print_table(["", "bootstrap 95 % interval"], rows)
+    print_table(["", "95 % interval"], rows)
     if found.bands:
         print_table(
             ["band", ">in A", ">in B", "mean of B - A, by band in A", "share better"],
@@ -139,7 +141,10 @@ def _print(found: Comparison, versions: Sequence[str]) -> None:
         [f"{found.a[row]:.3f}", f"{found.b[row]:.3f}", f"{changes[row]:+.3f}", found.names[row]]
         for row in found.most_changed(MOST)
     ]
-    print_table([">A", ">B", ">B - A", "/changed most"], rows)
+    if rows:
+        print_table([">A", ">B", ">B - A", "/changed most"], rows)
+    if n < FEW:
+        tell(f"fewer than {FEW} pictures: Student's t, shares: Wilson; otherwise bootstrap")
     print_left_out(found.left_out, title="pictures that were not compared")
 
 

@@ -35,12 +35,17 @@ class AuditedTable:
         skin: by group, medians of the columns of the factor `skin`; empty unless asked for.
         unscored: why pictures of the list do not count, by path.
         ignored: rows of the table that do not count, by reason.
+        without_drop: pictures that have a score in the table, but not when they are scored again
+            for their drops.
+        lower_better: whether the audit's scores and threshold are the table's with the other sign.
     """
 
     audit: Audit
     skin: Sequence[dict[str, float | str | None]]
     unscored: Mapping[str, str]
     ignored: Mapping[str, Sequence[str]]
+    without_drop: Sequence[str] = ()
+    lower_better: bool = False
 
 
 def audit_table(
@@ -66,7 +71,8 @@ def audit_table(
             it has any and the scores are on their scale.
         by: see `data.groups.groupings`.
         scale: of the labels.
-        accept, alike: see `audit.audit`; `alike` are columns of the table.
+        accept: see `audit.audit`; where lower scores are better, the greatest one that is accepted.
+        alike: columns of the table, see `audit.audit`.
         skin: whether to show the columns of the factor `skin`, which the table needs to have.
         counterfactual: whether to score degraded copies.
         scorer: that scores them; None: the one that made the table.
@@ -78,6 +84,8 @@ def audit_table(
         UsageError: a missing column or file, an empty join, a group alone; a table whose scorer is
             not known or has changed.
     """
+    if accept is not None and not np.isfinite(accept):
+        raise UsageError(f"expected the score to accept to be a finite number, got {accept}")
     manifest = load_manifest(data, scale=scale, must_exist=counterfactual)
     wanted = groupings(manifest.group, by)
     opened = read_scores(table, options)
@@ -102,12 +110,23 @@ def audit_table(
         predictions.scores[rows],
         kept,
         labels=None if labels is None else labels[rows],
-        accept=accept,
+        accept=-accept if accept is not None and opened.lower_better else accept,
         alike=numbers,
         drops=drops,
     )
     unscored = {str(manifest.paths[row]): why for row, why in predictions.unscored.items()}
-    return AuditedTable(found, skin_medians(kept, colours), unscored, predictions.ignored)
+    without_drop: list[str] = []
+    if drops is not None:
+        gone = np.isnan(np.stack([drops.mean(kind) for kind in drops.values])).any(0)
+        without_drop = [str(manifest.paths[row]) for row in np.flatnonzero(rows)[gone].tolist()]
+    return AuditedTable(
+        found,
+        skin_medians(kept, colours),
+        unscored,
+        predictions.ignored,
+        without_drop,
+        opened.lower_better,
+    )
 
 
 def skin_medians(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from facegauge.arrays import Scores
 from facegauge.calibration import BANDS, band
 from facegauge.errors import PictureError, UsageError
 from facegauge.evaluation.fidelity import psnr, ssim
-from facegauge.evaluation.intervals import RESAMPLES, Interval, bootstrap, intervals
+from facegauge.evaluation.intervals import RESAMPLES, Interval, mean_of, share_of
 from facegauge.evaluation.table_scores import OURS, TableOptions
 from facegauge.evaluation.versions import open_version, pair_keys, pair_versions, unpaired
 from facegauge.images.discovery import find_pictures
@@ -103,8 +101,9 @@ class Comparison:
     left_out: Mapping[str, str] = field(default_factory=dict)
 
     def most_changed(self, n: int = 10) -> list[int]:
-        """Rows of the n pictures that changed most, the greatest change first."""
-        return [int(row) for row in np.argsort(-np.abs(self.b - self.a), kind="stable")[:n]]
+        """Rows of the n pictures that changed most, the greatest first; none without a change."""
+        changes = np.abs(self.b - self.a)
+        return [int(row) for row in np.argsort(-changes, kind="stable")[:n] if changes[row] > 0]
 
     def to_dict(self) -> dict[str, Any]:
         """The comparison in JSON types, with every picture."""
@@ -181,10 +180,10 @@ def compare(
     x = first.scores[[left for left, _ in rows]]
     y = second.scores[[right for _, right in rows]]
     sign = 1 if first.higher_is_better else -1
-    figures = intervals(
-        lambda x, y: (_mean(x), _mean(y), _mean(y - x), _mean(sign * (y - x) > 0)),
-        [x, y], resamples, 0.95, seed,
-    )  # fmt: skip
+    mean_a, mean_b, difference = (mean_of(one, resamples, seed=seed) for one in (x, y, y - x))
+    if not (y - x).any():  # one version under two names
+        difference = Interval(0.0, 0.0, 0.0, len(rows))
+    better = share_of(sign * (y - x) > 0, resamples, seed=seed)
     fidelity: dict[str, Fidelity] = {}
     if reference is not None:
         files = [(first.paths[left], second.paths[right]) for left, right in rows]
@@ -194,7 +193,6 @@ def compare(
         left_out |= missing
     scaled = first.on_label_scale and second.on_label_scale
     bands = _bands(x, y, resamples, seed) if scaled else ()
-    mean_a, mean_b, difference, better = figures
     return Comparison(
         names, x, y, mean_a, mean_b, difference, better,
         first.higher_is_better, bands, fidelity, left_out,
@@ -206,10 +204,8 @@ def _bands(a: Scores, b: Scores, resamples: int, seed: int) -> tuple[BandChange,
     changes = []
     for word in BANDS:
         rows = before == word
-        figures = intervals(
-            lambda change: (_mean(change), _mean(change > 0)),
-            [(b - a)[rows]], resamples, 0.95, seed,
-        )  # fmt: skip
+        change = (b - a)[rows]
+        figures = mean_of(change, resamples, seed=seed), share_of(change > 0, resamples, seed=seed)
         if rows.any() or (after == word).any():
             changes.append(BandChange(word, int(rows.sum()), int((after == word).sum()), *figures))
     return tuple(changes)
@@ -247,13 +243,9 @@ def _fidelity(
     for key, (a, b) in values.items():
         both = np.isfinite(a) & np.isfinite(b)
         mean_a, mean_b, difference = (
-            bootstrap(_mean, values, resamples=resamples, seed=seed)
+            mean_of(values, resamples, seed=seed)
             for values in (a[np.isfinite(a)], b[np.isfinite(b)], (b - a)[both])
         )
         equal_a, equal_b = (int(np.isinf(side).sum()) for side in (a, b))
         found[key] = Fidelity(a, b, mean_a, mean_b, difference, equal_a, equal_b)
     return found, missing
-
-
-def _mean(values: npt.NDArray[Any]) -> float:
-    return float(np.mean(values)) if len(values) else math.nan

@@ -15,6 +15,7 @@ from facegauge.arrays import Scores
 from facegauge.data.groups import Grouping, groupings, ranges
 from facegauge.data.manifests import Manifest
 from facegauge.errors import NOT_A_NUMBER, UsageError
+from facegauge.evaluation.intervals import FEW
 from facegauge.evaluation.logistic import cross_fit
 from facegauge.evaluation.metrics import (
     Evaluation,
@@ -165,6 +166,7 @@ def report(
             labels[scored],
             on_label_scale=predictions.on_label_scale,
             resamples=resamples,
+            least=FEW,
         )
         for name, scores in named.items()
     }
@@ -180,7 +182,7 @@ def report(
         mapped = *sides, labels[both]
         differences = {
             name: paired_bootstrap(
-                statistic, *(mapped if statistic is rmse else raw), resamples=resamples
+                statistic, *(mapped if statistic is rmse else raw), resamples=resamples, least=FEW
             )
             for name, statistic in COMPARED.items()
         }

@@ -14,6 +14,7 @@ import numpy.typing as npt
 RESAMPLES = 1000
 FEW = 30  # rows; the percentiles of fewer resampled rows are too close to each other
 MIN_ROWS = 3  # resamples of fewer rows are nearly equal, and give too narrow an interval
+DEFINED = 0.95  # share of resamples with a value; those without would be left out as if alike
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ def bootstrap(
     resamples: int = RESAMPLES,
     level: float = 0.95,
     seed: int = 0,
+    least: int = MIN_ROWS,
 ) -> Interval:
     """Percentile bootstrap over rows (Efron and Tibshirani 1993, chapter 13).
 
@@ -58,16 +60,20 @@ def bootstrap(
         resamples: number of resamples of N rows, drawn with replacement.
         level: fraction of the resampled values within the interval, 0..1.
         seed: of the random rows.
+        least: rows; fewer have no interval.
 
     Returns:
         The statistic of the arrays, and an interval that always contains it. The ends are nan if
-        the statistic is nan, and for fewer than `MIN_ROWS` rows.
+        the statistic is nan, for fewer than `least` rows, and if it is nan in more than one
+        resample of twenty.
 
     Raises:
         ValueError: the arrays differ in length.
     """
     columns = [np.asarray(array) for array in arrays]
-    return intervals(lambda *rows: (statistic(*rows),), columns, resamples, level, seed)[0]
+    return intervals(
+        lambda *rows: (statistic(*rows),), columns, resamples, level, seed, least=least
+    )[0]
 
 
 def paired_bootstrap(
@@ -79,6 +85,7 @@ def paired_bootstrap(
     resamples: int = RESAMPLES,
     level: float = 0.95,
     seed: int = 0,
+    least: int = MIN_ROWS,
 ) -> Interval:
     """Interval of `statistic(a, target) - statistic(b, target)` on the same resampled rows.
 
@@ -92,10 +99,11 @@ def paired_bootstrap(
         resamples: see `bootstrap`.
         level: see `bootstrap`.
         seed: see `bootstrap`.
+        least: see `bootstrap`.
     """
     return bootstrap(
         lambda p, q, y: statistic(p, y) - statistic(q, y),
-        a, b, target, resamples=resamples, level=level, seed=seed,
+        a, b, target, resamples=resamples, level=level, seed=seed, least=least,
     )  # fmt: skip
 
 
@@ -154,6 +162,31 @@ def share_interval(values: npt.ArrayLike, level: float = 0.95) -> Interval:
     return Interval(share, max(0.0, min(share, middle - half)), max(share, middle + half), n)
 
 
+def mean_of(
+    values: npt.ArrayLike, resamples: int = RESAMPLES, level: float = 0.95, seed: int = 0
+) -> Interval:
+    """The mean of (N,) rows: with percentiles of resamples, of fewer than `FEW` by Student's t."""
+    rows = np.asarray(values, np.float64)
+    if len(rows) < FEW:
+        return mean_interval(rows, level)
+    return bootstrap(
+        lambda one: float(one.mean()), rows, resamples=resamples, level=level, seed=seed
+    )
+
+
+def share_of(
+    values: npt.ArrayLike, resamples: int = RESAMPLES, level: float = 0.95, seed: int = 0
+) -> Interval:
+    """The share of ones among (N,) zeros and ones; by Wilson of fewer than `FEW`, and of 0 or 1.
+
+    All resamples of rows that are alike are alike, though other pictures need not be.
+    """
+    rows = np.asarray(values, np.float64)
+    if len(rows) < FEW or np.ptp(rows) == 0:
+        return share_interval(rows, level)
+    return mean_of(rows, resamples, level, seed)
+
+
 def t_quantile(level: float, free: float) -> float:
     """The t of Student's distribution that |T| exceeds with a probability of 1 - level.
 
@@ -176,6 +209,8 @@ def intervals(
     resamples: int,
     level: float,
     seed: int,
+    *,
+    least: int = MIN_ROWS,
 ) -> list[Interval]:
     """Intervals of several statistics from the same resamples.
 
@@ -185,6 +220,7 @@ def intervals(
         resamples: see `bootstrap`.
         level: see `bootstrap`.
         seed: see `bootstrap`.
+        least: see `bootstrap`.
 
     Raises:
         ValueError: the arrays differ in length.
@@ -201,7 +237,7 @@ def intervals(
     out = []
     for value, column in zip(values, draws.T, strict=True):
         defined = column[np.isfinite(column)]  # a small resample may have no spread
-        if math.isnan(value) or not len(defined) or n < MIN_ROWS:
+        if math.isnan(value) or n < least or len(defined) < max(1, DEFINED * resamples):
             out.append(Interval(float(value), math.nan, math.nan, n))
             continue
         low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])

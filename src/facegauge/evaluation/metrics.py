@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from facegauge.evaluation.intervals import (
     FEW,
+    MIN_ROWS,
     RESAMPLES,
     Interval,
     bootstrap,
@@ -132,6 +133,7 @@ def evaluate(
     resamples: int = RESAMPLES,
     level: float = 0.95,
     seed: int = 0,
+    least: int = MIN_ROWS,
 ) -> Evaluation:
     """Evaluate predictions by all metrics.
 
@@ -145,6 +147,7 @@ def evaluate(
         resamples: of the bootstrap; KRCC, which is slow, gets at most `KRCC_RESAMPLES`.
         level: of the intervals, 0..1.
         seed: of the bootstrap and the halves.
+        least: rows; fewer have no intervals.
 
     Raises:
         ValueError: the arrays differ in length or contain values that are not finite.
@@ -172,8 +175,11 @@ def evaluate(
         error = rmse(p if on_label_scale else mapped, y)
         return rank, linear, plcc(mapped, y), error, (rank + linear) / 2
 
-    rank, linear, fitted, error, mean = intervals(metrics, [p, mapped, y], resamples, level, seed)
-    tau = bootstrap(krcc, p, y, resamples=min(resamples, KRCC_RESAMPLES), level=level, seed=seed)
+    rank, linear, fitted, error, mean = intervals(
+        metrics, [p, mapped, y], resamples, level, seed, least=least
+    )
+    fewer = min(resamples, KRCC_RESAMPLES)
+    tau = bootstrap(krcc, p, y, resamples=fewer, level=level, seed=seed, least=least)
     return Evaluation(len(y), rank, linear, fitted, tau, error, mean, tuple(notes))
 
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from facegauge.arrays import Scores
 from facegauge.data.groups import Grouping
 from facegauge.evaluation.intervals import (
+    DEFINED,
     FEW,
     MIN_ROWS,
     Interval,
@@ -97,11 +98,14 @@ class Resampled:
     def mean(self, key: str, rows: npt.NDArray[np.bool_], level: float) -> Interval:
         """The mean of some pictures, (N,) a mask of whole strata.
 
-        Of fewer than `FEW` pictures it is an interval by Student's t, or Wilson's of a share.
+        Of fewer than `FEW` pictures it is an interval by Student's t, or Wilson's of a share; so is
+        that of a share of 0 or 1, whose resamples are all alike.
         """
         values = self.values[key][rows]
-        if 0 < _known(values) < FEW:
-            return (share_interval if self.is_share(key) else mean_interval)(_finite(values), level)
+        known = _finite(values)
+        share = self.is_share(key)
+        if 0 < len(known) < FEW or (share and len(known) and np.ptp(known) == 0):
+            return (share_interval if share else mean_interval)(known, level)
         return draws_interval(_mean(values), self.draws(key, rows), _known(values), level)
 
     def is_share(self, key: str) -> bool:
@@ -123,12 +127,12 @@ def draws_interval(value: float, draws: Draws, n: int, level: float) -> Interval
 
     Args:
         value: the estimate.
-        draws: its resamples; those that are not defined are left out.
+        draws: its resamples; if more than one of twenty is not defined, the ends are nan.
         n: rows; the ends are nan for fewer than `intervals.MIN_ROWS`.
         level: 0..1.
     """
     defined = draws[np.isfinite(draws)]
-    if math.isnan(value) or not len(defined) or n < MIN_ROWS:
+    if math.isnan(value) or n < MIN_ROWS or len(defined) < max(1, DEFINED * len(draws)):
         return Interval(value, math.nan, math.nan, n)
     low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
     return Interval(value, float(min(low, value)), float(max(high, value)), n)

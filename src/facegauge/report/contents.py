@@ -18,7 +18,7 @@ from facegauge.data.manifests import Manifest, load_manifest
 from facegauge.errors import UsageError
 from facegauge.evaluation.audit import GroupAudit, audit
 from facegauge.evaluation.evaluate import join_table
-from facegauge.evaluation.intervals import Interval, intervals, mean_interval
+from facegauge.evaluation.intervals import FEW, Interval, intervals, mean_interval, mean_of
 from facegauge.evaluation.logistic import FittedCurve, fit_logistic
 from facegauge.evaluation.metrics import GroupGap, group_gaps, plcc, rmse, srcc
 from facegauge.evaluation.table_scores import OURS, TableOptions, read_scores
@@ -217,9 +217,10 @@ def _joined(
         return None, groups, level, partners
     labels = manifest.scores[rows]
     figures = intervals(
-        lambda p, y: (srcc(p, y), plcc(p, y), rmse(p, y), float(np.mean(p - y))),
-        [scores, labels], RESAMPLES, 0.95, 0,
+        lambda p, y: (srcc(p, y), plcc(p, y), rmse(p, y)),
+        [scores, labels], RESAMPLES, 0.95, 0, least=FEW,
     )  # fmt: skip
+    figures.append(mean_of(scores - labels, RESAMPLES))
     enough = len(scores) >= TOO_FEW
     names = ranges("label", labels).names
     gaps = group_gaps(scores, labels, names, resamples=RESAMPLES) if enough else []
