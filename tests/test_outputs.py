@@ -28,8 +28,9 @@ def test_an_output_is_no_input_has_its_suffix_and_a_folder(tmp_path: Path) -> No
     with pytest.raises(UsageError, match=r"ends in .png or .jpg$"):
         check_output(tmp_path / "x.gif", [], (".png", ".jpg"))
     check_output(tmp_path / "x.PNG", [], (".png",))
-    with pytest.raises(UsageError, match="there is no folder"):
-        check_output(tmp_path / "none" / "x.json", [])
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="cannot make the folder"):
+        check_output(tmp_path / "file" / "x.json", [])
     (tmp_path / "folder.json").mkdir()
     with pytest.raises(UsageError, match="is a folder"):
         check_output(tmp_path / "folder.json", [])
@@ -122,7 +123,7 @@ def inputs(tmp_path: Path, grey: Callable[..., Path], toy_scorer: Path) -> Path:
     ],
     ids=lambda words: " ".join(words[:2]) if isinstance(words, tuple) else None,
 )
-def test_no_verb_replaces_a_file_unasked(
+def test_verbs_replace_no_file_unasked_and_make_folders(
     words: tuple[str, ...], name: str, inputs: Path, toy_scorer: Path
 ) -> None:
     output = inputs / name
@@ -135,6 +136,16 @@ def test_no_verb_replaces_a_file_unasked(
     done = run(*given, "-o", output, "--overwrite")
     assert done.exit_code == 0, done.stderr
     assert output.read_bytes()[:8] != b"precious"
+    below = inputs / "new" / "deep" / name
+    assert run(*given, "-o", below).exit_code == 0 and below.is_file()
+
+
+def test_tables_of_labels_and_merged_ones_make_their_folder(inputs: Path, toy_scorer: Path) -> None:
+    out, whole = inputs / "parts" / "1.csv", inputs / "all" / "m.csv"
+    done = run("label", toy_scorer, "--data", inputs / "list.csv", "--faces", "whole", "-o", out,
+               "--shard", "1/1")  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert run("merge", whole, out).exit_code == 0 and whole.is_file()
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ def check_output(
     *,
     overwrite: bool = False,
 ) -> None:
-    """Refuse a file that cannot be written, before anything is worked out.
+    """Refuse a file that cannot be written, before anything is worked out; make its folder.
 
     Args:
         output: the file to write, if any.
@@ -27,7 +27,8 @@ def check_output(
         overwrite: whether a file that is there is replaced. One that is read never is.
 
     Raises:
-        UsageError: it is a folder or in none, has another suffix, is read, or exists.
+        UsageError: it is a folder, has another suffix, is read, or exists; or its folder cannot be
+            made.
     """
     if output is None:
         return
@@ -37,12 +38,24 @@ def check_output(
     if suffixes and output.suffix.lower() not in suffixes:
         listed = " or ".join(filter(None, [", ".join(suffixes[:-1]), suffixes[-1]]))
         raise UsageError(f"{output}: expected a name that ends in {listed}")
-    if not output.parent.is_dir():
-        raise UsageError(f"there is no folder {output.parent} to write {output.name} to")
     for one in inputs:
         if one and output.exists() and Path(one).exists() and output.samefile(one):
             raise UsageError(f"{output} is what is read; choose another name to write to")
     check_free([output], overwrite=overwrite)
+    make_folder_of(output)
+
+
+def make_folder_of(output: Path) -> None:
+    """Make the folder that a file is written to, with those above it, if it is not there.
+
+    Raises:
+        UsageError: it cannot be made.
+    """
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = error.strerror or error
+        raise UsageError(f"cannot make the folder {output.parent}: {reason}") from error
 
 
 def check_free(outputs: Iterable[Path], *, overwrite: bool) -> None:
@@ -72,7 +85,11 @@ def check_new_folder(folder: Path, what: str) -> None:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A file to write, which takes the place of `path` once it is complete and on the disk."""
+    """A file to write, which takes the place of `path` once it is complete and on the disk.
+
+    Its folder is made, if it is not there.
+    """
+    make_folder_of(path)
     fresh = path.with_name(path.name + ".new")
     try:
         yield fresh

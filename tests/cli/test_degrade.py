@@ -133,7 +133,7 @@ def test_ctrl_c_leaves_whole_copies_that_the_manifest_has(picture, tmp_path, mon
         (["-o", "s.png", "--severities", "1,6"], "got '6' in '1,6'"),
         (["-o", "s.png", "--severities", "1,"], "got '' in '1,'"),
         (["-o", "s.png", "--severities", "nan"], "numbers from 0 to 5"),
-        (["-o", "nowhere/s.png"], "there is no folder nowhere"),
+        (["-o", "face.png/s.png"], "cannot make the folder face.png"),
     ],
 )
 def test_wrong_words_are_said(picture, tmp_path, monkeypatch, words, said):

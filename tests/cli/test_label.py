@@ -137,7 +137,7 @@ def test_what_is_wrong_is_said_in_one_line(words, toy_data, grey, tmp_path):
     for message, *command in (
         ("no scorer 'nothing'", label, "nothing", *rest),
         (r"to end in \.csv or \.parquet", *words, "-o", tmp_path / "t.xlsx"),
-        ("there is no folder", *words, "-o", tmp_path / "none" / "t.csv"),
+        ("cannot make the folder", *words, "-o", no_split / "t.csv"),
         ("no pictures in", *words, "--data", tmp_path / "empty"),
         ("no manifest at", *words, "--data", tmp_path / "none.csv"),
         ("faces must be whole or auto", *words, "--faces", "all"),

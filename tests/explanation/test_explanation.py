@@ -173,8 +173,9 @@ def test_what_cannot_be_explained_or_written_is_said(
     found = explain(picture, scorer)
     with pytest.raises(UsageError, match=r"ends with \.png, \.html or \.json, got a\.gif"):
         found.save(tmp_path / "a.gif")
-    with pytest.raises(UsageError, match="cannot write"):
-        found.save(tmp_path / "missing" / "a.json")
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="cannot make the folder"):
+        found.save(tmp_path / "file" / "a.json")
 
 
 def test_the_command(toy_scorer: Path, picture: Pixels, tmp_path: Path) -> None:
@@ -190,8 +191,8 @@ def test_the_command(toy_scorer: Path, picture: Pixels, tmp_path: Path) -> None:
     assert failed.exit_code == 3 and "b.png: unreadable: " in failed.stderr
     wrong = run("explain", tmp_path / "a.png", "-o", tmp_path / "a.txt", *options)
     assert wrong.exit_code == 2 and "ends in .png, .html or .json" in wrong.stderr
-    nowhere = run("explain", tmp_path / "a.png", "-o", tmp_path / "no" / "a.png", *options)
-    assert nowhere.exit_code == 2 and "there is no folder" in nowhere.stderr
+    nowhere = run("explain", tmp_path / "a.png", "-o", tmp_path / "a.png" / "a.png", *options)
+    assert nowhere.exit_code == 2 and "cannot make the folder" in nowhere.stderr
 
 
 def test_its_names_are_in_the_package() -> None:

@@ -539,8 +539,9 @@ def test_a_table_can_go_on_with_none_of_its_first_pictures(teacher, folder):
 def test_wrong_places_and_files(teacher, folder, tmp_path):
     with pytest.raises(UsageError, match=r"to end in \.csv or \.parquet"):
         label_into(tmp_path / "t.jsonl", teacher, load_manifest(folder))
-    with pytest.raises(UsageError, match=r"there is no folder .*nowhere"):
-        label_into(tmp_path / "nowhere" / "t.csv", teacher, load_manifest(folder))
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match=r"cannot make the folder .*file"):
+        label_into(tmp_path / "file" / "t.csv", teacher, load_manifest(folder))
     with pytest.raises(UsageError, match="cannot read"):
         load_labels(tmp_path / "none.csv")
     for text in ("a,b\n1,2\n", ",".join(COLUMNS.names) + "\na.png,ok,high,,,,,\n"):

@@ -177,7 +177,7 @@ def test_wrong_use_is_one_line(table: Path, labels: Path, tmp_path: Path) -> Non
         ([table, "-o", page, "--data", outside], "expected a score from 0 to 1, got"),
         ([labels, "-o", page], "is not a score table"),
         ([tmp_path / "none.csv", "-o", page], "there is no table at"),
-        ([table, "-o", tmp_path / "no" / "r.html"], "there is no folder"),
+        ([table, "-o", labels / "r.html"], "cannot make the folder"),
         ([table, "-o", tmp_path], "is a folder; expected the name of a file"),
     ):
         done = run("report", *arguments)

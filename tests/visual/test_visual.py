@@ -185,7 +185,7 @@ def test_a_contact_sheet_shows_faces_and_what_is_gone(table: Path, tmp_path: Pat
             assert image.width == 2 * 136 + 8
     for words, output in (
         ("ends in .png, .jpg or .jpeg", "s.gif"),
-        ("there is no folder", "no/s.png"),
+        ("cannot make the folder", "scores.csv/s.png"),
     ):
         refused = run("sheet", table, "-o", tmp_path / output)
         assert refused.exit_code == 2 and words in refused.stderr

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from facegauge.data.manifests import Manifest, relative_path
 from facegauge.errors import UsageError
 from facegauge.evaluation.logistic import FittedCurve
+from facegauge.outputs import make_folder_of
 from facegauge.results import Status
 from facegauge.schema import Column, Schema
 from facegauge.tables.files import check_excel, suffix_of, table_rows, table_schema
@@ -117,15 +118,14 @@ class Table:
         done: names of the pictures that a resumed table holds.
 
     Raises:
-        UsageError: unknown suffix, no folder to write to, or `excel` and no CSV.
+        UsageError: unknown suffix, a folder that cannot be made, or `excel` and no CSV.
         MissingExtra: Parquet without pyarrow.
     """
 
     def __init__(self, path: Path, *, excel: bool = False) -> None:
         suffix_of(path, SUFFIXES)
         check_excel(path, excel)
-        if not path.parent.is_dir():
-            raise UsageError(f"there is no folder {path.parent} to write {path.name} to")
+        make_folder_of(path)
         self.path = path
         self._journal = Journal(
             path,

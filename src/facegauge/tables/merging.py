@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from facegauge.errors import MissingExtra, UsageError
-from facegauge.outputs import check_free
+from facegauge.outputs import check_free, make_folder_of
 from facegauge.tables.cells import PATHS
 from facegauge.tables.files import SUFFIXES, check_excel, suffix_of, table_rows, write_table
 from facegauge.tables.formats import Row
@@ -84,6 +84,7 @@ def merge(
     settings = {name: value for name, value in first.settings.items() if name != "shard"}
     more = {name: value for name, value in first.more.items() if name != "listing"}
     merged = Merged(len(found))
+    make_folder_of(out)
     try:
         with found[0].path.open("rb") as file:
             hold(file, out)

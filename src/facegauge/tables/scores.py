@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from facegauge.errors import UsageError
+from facegauge.outputs import make_folder_of
 from facegauge.results import COLUMNS, FIRST_COLUMNS, LATER_COLUMNS, ImageScore
 from facegauge.schema import Schema
 from facegauge.tables.files import check_excel, suffix_of, table_rows, table_schema
@@ -61,7 +62,7 @@ def open_table(
     Raises:
         UsageError: unknown suffix; `excel` and no CSV; the table exists and neither `resume` nor
             `overwrite` is given; another process is writing it; resumed with other settings or
-            columns; no folder or permission to write.
+            columns; no permission to write.
         MissingExtra: Parquet without pyarrow.
     """
     path = Path(path)
@@ -86,6 +87,7 @@ def open_table(
     if resume and journal.exists:
         journal = journal_of(schema=_as_begun(path, schema))
     try:
+        make_folder_of(path)
         if not journal.exists or overwrite:
             journal.begin(settings)
         elif resume:
