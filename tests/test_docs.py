@@ -399,3 +399,26 @@ def test_no_placeholder_is_left() -> None:
     for page in PAGES:
         left = re.findall(r"<!-- (?:sample|figures) -->", page.read_text(encoding="utf-8"))
         assert not left, f"{page.relative_to(ROOT)} still has {left[0]}"
+
+
+def written_twice(text: str) -> list[str]:
+    """Files that the shell commands of a page write again, which facegauge refuses."""
+    blocks = re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    lines = "".join(blocks).replace("\\\n", " ").splitlines()
+    written: list[str] = []
+    for line in lines:
+        if "facegauge" not in line or re.search(r"--(overwrite|resume|dry-run)\b", line):
+            continue
+        written += re.findall(r"(?:-o|--output|facegauge merge) ([^\s|;)'\"]+)", line)
+    return sorted({one for one in written if written.count(one) > 1})
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_pages_run_from_top_to_bottom(page: Path) -> None:
+    assert written_twice(page.read_text(encoding="utf-8")) == []
+
+
+def test_a_file_that_is_written_twice_is_noticed() -> None:
+    page = "```sh\nfacegauge score a -o t.csv\nfacegauge {} \n```\n"
+    assert written_twice(page.format("merge t.csv p.csv")) == ["t.csv"]
+    assert written_twice(page.format("score b -o t.csv --overwrite")) == []

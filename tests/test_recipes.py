@@ -137,7 +137,7 @@ def test_an_array_of_jobs(place: Path) -> None:
         for _ in range(2):  # a job that is started again
             shell(job, place, SLURM_ARRAY_TASK_ID=number, SHARDS="2")
     shell(merge, place)
-    with (place / "scores.csv").open(newline="") as file:
+    with (place / "all.csv").open(newline="") as file:
         assert len({row["path"] for row in csv.DictReader(file)}) == 6
 
 
