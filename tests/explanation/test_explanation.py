@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -30,6 +31,7 @@ from facegauge.explanation.parts import (
     face_picture,
     with_heat_map,
 )
+from facegauge.faces.notes import NOTES
 from facegauge.ratings import RATINGS, VALUE, Rated
 from facegauge.results import Box, Face, FaceScore, Status
 
@@ -74,10 +76,7 @@ def test_shares_are_shown_where_the_model_explains_half(scorer: Scorer, picture:
     found = explain(picture, with_model(scorer, MODEL))
     assert found.shares(0) == {"resolution": -0.05}
     text = "\n".join(found.lines())
-    assert (
-        "explains 75% of how the scores of 171 photos differ" in text
-        and "resolution -0.050" in text
-    )
+    assert "explains 75% of how scores differ" in text and "resolution -0.050" in text
     assert f"together 0.320; the score is {found.result.faces[0].score:.3f}" in text
     assert found.to_dict()["faces"][0]["shares"] == {
         "added": {"resolution": -0.05}, "mean": 0.37, "together": 0.32, "r2": 0.75, "n": 171,
@@ -217,3 +216,15 @@ def test_a_rating_of_0_has_a_bar(scorer: Scorer, picture: Pixels) -> None:
     place = list(severe.ratings).index("sharpness")
     line = np.asarray(drawn)[place * LINE + LINE // 2, NAME : NAME + BAR]
     assert 3 <= (line == PROBLEMATIC).all(-1).sum() <= 5
+
+
+def test_values_have_units_and_notes_their_meaning(scorer: Scorer, picture: Pixels) -> None:
+    found = explain(picture, scorer)
+    text = "\n".join(found.lines())
+    assert re.search(r"resolution +\d\.\d\d \(value \d+\.?\d* px\)", text)
+    assert re.search(r"sharpness +\d\.\d\d \(value \S+; 0\.2 blurred to 0\.5 crisp\)", text)
+    assert "( " not in text and " )" not in text
+    for face in found.result.faces:
+        for note in face.notes:
+            assert f"note {note}: {NOTES[note]}" in text
+    assert any(face.notes for face in found.result.faces)

@@ -16,6 +16,7 @@ from facegauge.explanation.parts import (
     colour_of,
     face_picture,
     factor_words,
+    notes_words,
     score_words,
     shares_words,
     with_heat_map,
@@ -84,7 +85,7 @@ def _part(explanation: Explained, place: int) -> Image.Image:
     if heat_map is not None:
         shown = with_heat_map(shown, heat_map)
     lines = [f"face {place}: {score_words(face)}"]
-    lines += [f"notes: {', '.join(face.notes)}"] if face.notes else []
+    lines += [line for note in notes_words(face) for line in textwrap.wrap(note, LETTERS)]
     after = [*advice_of(face), *shares_words(explanation, place)]
     after = [line for text in after for line in textwrap.wrap(text, LETTERS)]
     factors = len(face.ratings)

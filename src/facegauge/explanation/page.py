@@ -17,6 +17,7 @@ from facegauge.explanation.parts import (
     colour_of,
     face_picture,
     factor_words,
+    notes_words,
     score_words,
     shares_words,
     with_heat_map,
@@ -115,7 +116,7 @@ def _section(explanation: Explained, place: int) -> str:
         shown = with_heat_map(shown, heat_map)
         caption = f"<figcaption>{HEAT_MAP_WORDS}</figcaption>"
     rows = "".join(_row(name, rated) for name, rated in face.ratings.items())
-    notes = f"<p>Notes: {escape(', '.join(face.notes))}</p>" if face.notes else ""
+    notes = "".join(f"<p>{escape(words)}</p>" for words in notes_words(face))
     return (
         f"<section><figure>{_image(shown, f'Face {place}')}{caption}</figure>"
         f"<div><h2>Face {place}: {escape(score_words(face))}</h2>{notes}"

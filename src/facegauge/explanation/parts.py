@@ -9,6 +9,7 @@ from PIL import Image
 
 from facegauge.arrays import Pixels
 from facegauge.calibration import BANDS
+from facegauge.faces.notes import NOTES
 from facegauge.ratings import PROBLEM, RATINGS, Rated
 from facegauge.results import Box, FaceScore, HeatMap
 
@@ -38,10 +39,17 @@ def score_words(face: FaceScore) -> str:
 
 
 def factor_words(name: str, rated: Rated) -> tuple[str, str]:
-    """A factor's title, and its value and rating as text."""
+    """A factor's title, and its rating and value as text, the value with its unit or range."""
+    known = RATINGS[name]
     if rated.value is None or rated.rating is None:
-        return RATINGS[name].title, "not measured"
-    return RATINGS[name].title, f"{rated.rating:.2f} (value {rated.value:.3g})"
+        return known.title, "not measured"
+    unit = f"; {known.unit[1:-1]}" if known.unit.startswith("(") else f" {known.unit}"
+    return known.title, f"{rated.rating:.2f} (value {rated.value:.3g}{unit.rstrip()})"
+
+
+def notes_words(face: FaceScore) -> list[str]:
+    """A line for each note, with what it means."""
+    return [f"note {note}: {NOTES.get(note, 'a note of another version')}" for note in face.notes]
 
 
 def colour_of(rating: float) -> tuple[int, int, int]:
@@ -63,8 +71,8 @@ def shares_words(explanation: Explained, place: int) -> list[str]:
     if model is None or not moved:
         return []
     first = (
-        f"Beside a mean of {model.mean:.3f}, by a model of the factors that explains "
-        f"{model.r2:.0%} of how the scores of {model.n} photos differ:"
+        f"{model.n} photos score {model.mean:.3f} on average. What moves this score away from "
+        f"there, by a model of the factors that explains {model.r2:.0%} of how scores differ:"
     )
     lines = [
         f"{RATINGS[name].title} {share:+.3f}"
@@ -72,7 +80,7 @@ def shares_words(explanation: Explained, place: int) -> list[str]:
         if abs(share) >= LEAST_SHARE
     ]
     together, score = model.mean + sum(moved.values()), explanation.result.faces[place].score
-    return [first, *lines, f"together {together:.3f}; the score is {score:.3f}"]
+    return [first, *lines, f"average and moves together {together:.3f}; the score is {score:.3f}"]
 
 
 def face_picture(pixels: Pixels, frame: Box, size: tuple[int, int]) -> Image.Image:
@@ -119,7 +127,7 @@ def text_lines(explanation: Explained) -> list[str]:
     for number, face in enumerate(result.faces):
         lines.append(f"{result.path}: face {number}: {score_words(face)}")
         if face.notes:
-            lines.append(f"  notes: {', '.join(face.notes)}")
+            lines += [f"  {words}" for words in notes_words(face)]
         for name, rated in face.ratings.items():
             title, figures = factor_words(name, rated)
             lines.append(f"  {title:<13} {figures}")

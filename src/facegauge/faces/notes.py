@@ -1,7 +1,7 @@
 """Notes: how a face is unlike those that scorers learn from, so that its score is less certain.
 
 All edges were chosen on the val split of the labelled pictures, 171 photos and 571 crops, so that
-ordinary faces have no note; see benchmarks/results/notes.md. No note changes a score.
+few of them have a note; see benchmarks/results/notes.md. No note changes a score.
 """
 
 from __future__ import annotations
