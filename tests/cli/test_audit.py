@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from commands import run
+from facegauge.cli import terminal
 from facegauge.evaluation.audit_inputs import SKIN
 from facegauge.scorer import Scorer
 
@@ -90,7 +91,7 @@ def test_where_lower_is_better_the_greatest_score_is_accepted(portraits: Path) -
     assert found["lower_better"] is True
 
 
-def test_skin_is_shown_with_a_warning(portraits: Path, tmp_path: Path) -> None:
+def test_skin_is_shown_with_a_warning(portraits: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     table = portraits / "t.csv"
     head, *rows = table.read_text().splitlines()
     places = [head.split(",").index(name) for name in SKIN]
@@ -104,6 +105,12 @@ def test_skin_is_shown_with_a_warning(portraits: Path, tmp_path: Path) -> None:
     done = run("audit", table, "--data", portraits / "list.csv", "--by", "sex", "--skin")
     assert done.exit_code == 0, done.output
     assert "Do not sort people by it." in done.stdout and "31.0" in done.stdout
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(terminal, "width_of", lambda _: 80)
+    told = run("audit", table, "--data", portraits / "list.csv", "--by", "sex", "--skin").stdout
+    start, *rest = told[told.index("Apparent skin") :].splitlines()
+    paragraph = [start, *rest[: rest.index(next(line for line in rest if "by it." in line))]]
+    assert len(paragraph) > 1 and all(60 < len(line) <= 80 for line in paragraph)
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,8 @@ def test_models(toy_scorer: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     result = run("models", "--verify")
     assert result.exit_code == 1
     assert "damaged" in result.stderr
+    assert zoo.load_card(toy_scorer).summary not in run("models").stdout
+    assert zoo.load_card(toy_scorer).summary in run("models", toy_scorer).stdout
     folder = run("models", toy_scorer)
     assert folder.exit_code == 0 and "none needed" in folder.stdout
     assert run("models", "nowhere").exit_code == 1

@@ -579,3 +579,16 @@ def test_csv_for_spreadsheets_and_names_read_from_it(
     (tmp_path / "file:a.png").symlink_to("a.png")
     assert ",ok," in score("-", stdin=b"file:a.png").stdout
     assert "is a CSV file" in score("a.png", "--excel", "-o", "t.jsonl").stderr
+
+
+def test_a_list_that_is_taken_as_a_picture_is_told(
+    toy_scorer: Path, folders: Path, tmp_path: Path
+) -> None:
+    listed = tmp_path / "photos.csv"
+    listed.write_text(f"file\n{folders / 'a' / '2.png'}\n")
+    words = [listed, "--scorer", toy_scorer, "--faces", "whole"]
+    taken = run("score", *words)
+    assert taken.exit_code == 3 and "photos.csv is taken as a picture" in taken.stderr
+    assert "--path-column NAME" in taken.stderr
+    read = run("score", *words, "--path-column", "file")
+    assert read.exit_code == 0 and "taken as" not in read.stderr

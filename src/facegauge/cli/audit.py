@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from facegauge.evaluation.intervals import Interval
 
 SKIN_NOTE = (
-    "Apparent skin colour of the cheeks, medians. It is the picture's, not the person's:",
-    "the two cheeks of a face differ, and darkening moves the angle by tens of degrees",
-    "(docs/fairness.md). Do not sort people by it.",
+    "Apparent skin colour of the cheeks, medians. It is the picture's, not the person's: "
+    "the two cheeks of a face differ, and darkening moves the angle by tens of degrees "
+    "(docs/fairness.md). Do not sort people by it."
 )
 NEAR_ZERO = "A gap whose interval contains 0 is shown neither to be there nor to be absent."
 
@@ -212,8 +212,7 @@ def _print(found: Audit, title: str, *, lower_better: bool) -> None:
 
 
 def _print_skin(skin: Sequence[dict[str, float | str | None]]) -> None:
-    for line in SKIN_NOTE:
-        tell(line)
+    tell(SKIN_NOTE)
     heads = ["/group", ">n", ">L*", ">hue", ">ITA", ">ITA, left - right"]
     print_table(
         heads,

@@ -19,7 +19,7 @@ def merge(
     parts: Annotated[
         list[Path],
         typer.Argument(
-            metavar="PART...",
+            metavar="PART",
             help="Finished tables of score --shard or label --shard, one of each shard, in any "
             "order",
         ),

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from facegauge.zoo import Card, Validation
 
 DAMAGED = 1
+MORE = (
+    "facegauge models NAME says how a scorer was trained, and what an audit of groups of people "
+    "found."
+)
 COST = ("name", "version", ">M param.", ">GFLOPs")
 WIDE = (*COST, "photos: SRCC", "photos: PLCC", "crops: SRCC", "crops: PLCC")
 NARROW = ("name", "version", ">M", ">GFLOPs", "photos", "crops")
@@ -23,7 +27,7 @@ def models(
     scorers: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="SCORER...",
+            metavar="SCORER",
             help="Shipped names or scorer folders, such as calibrated copies  [default: all that "
             "ship]",
             show_default=False,
@@ -35,6 +39,8 @@ def models(
     ] = False,
 ) -> None:
     """List scorers: size, cost, agreement with labels (95 % intervals), licence.
+
+    With names, also how each was trained and what an audit found.
 
     Exit codes: 0 done; 1 a scorer is damaged.
     """
@@ -61,12 +67,14 @@ def models(
     if cards:
         last = ["sha256"] if verify else []
         print_table((*WIDE, *last), wide, ((*NARROW, *last), narrow))
-        paragraphs = [
+        audited = [card for card in cards if card.fairness]
+        details = [
             *map(_description, cards),
+            *_once("fairness", audited, lambda card: card.fairness),
+        ]
+        paragraphs = [
+            *(details if scorers else [MORE]),
             *_once("SRCC / PLCC", cards, _labels),
-            *_once(
-                "fairness", [card for card in cards if card.fairness], lambda card: card.fairness
-            ),
             *_once("licence", cards, lambda card: card.licence),
             "licence of the face detector CenterFace: MIT",
         ]

@@ -37,6 +37,18 @@ class Given:
         return (path for part in self._parts for path in part)
 
 
+def hint_at_lists(paths: Iterable[str], column: str | None) -> None:
+    """Say how a list is read, if without a column a path with its suffix is taken as a picture."""
+    from facegauge.data.list_files import SUFFIXES
+
+    for path in paths if column is None else ():
+        if Path(path).suffix.lower() in SUFFIXES and Path(path).is_file():
+            say(
+                f"{path} is taken as a picture; to read it as a list, name its column of paths "
+                "with --path-column NAME"
+            )
+
+
 class Pictures:
     """The pictures of the command line's paths, and what their folders hold besides.
 

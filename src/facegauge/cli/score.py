@@ -18,7 +18,7 @@ from facegauge.cli.on_ray import (
     score_on_ray,
 )
 from facegauge.cli.outputs import Overwrite
-from facegauge.cli.pictures import Pictures
+from facegauge.cli.pictures import Pictures, hint_at_lists
 from facegauge.cli.progress import with_progress
 from facegauge.cli.score_options import (
     SOME_FAILED,
@@ -186,6 +186,7 @@ def score(
     from facegauge.visual.saving import saving
 
     share = None if shard is None else Shard.parse(shard)
+    hint_at_lists(paths, path_column)
     pictures = Pictures(paths, exclude or (), column=path_column, shard=share)
     drawn, cut = (Place(folder, pictures.given) if folder else None for folder in (annotate, crops))
     pictures.leave_out(drawn, cut)

@@ -78,7 +78,9 @@ def _groups(manifest: Manifest) -> list[Rows]:
     """Rows that belong together: those of one person, and copies of one picture."""
     pairs = find_duplicates(manifest.paths)
     if pairs:
-        logger.info("%d pairs of pictures are copies; each stays in one split", len(pairs))
+        logger.info(
+            "pairs of pictures that are copies: %d; each pair stays in one split", len(pairs)
+        )
     for column in PEOPLE:
         first: dict[str, int] = {}
         people = enumerate(manifest.groups.get(column, ()))
