@@ -111,7 +111,7 @@ RATINGS: Mapping[str, Rating] = {
     "noise": Rating(
         "noise",
         "Standard deviation of the noise of the luma, in grey levels of 0 to 255, at a frame 400 "
-        "px wide.",
+        "px wide; of a smaller frame in its own pixels, where that is more than 2.8.",
         2.8,
         6.8,
         21.0,

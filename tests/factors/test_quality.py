@@ -15,9 +15,11 @@ from facegauge.data.degradations import degrade
 from facegauge.faces.framing import frame_around, missing_head
 from facegauge.faces.pose import UPRIGHT
 from facegauge.faces.spec import PreprocessSpec
-from facegauge.factors.detail import noise
+from facegauge.factors.detail import noise, noise_of
 from facegauge.factors.pose import DEPTHS, turned_away
 from facegauge.factors.quality import Quality
+from facegauge.factors.view import view_of
+from facegauge.ratings import RATINGS
 from facegauge.results import Box, Face
 
 SPEC = PreprocessSpec()
@@ -108,6 +110,36 @@ def test_noise_is_not_looked_for_in_black_and_clipped_parts(level: int) -> None:
     assert whole == pytest.approx(4, rel=0.1)
     face[:61] = level
     assert noise(face) == pytest.approx(whole, rel=0.1)
+
+
+def test_noise_of_small_faces_is_that_of_their_own_pixels(plain: Pixels) -> None:
+    def small(kind: str, severity: int) -> tuple[float, float]:
+        shrunk = Image.fromarray(plain).resize((SIZE[0] // 3, SIZE[1] // 3))
+        pixels = degrade(np.asarray(shrunk), kind, severity, np.random.default_rng(0))
+        box = Box(*(edge / 3 for edge in (BOX.left, BOX.top, BOX.right, BOX.bottom)))
+        face = Face(box, 0.9, tuple((x / 3, y / 3) for x, y in POINTS))
+        view = view_of(pixels, box, frame_around(face, SPEC))
+        assert view.enlarged
+        found = Quality(SPEC).measure(pixels, face, frame_around(face, SPEC))["factor_noise"]
+        assert isinstance(found, float)
+        return found, noise(view.face)
+
+    found, smoothed = small("noise", 3)
+    assert found > RATINGS["noise"].threshold > RATINGS["noise"].good > smoothed
+    found, smoothed = small("gaussian_blur", 0)
+    assert found == smoothed  # texture is not noise
+    assert small("noise", 5)[0] > small("noise", 4)[0] > small("noise", 3)[0]
+
+
+def test_noise_of_larger_faces_is_as_it_shows(plain: Pixels) -> None:
+    larger = np.asarray(Image.fromarray(plain).resize((SIZE[0] * 2, SIZE[1] * 2)))
+    large = degrade(
+        larger, "noise", 4, np.random.default_rng(0)
+    )  # more than shows at half the size
+    box = Box(*(edge * 2 for edge in (BOX.left, BOX.top, BOX.right, BOX.bottom)))
+    face = Face(box, 0.9, tuple((x * 2, y * 2) for x, y in POINTS))
+    view = view_of(large, box, frame_around(face, SPEC))
+    assert not view.enlarged and noise_of(view, 0.0) == noise(view.face)
 
 
 def test_noise_is_not_taken_for_sharpness(plain: Pixels) -> None:

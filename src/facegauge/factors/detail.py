@@ -9,12 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from facegauge.arrays import FloatArray
+from facegauge.factors.view import View
 
 POOL = 4  # px; sharpness compares differences of neighbours with those of squares of this size
 EVEN = 0.1  # squared grey levels; a face without structure has no sharpness
 APART = 2  # rows between two differences whose product is free of noise
 QUIET = 25  # percentile of blocks, by their noise, that counts: blocks without texture
 BLOCK = 12  # px, side of such a block
+SMALL_BLOCK = 6  # px, the same in a small face's own pixels
 LEVELS = (15, 240)  # mean of blocks that are neither black nor clipped
 
 SPECTRUM = (288, 224)  # px; faces are padded or cut to this size
@@ -60,16 +62,35 @@ def motion(face: FloatArray, tilt: float = 0.0) -> float:
     return 1 - float(np.exp(-max(0.0, across) / 2))
 
 
-def noise(face: FloatArray) -> float:
+def noise_of(view: View, texture: float) -> float:
     """Standard deviation of the noise in grey levels, as it shows at the view's size.
 
-    Immerkaer's mask (1996), which leaves out all linear changes, in the quietest blocks.
+    Enlarging smooths noise away. So an enlarged face has the noise of its own pixels where that is
+    more than the texture of small faces can be.
+
+    Args:
+        view: of the face.
+        texture: grey levels, see above.
     """
-    if min(face.shape) < BLOCK + 2:
+    shown = noise(view.face)
+    own = noise(view.own, SMALL_BLOCK) if view.enlarged else 0.0
+    return max(shown, own) if own > texture else shown
+
+
+def noise(face: FloatArray, block: int = BLOCK) -> float:
+    """Standard deviation of the noise in grey levels.
+
+    Immerkaer's mask (1996), which leaves out all linear changes, in the quietest blocks.
+
+    Args:
+        face: (h, w) luma, 0..255.
+        block: side of the blocks, in pixels.
+    """
+    if min(face.shape) < block + 2:
         return 0.0
     down = face[:-2] - 2 * face[1:-1] + face[2:]
     left = np.abs(down[:, :-2] - 2 * down[:, 1:-1] + down[:, 2:])
-    blocks, levels = _pooled(left, BLOCK), _pooled(face[1:-1, 1:-1], BLOCK)
+    blocks, levels = _pooled(left, block), _pooled(face[1:-1, 1:-1], block)
     usable = blocks[(levels > LEVELS[0]) & (levels < LEVELS[1])]
     if not usable.size:
         return 0.0

@@ -9,11 +9,11 @@ from facegauge.faces.framing import face_box, missing_head
 from facegauge.faces.pose import pose
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.factors.blocking import blocking
-from facegauge.factors.detail import motion, noise, sharpness
+from facegauge.factors.detail import motion, noise_of, sharpness
 from facegauge.factors.light import colour_cast, contrast, exposure
 from facegauge.factors.pose import turned_away
 from facegauge.factors.view import view_of
-from facegauge.ratings import COLUMNS, as_columns
+from facegauge.ratings import COLUMNS, RATINGS, as_columns
 from facegauge.results import Box, Face
 from facegauge.schema import Value
 
@@ -45,7 +45,7 @@ class Quality:
             {
                 "sharpness": sharpness(view.face),
                 "motion": motion(view.face, pose(points).angle),
-                "noise": noise(view.face),
+                "noise": noise_of(view, RATINGS["noise"].good),
                 "blocking": blocking(view.own),
                 "exposure": exposure(view.face_colours, view.frame_colours),
                 "contrast": contrast(view.face_colours),

@@ -27,12 +27,14 @@ class View:
         face_colours: (n, 3) float32, 0..255, colours of the face, an eighth of that size.
         frame_colours: (m, 3) float32, 0..255, colours of what of the frame lies in the picture.
         own: (h, w) float32, 0..255, luma of the middle of the face in the picture's own pixels.
+        enlarged: whether `face` has more pixels than the face in the picture.
     """
 
     face: FloatArray
     face_colours: FloatArray
     frame_colours: FloatArray
     own: FloatArray
+    enlarged: bool = False
 
 
 def view_of(pixels: Pixels, box: Box, frame: Box) -> View:
@@ -51,6 +53,7 @@ def view_of(pixels: Pixels, box: Box, frame: Box) -> View:
         _colours(face.reduce(COARSE)),
         _colours(_scaled(pixels, frame, scale / COARSE)),
         np.asarray(Image.fromarray(np.ascontiguousarray(own)).convert("L"), np.float32),
+        scale > 1,
     )
 
 
