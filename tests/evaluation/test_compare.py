@@ -72,6 +72,20 @@ def test_a_version_against_itself_has_no_difference() -> None:
     assert found.better.value == 0 and found.most_changed() == []
 
 
+def test_tables_of_different_scorers_are_told(tmp_path: Path) -> None:
+    tables = [table(tmp_path / f"{side}.csv", {"x.png": 0.4, "y.png": 0.6}) for side in "ab"]
+    for file, name in zip(tables, ("mobile", "mspt"), strict=True):
+        notes = {"settings": {"scorer": name, "faces": "auto"}}
+        file.with_name(f"{file.name}.settings.json").write_text(json.dumps(notes))
+    assert facegauge.compare(*tables).unlike == ("scorer mobile and mspt",)
+    assert facegauge.compare(tables[0], tables[0]).unlike == ()
+    done = run("compare", *tables)
+    assert done.exit_code == 0 and "scored differently" in done.stdout, done.output
+    assert "  scorer mobile and mspt" in done.stdout
+    (tmp_path / "b.csv.settings.json").unlink()
+    assert facegauge.compare(*tables).unlike == ()
+
+
 def test_few_pictures_do_not_make_certain() -> None:
     before = [result(f"{number}.png", number / 10) for number in range(4)]
     after = [result(f"{number}.png", number / 10 + 0.1 + number / 100) for number in range(4)]

@@ -112,6 +112,9 @@ def _print(found: Comparison, versions: Sequence[str]) -> None:
     n, changes = len(found.names), found.b - found.a
     for letter, version in zip("AB", versions, strict=True):
         tell(f"{letter}: {version}")
+    if found.unlike:
+        tell("note: they were scored differently, so the difference is not of the pictures alone:")
+        tell(f"  {'; '.join(found.unlike)}")
     improved = changes if found.higher_is_better else -changes
     worse, same = int((improved < 0).sum()), int((improved == 0).sum())
     tell(

@@ -16,7 +16,13 @@ from facegauge.errors import PictureError, UsageError
 from facegauge.evaluation.fidelity import psnr, ssim
 from facegauge.evaluation.intervals import RESAMPLES, Interval, mean_of, share_of
 from facegauge.evaluation.table_scores import OURS, TableOptions
-from facegauge.evaluation.versions import open_version, pair_keys, pair_versions, unpaired
+from facegauge.evaluation.versions import (
+    open_version,
+    pair_keys,
+    pair_versions,
+    scored_differently,
+    unpaired,
+)
 from facegauge.images.discovery import find_pictures
 from facegauge.images.loading import open_picture
 from facegauge.progress import track
@@ -86,6 +92,7 @@ class Comparison:
         bands: by band of the first version; empty where bands do not apply.
         fidelity: with a reference, by "psnr" (dB) and "ssim".
         left_out: why a picture does not count, by name.
+        unlike: in what the scores differ beside the pictures, such as "scorer mobile and mspt".
     """
 
     names: tuple[str, ...]
@@ -99,6 +106,7 @@ class Comparison:
     bands: tuple[BandChange, ...] = ()
     fidelity: Mapping[str, Fidelity] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
+    unlike: tuple[str, ...] = ()
 
     def most_changed(self, n: int = 10) -> list[int]:
         """Rows of the n pictures that changed most, the greatest first; none without a change."""
@@ -117,6 +125,7 @@ class Comparison:
         return {
             "n": len(self.names),
             "higher_is_better": self.higher_is_better,
+            "unlike": list(self.unlike),
             **{key: value.to_dict() for key, value in ends.items()},
             "bands": [
                 {"band": one.band, "n": one.n, "n_after": one.n_after}
@@ -195,7 +204,7 @@ def compare(
     bands = _bands(x, y, resamples, seed) if scaled else ()
     return Comparison(
         names, x, y, mean_a, mean_b, difference, better,
-        first.higher_is_better, bands, fidelity, left_out,
+        first.higher_is_better, bands, fidelity, left_out, scored_differently(first, second),
     )  # fmt: skip
 
 

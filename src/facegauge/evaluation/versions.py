@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
+from typing import Any
 
 import numpy as np
 
@@ -19,8 +20,11 @@ from facegauge.images.sources import described, is_picture
 from facegauge.progress import track
 from facegauge.results import ImageScore
 from facegauge.scorer import Scorer
+from facegauge.tables.notes import read_notes
 
 StrPath = str | os.PathLike[str]
+COMPARED = ("scorer", "version", "sha256", "faces")  # of the settings
+SHOWN = 24  # characters of a setting
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,6 +38,7 @@ class Version:
         reasons: why a picture has no score, by row.
         higher_is_better: of the scores.
         on_label_scale: whether bands apply.
+        settings: what the scores depend on, see `Scorer.settings`; empty where it is not known.
     """
 
     paths: tuple[str, ...]
@@ -42,6 +47,7 @@ class Version:
     reasons: Mapping[int, str]
     higher_is_better: bool = True
     on_label_scale: bool = True
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 def open_version(
@@ -58,8 +64,9 @@ def open_version(
         if not paths:
             raise UsageError(f"no pictures in {source} or its subfolders")
         keys = [os.path.relpath(path, source) for path in paths]
-        scored = (scorer or default_scorer()).score_iter(paths)
-        return _of_results(track(scored, "scoring", total=len(paths)), keys, options.face)
+        chosen = scorer or default_scorer()
+        scored = track(chosen.score_iter(paths), "scoring", total=len(paths))
+        return replace(_of_results(scored, keys, options.face), settings=chosen.settings)
     if not is_table(source):
         raise UsageError(f"expected a folder with pictures or a table of scores, got {source}")
     table = read_scores(source, options)
@@ -68,8 +75,22 @@ def open_version(
     paths = [path if Path(path).exists() else str(folder / path) for path in table.paths]
     return Version(
         tuple(paths), table.paths, sign * table.scores, table.reasons,
-        not table.lower_better, table.on_label_scale,
+        not table.lower_better, table.on_label_scale, _settings(table.source),
     )  # fmt: skip
+
+
+def scored_differently(first: Version, second: Version) -> tuple[str, ...]:
+    """In what the scores of two versions differ beside the pictures, where it is known of both."""
+    a, b = first.settings, second.settings
+    unlike = [key for key in COMPARED if key in a and key in b and a[key] != b[key]]
+    return tuple(f"{key} {str(a[key])[:SHOWN]} and {str(b[key])[:SHOWN]}" for key in unlike)
+
+
+def _settings(table: Path) -> Mapping[str, Any]:
+    try:
+        return read_notes(table).settings
+    except UsageError:  # it is another tool's, or its notes are gone
+        return {}
 
 
 def _results(source: Iterable[ImageScore]) -> list[ImageScore]:
