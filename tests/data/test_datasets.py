@@ -340,9 +340,10 @@ def test_the_manifest_can_be_read_again_from_another_folder(cgfiqa: Path, tmp_pa
     write_manifest(Manifest((link,), None, None), tmp_path / "lists" / "links.csv")
     assert "../link.png" in (tmp_path / "lists" / "links.csv").read_text()
     for target, message in (
-        (file, "exists; choose another"),
+        (file, "exists: replace it with --overwrite, or choose another"),
         (tmp_path / "labels.txt", "that ends in .csv"),
-        (tmp_path / "none" / "labels.csv", "no folder"),
     ):
         with pytest.raises(UsageError, match=message):
             write_manifest(found, target)
+    write_manifest(found, tmp_path / "made" / "labels.csv")
+    assert (tmp_path / "made" / "labels.csv").is_file()

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
+from facegauge import outputs
 from facegauge.errors import UsageError
 from facegauge.results import FaceScore, ImageScore, Status
-from facegauge.tables import files, journal
+from facegauge.tables import journal
 from facegauge.tables.notes import notes_path
 from facegauge.tables.scores import open_table, read_rows
 
@@ -64,7 +65,7 @@ def killed_at(step: int, work: Callable[[], None]) -> bool:
             for name in ("replace", "unlink", "write_text"):
                 setattr(Path, name, dying(getattr(Path, name)))
             Path.open = opened  # type: ignore[method-assign, assignment]
-            files.sync = journal.sync = dying(files.sync)  # type: ignore[attr-defined]
+            outputs.sync = journal.sync = dying(outputs.sync)  # type: ignore[attr-defined]
             work()
         except BaseException as error:
             print(error, file=sys.stderr)

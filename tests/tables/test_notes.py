@@ -22,7 +22,7 @@ def test_notes_come_back(tmp_path: Path) -> None:
     assert read_notes(tmp_path / "t.csv") == notes
     assert [entry.name for entry in tmp_path.iterdir()] == ["t.csv.settings.json"]
     stored = json.loads(notes_path(tmp_path / "t.csv").read_text())
-    assert stored["columns"][0] == {"name": "a", "type": "int", "doc": "A toy."}
+    assert stored["columns"][0] == {"name": "a", "type": "int", "doc": "A toy.", "unit": ""}
 
 
 def test_notes_of_the_first_version_have_no_columns(tmp_path: Path) -> None:

@@ -19,8 +19,7 @@ VERBS = {
     "sheet": "Draw the worst and the best faces of a score table on one sheet.",
     "report": "Write a report on a score table: one HTML file, which fetches nothing.",
     "serve": "Score pictures over HTTP: a service for other programs, and a page for people.",
-    "models": "List the shipped scorers: size, cost, agreement with labels (95 % intervals), "
-    "licence.",
+    "models": "List scorers: size, cost, agreement with labels (95 % intervals), licence.",
     "doctor": "Check the installation.",
     "data": "Check public data sets, write manifests of them, and work on lists.",
     "finetune": "Teach a finished scorer your own labels: 300 to 3,000 pictures, in minutes.",
