@@ -20,7 +20,7 @@ SRC = Path(__file__).parents[1] / "src"
 # that have a line of their own.
 ROOMS = (
     ("errors", "progress", "arrays", "free_memory", "_pyinstaller"),
-    ("guard", "onnx_runtime", "outputs", "package_files", "placing"),
+    ("guard", "lettering", "onnx_runtime", "outputs", "package_files", "placing"),
     ("schema",),
     ("frames", "ratings"),
     ("results",),

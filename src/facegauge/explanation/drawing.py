@@ -21,7 +21,7 @@ from facegauge.explanation.parts import (
     shares_words,
     with_heat_map,
 )
-from facegauge.visual.lettering import drawable, font
+from facegauge.lettering import drawable, font
 
 if TYPE_CHECKING:
     from facegauge.explanation.explained import Explained

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from facegauge.arrays import Pixels
+from facegauge.lettering import font as font_of
 from facegauge.results import Box, ImageScore
-from facegauge.visual.lettering import font as font_of
 
 if TYPE_CHECKING:
     from PIL import Image, ImageDraw
 
-    from facegauge.visual.lettering import Font
+    from facegauge.lettering import Font
 
 # from dark red to dark blue, which eyes that confuse red and green tell apart; white on each is
 # read well (contrast 4.5 and more)

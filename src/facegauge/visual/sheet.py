@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from facegauge.errors import UsageError
+from facegauge.lettering import drawable
+from facegauge.lettering import font as font_of
 from facegauge.tables.faces import FaceTable, TableFace
 from facegauge.visual.drawing import COLOURS
-from facegauge.visual.lettering import drawable
-from facegauge.visual.lettering import font as font_of
 from facegauge.visual.thumbnails import key, thumbnails
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from facegauge.visual.lettering import Font
+    from facegauge.lettering import Font
 
 CELL, COLUMNS = 128, 8
 TEXT, TITLE, GAP = 12, 16, 8  # pixels

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import ImageFont
 
+from facegauge import lettering
 from facegauge.explanation import drawing
-from facegauge.visual import lettering
 from facegauge.visual.sheet import fitting
 
 NARROW = ImageFont.load_default(15)  # Pillow's own: ASCII and little more
