@@ -354,7 +354,7 @@ def test_compare_on_two_scorers_of_which_one_is_the_labels_upside_down(
                   "--results", str(tmp_path / "pages")])  # fmt: skip
     page = tmp_path / "pages" / "compare.md"
     figures = {name: cells for name, *cells in rows(page, "Agreement")}
-    assert figures["up"][:2] == ["19", "1.000 [1.000, 1.000]"]
+    assert figures["up"][:2] == ["19", "1.000 [too few]"]
     assert figures["down"][0] == "19" and not figures["down"][1].startswith("1.0")
     ((name, *_),) = rows(page, "Paired differences")
     assert name == "up - down"
