@@ -22,7 +22,7 @@ from facegauge import zoo
 from facegauge.attribution import LEAST_R2, Attribution
 from facegauge.data.manifests import Manifest, load_manifest
 from facegauge.evaluation.attribution import fit_attribution, measure_factors
-from facegauge.evaluation.evaluate import predict_with
+from facegauge.evaluation.predictions import predict_with
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.predictors import OnnxPredictor
 from facegauge.ratings import RATINGS

@@ -19,7 +19,8 @@ from rows import named, shown
 
 from facegauge.data.manifests import Manifest, load_manifest
 from facegauge.errors import UsageError
-from facegauge.evaluation.evaluate import COMPARED, Predictions, predict, report
+from facegauge.evaluation.evaluate import COMPARED, report
+from facegauge.evaluation.predictions import Predictions, predict
 from facegauge.evaluation.profile import profile_scorer
 from facegauge.nn.profile import profile_run
 from facegauge.predictors import is_run

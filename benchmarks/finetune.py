@@ -30,9 +30,9 @@ from rows import figure, shown
 from facegauge.data.datasets import write_manifest
 from facegauge.data.manifests import Manifest, load_manifest
 from facegauge.data.splitting import split_manifest
-from facegauge.evaluation.evaluate import predict_with
 from facegauge.evaluation.logistic import fit_logistic
 from facegauge.evaluation.metrics import paired_bootstrap, plcc, srcc
+from facegauge.evaluation.predictions import predict_with
 from facegauge.nn.checkpoints import find_run
 from facegauge.nn.curved import Curved
 from facegauge.nn.normalise import Normalise

@@ -29,8 +29,8 @@ from rows import figure, named
 
 from facegauge.data.manifests import Manifest, load_manifest
 from facegauge.errors import UsageError
-from facegauge.evaluation.evaluate import predict_with
 from facegauge.evaluation.metrics import challenge, plcc, srcc
+from facegauge.evaluation.predictions import predict_with
 from facegauge.nn.predictor import open_run_predictor
 
 FIGURES = {"srcc": srcc, "plcc": plcc, "challenge": challenge}

@@ -25,8 +25,8 @@ from page import Table, arguments_for, name_of, publish
 
 from facegauge import zoo
 from facegauge.data.manifests import Manifest, load_manifest
-from facegauge.evaluation.evaluate import predict
 from facegauge.evaluation.metrics import srcc
+from facegauge.evaluation.predictions import predict
 
 MAX_SCORE, MAX_SRCC = 1e-3, 5e-4
 COMMAND = "from facegauge.cli import main; main()"

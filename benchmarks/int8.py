@@ -19,8 +19,8 @@ from page import Table, arguments_for, name_of, publish
 
 from facegauge import zoo
 from facegauge.data.manifests import Manifest, load_manifest
-from facegauge.evaluation.evaluate import predict_with
 from facegauge.evaluation.metrics import plcc, srcc
+from facegauge.evaluation.predictions import predict_with
 from facegauge.predictors import OnnxPredictor
 
 ROUNDS, EACH = 15, 20

@@ -15,7 +15,7 @@ import pytest
 from facegauge import zoo
 from facegauge.data.manifests import load_manifest
 from facegauge.errors import MissingExtra, ScorerError
-from facegauge.evaluation.evaluate import predict
+from facegauge.evaluation.predictions import predict
 from facegauge.faces.sampling import Crop, to_tensor
 from facegauge.predictors import (
     OnnxPredictor,
@@ -135,7 +135,7 @@ def test_a_scorer_is_evaluated_without_torch(
     code = (
         "import sys; sys.modules['torch'] = None\n"
         "from facegauge.data.manifests import load_manifest\n"
-        "from facegauge.evaluation.evaluate import predict\n"
+        "from facegauge.evaluation.predictions import predict\n"
         "print(*predict(sys.argv[1], load_manifest(sys.argv[2])).scores)"
     )
     command = [sys.executable, "-c", code, str(toy_scorer), str(toy_data)]

@@ -17,7 +17,7 @@ from facegauge.cli.progress import Bars, Lines, display_for_stderr, with_progres
 from facegauge.data.leakage import check_leakage
 from facegauge.data.manifests import load_manifest
 from facegauge.evaluation.compare import compare
-from facegauge.evaluation.evaluate import predict
+from facegauge.evaluation.predictions import predict
 from facegauge.progress import Step, in_words, shown_by, track
 from facegauge.scorer import Scorer
 

@@ -12,8 +12,9 @@ torch = pytest.importorskip("torch")
 
 from facegauge.data.manifests import load_manifest  # noqa: E402
 from facegauge.errors import UsageError  # noqa: E402
-from facegauge.evaluation.evaluate import predict, predict_with, report  # noqa: E402
+from facegauge.evaluation.evaluate import report  # noqa: E402
 from facegauge.evaluation.metrics import srcc  # noqa: E402
+from facegauge.evaluation.predictions import predict, predict_with  # noqa: E402
 from facegauge.faces.spec import PreprocessSpec  # noqa: E402
 from facegauge.labelling.label import label  # noqa: E402
 from facegauge.nn.predictor import TorchPredictor, open_run_predictor  # noqa: E402

@@ -15,7 +15,7 @@ from facegauge.calibration import ScoreMap
 from facegauge.data.manifests import load_manifest
 from facegauge.errors import MissingExtra, ScorerError, UsageError
 from facegauge.evaluation.card import Measured, calibrate_scorer
-from facegauge.evaluation.evaluate import predict
+from facegauge.evaluation.predictions import predict
 from facegauge.evaluation.score_map import fit_map
 from toys import write_manifest
 

@@ -12,9 +12,10 @@ import pytest
 
 from facegauge.data.manifests import Manifest, load_manifest
 from facegauge.errors import UsageError
-from facegauge.evaluation.evaluate import join_table, predict, predictions_of, report
+from facegauge.evaluation.evaluate import report
 from facegauge.evaluation.metrics import srcc
 from facegauge.evaluation.pairing import by_name, pair
+from facegauge.evaluation.predictions import join_table, predict, predictions_of
 from facegauge.evaluation.table_scores import TableOptions, is_table, read_scores
 from facegauge.results import COLUMNS
 from facegauge.scorer import Scorer

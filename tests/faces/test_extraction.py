@@ -16,7 +16,7 @@ import facegauge
 from facegauge.arrays import Pixels
 from facegauge.data.manifests import Manifest
 from facegauge.errors import MissingExtra, ScorerError, UsageError
-from facegauge.evaluation.evaluate import predict_with
+from facegauge.evaluation.predictions import predict_with
 from facegauge.faces.detection import CenterFace
 from facegauge.faces.extraction import FaceExtractor
 from facegauge.faces.framing import frame_around, is_framed

@@ -17,8 +17,8 @@ from PIL import Image
 
 from facegauge.data.manifests import Manifest, load_manifest
 from facegauge.errors import ScorerError, UsageError
-from facegauge.evaluation.evaluate import predict
 from facegauge.evaluation.logistic import FittedCurve
+from facegauge.evaluation.predictions import predict
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.labelling import label_table
 from facegauge.labelling.label import fit_mapping, label, label_into

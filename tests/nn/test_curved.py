@@ -10,8 +10,8 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from facegauge.data.manifests import load_manifest  # noqa: E402
-from facegauge.evaluation.evaluate import predict  # noqa: E402
 from facegauge.evaluation.logistic import FittedCurve  # noqa: E402
+from facegauge.evaluation.predictions import predict  # noqa: E402
 from facegauge.nn.checkpoints import load_run, save_run  # noqa: E402
 from facegauge.nn.curved import Curved  # noqa: E402
 from facegauge.scorer import Scorer  # noqa: E402

@@ -12,7 +12,7 @@ from PIL import Image
 torch = pytest.importorskip("torch")
 
 from facegauge.data.manifests import load_manifest  # noqa: E402
-from facegauge.evaluation.evaluate import predict  # noqa: E402
+from facegauge.evaluation.predictions import predict  # noqa: E402
 from facegauge.faces.sampling import to_tensor  # noqa: E402
 from facegauge.nn.build import build  # noqa: E402
 from facegauge.nn.checkpoints import load_run  # noqa: E402

@@ -15,12 +15,8 @@ onnx = pytest.importorskip("onnx")
 from facegauge import zoo  # noqa: E402
 from facegauge.data.manifests import load_manifest  # noqa: E402
 from facegauge.errors import ScorerError, UsageError  # noqa: E402
-from facegauge.evaluation.evaluate import (  # noqa: E402
-    predict,
-    predict_with,
-    predictions_of,
-)
 from facegauge.evaluation.metrics import rmse, srcc  # noqa: E402
+from facegauge.evaluation.predictions import predict, predict_with, predictions_of  # noqa: E402
 from facegauge.evaluation.profile import profile_scorer  # noqa: E402
 from facegauge.faces.sampling import PreprocessSpec  # noqa: E402
 from facegauge.nn.checkpoints import load_run, save_run  # noqa: E402

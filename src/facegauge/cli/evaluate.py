@@ -106,7 +106,8 @@ def evaluate(
     """
     from facegauge.data.groups import groupings
     from facegauge.data.manifests import load_manifest
-    from facegauge.evaluation.evaluate import faces_read, predictions_of, report
+    from facegauge.evaluation.evaluate import report
+    from facegauge.evaluation.predictions import faces_read, predictions_of
     from facegauge.evaluation.table_scores import TableOptions, is_table
 
     check_output(output, [subject, compare, data], (".json",), overwrite=overwrite)

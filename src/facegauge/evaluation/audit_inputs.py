@@ -16,7 +16,7 @@ from facegauge.data.manifests import Manifest, load_manifest
 from facegauge.errors import UsageError
 from facegauge.evaluation.audit import Audit, audit
 from facegauge.evaluation.counterfactual import Drops, score_drops
-from facegauge.evaluation.evaluate import join_table
+from facegauge.evaluation.predictions import join_table
 from facegauge.evaluation.table_scores import OURS, TableOptions, TableScores, read_scores
 from facegauge.factors.skin import Skin
 from facegauge.predictors import open_predictor

@@ -19,9 +19,9 @@ from facegauge.data.splitting import split_manifest
 from facegauge.errors import UsageError
 from facegauge.evaluation.attribution import LEAST, fit_attribution, measure_factors
 from facegauge.evaluation.calibration import coverage, fit_calibration
-from facegauge.evaluation.evaluate import predict_with
 from facegauge.evaluation.intervals import Interval
 from facegauge.evaluation.metrics import Evaluation, evaluate, rmse
+from facegauge.evaluation.predictions import predict_with
 from facegauge.evaluation.score_map import fit_map
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.outputs import check_new_folder, whole_folder

@@ -17,10 +17,10 @@ from facegauge.data.label_scale import UNIT, LabelScale
 from facegauge.data.manifests import Manifest, load_manifest
 from facegauge.errors import UsageError
 from facegauge.evaluation.audit import GroupAudit, audit
-from facegauge.evaluation.evaluate import join_table
 from facegauge.evaluation.intervals import FEW, Interval, intervals, mean_interval, mean_of
 from facegauge.evaluation.logistic import FittedCurve, fit_logistic
 from facegauge.evaluation.metrics import GroupGap, group_gaps, plcc, rmse, srcc
+from facegauge.evaluation.predictions import join_table
 from facegauge.evaluation.table_scores import OURS, TableOptions, read_scores
 from facegauge.ratings import PROBLEM, RATING, RATINGS
 from facegauge.tables.faces import FaceTable, Failure, TableFace, read_faces

@@ -18,7 +18,7 @@ from facegauge.data.manifests import Manifest
 from facegauge.errors import UsageError
 from facegauge.evaluation.calibration import fit_calibration
 from facegauge.evaluation.card import card_figures, judged_on, on_photos
-from facegauge.evaluation.evaluate import predict_with
+from facegauge.evaluation.predictions import predict_with
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.nn.build import build
 from facegauge.nn.checkpoints import Run

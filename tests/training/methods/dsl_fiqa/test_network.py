@@ -17,7 +17,7 @@ from torch import nn
 from facegauge.arrays import Pixels
 from facegauge.data.manifests import load_manifest
 from facegauge.errors import UsageError
-from facegauge.evaluation.evaluate import predict_with
+from facegauge.evaluation.predictions import predict_with
 from facegauge.faces import extraction
 from facegauge.faces.landmarks import mirror_landmarks
 from facegauge.faces.spec import PreprocessSpec

@@ -19,9 +19,9 @@ from facegauge.cli import app  # noqa: E402
 from facegauge.data.leakage import check_leakage  # noqa: E402
 from facegauge.data.manifests import load_manifest  # noqa: E402
 from facegauge.errors import UsageError  # noqa: E402
-from facegauge.evaluation.evaluate import predict  # noqa: E402
 from facegauge.evaluation.logistic import FittedCurve  # noqa: E402
 from facegauge.evaluation.metrics import plcc, srcc  # noqa: E402
+from facegauge.evaluation.predictions import predict  # noqa: E402
 from facegauge.nn.checkpoints import load_run  # noqa: E402
 from facegauge.nn.predictor import predict_views  # noqa: E402
 from facegauge.training.config import apply_overrides, load_config, load_preset  # noqa: E402

@@ -17,8 +17,8 @@ from typer.testing import CliRunner
 from facegauge.cli import app
 from facegauge.data.manifests import Manifest, load_manifest
 from facegauge.errors import UsageError
-from facegauge.evaluation.evaluate import predict
 from facegauge.evaluation.metrics import challenge
+from facegauge.evaluation.predictions import predict
 from facegauge.faces import detection_cache, extraction
 from facegauge.faces.extraction import FaceExtractor
 from facegauge.faces.policy import ExtractionPolicy
