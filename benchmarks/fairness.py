@@ -46,10 +46,11 @@ The same pictures by [mean score and share accepted](fairness/scores.md), and
 
 ## How to read it
 
-There are no labels of quality, so a gap may be the pictures' or the scorer's. *Among pictures alike*
-takes out what the measured factors explain; the *counterfactual* gives every picture the same
-degradations. Scorers were trained on pictures of this kind too, part of them from this list,
-without labels: on other pictures gaps may be larger. The words for groups are those of the list's authors.
+There are no labels of quality, so a gap may be the pictures' or the scorer's. *Among pictures
+alike* takes out what the measured factors explain; the *counterfactual* gives every picture the
+same degradations. Scorers were trained on pictures of this kind too, part of them from this list,
+without labels: on other pictures gaps may be larger. The words for groups are those of the list's
+authors.
 
 {intervals}
 
