@@ -16,7 +16,8 @@ from facegauge import Scorer, zoo
 from facegauge.cli.app import app
 from facegauge.data.manifests import load_manifest
 from facegauge.errors import UsageError
-from facegauge.evaluation.card import calibrate_scorer
+from facegauge.evaluation.card import calibrate_scorer, card_figures
+from facegauge.evaluation.metrics import evaluate
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NAMES = ("", "_blur", "_dark", "_jpeg", "_noise", "_small")
@@ -183,3 +184,17 @@ def test_what_moves_the_scores_of_photos_is_fitted_where_there_are_enough(
     assert {"sharpness", "exposure"} <= set(card.attribution.curves)
     scores = [Scorer(tmp_path / "out").score(file).score for file in load_manifest(photos).paths]
     assert card.attribution.mean == pytest.approx(np.mean(scores[1:]), abs=1e-5)
+
+
+@pytest.mark.parametrize("n", [3, 5, 6, 8, 12])
+def test_cards_of_few_pictures_have_figures_with_intervals(n: int) -> None:
+    """Of some, too many resamples are undefined: then the interval is all that there can be."""
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        labels = rng.permutation(np.linspace(0.1, 0.9, n))
+        labels[: n // 2] = labels[0]
+        figures = card_figures(evaluate(rng.uniform(size=n), labels))
+        assert {"srcc", "plcc", "rmse"} <= figures.keys()
+        for name, one in figures.items():
+            least = 0 if name == "rmse" else -1
+            assert least <= one.low <= one.value <= one.high <= 1, name

@@ -263,11 +263,16 @@ def judged_on(scores: Scores, labels: Scores, where: str) -> Evaluation:
 
 
 def card_figures(judged: Evaluation) -> dict[str, Figure]:
-    """The intervals of an evaluation that are numbers, to six decimals."""
+    """The figures of an evaluation that are numbers, to six decimals.
+
+    An interval that too few pictures leave undefined is all that the figure can be.
+    """
     out = {}
     for field in fields(judged):
-        value = getattr(judged, field.name)
-        if isinstance(value, Interval) and np.isfinite([value.value, value.low, value.high]).all():
-            ends = (round(end, 6) for end in (value.value, value.low, value.high))
-            out[field.name] = Figure(*ends)
+        one = getattr(judged, field.name)
+        if isinstance(one, Interval) and np.isfinite(one.value):
+            least, most = (0.0, 1.0) if field.name == "rmse" else (-1.0, 1.0)
+            low = one.low if np.isfinite(one.low) else least
+            high = one.high if np.isfinite(one.high) else most
+            out[field.name] = Figure(*(round(float(end), 6) for end in (one.value, low, high)))
     return out
