@@ -178,7 +178,6 @@ def test_evaluate_names_what_has_no_score(toy_run, toy_data, tmp_path):
         (["--by", "age"], "no column age"),
         (["--by", "split"], "no group column split"),
         (["--faces", "all"], "faces must be whole or auto"),
-        (["-o", "nowhere/deep/eval.json"], "no folder"),
         (["-o", "."], "expected the name of a file"),
         (["--compare", "nothing"], "no scorer 'nothing'"),
     ],

@@ -52,6 +52,8 @@ def test_labels_outside_the_scale(pictures: Path) -> None:
     assert one_line(said) and "row 3: expected a score from 0 to 1, got '2'" in said
     assert "--scale" in said
     said = refused(pictures, rows(14, lambda row: 1 + row % 7), "finetune", "--scale", "1,5")
+    scale, said = said.split("\n")
+    assert scale == "facegauge: labels from 1 to 5 become 0 to 1"
     assert one_line(said) and "expected a score from 1 to 5, got '6'" in said
 
 
