@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +18,7 @@ from facegauge.evaluation.card import Measured
 from facegauge.faces.extraction import FaceExtractor
 from facegauge.faces.policy import ExtractionPolicy
 from facegauge.faces.sampling import Crop, to_tensor
-from facegauge.outputs import check_new_folder
+from facegauge.outputs import check_new_folder, whole_folder
 from facegauge.predictors import OnnxPredictor, guide_for
 from facegauge.training.onnx_int8 import Inputs, quantised
 from facegauge.zoo import Card, card_to_toml
@@ -105,10 +104,7 @@ def quantize_scorer(
         crops += _crops(predictor, photos, "auto")
     model = zoo.load_model(predictor.folder)
     before = _scores(predictor, crops)
-    partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
-        partial.mkdir(parents=True)
+    with whole_folder(folder) as partial:
         for kept in IN_FLOAT if in_float is None else (in_float,):
             smaller = quantised(model, _inputs(predictor, crops), in_float=kept)
             card = _begun(predictor.card, smaller, name)
@@ -130,13 +126,6 @@ def quantize_scorer(
             )
         card = _measured(card, copy, data, photos)
         (partial / zoo.CARD).write_text(card_to_toml(card), encoding="utf-8")
-        if folder.exists():
-            folder.rmdir()
-        partial.rename(folder)
-    except OSError as error:
-        raise UsageError(f"cannot write {folder}: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return card
 
 
