@@ -79,6 +79,27 @@ def test_a_line_a_minute() -> None:
     ]
 
 
+def test_short_steps_together_are_not_silent_for_long() -> None:
+    lines: list[str] = []
+    now = 0.0
+    display = Lines(lines.append, lambda: now)
+    for name in ("reading", "searching", "shrinking"):
+        step = display.begin(name, 4, "pictures", 0)
+        for _ in range(4):
+            now += 8
+            step.advance(1)
+        step.end()
+    assert [line.split(",")[0] for line in lines] == ["searching: 4 of 4 pictures"]
+    now += 60
+    step = display.begin("drawing", 4, "pictures", 0)
+    now += 4
+    step.advance(1)  # a line is due, but this may take no longer
+    assert len(lines) == 1
+    now += 4
+    step.advance(1)
+    assert lines[-1].startswith("drawing: 2 of 4 pictures")
+
+
 def test_bars_on_a_terminal_show_rate_and_steps_within_steps() -> None:
     screen = io.StringIO()
     bars = Bars(Console(file=screen, force_terminal=True, width=120))
@@ -173,6 +194,7 @@ def test_elsewhere_a_long_scoring_says_how_far_it_is(
     """The total is counted while results come, and named from then on."""
     counting: list[Callable[[], None]] = []
     monkeypatch.setattr(progress, "EVERY", 0.0)
+    monkeypatch.setattr(progress, "LEAST", 0.0)
     monkeypatch.setattr(progress.Thread, "start", lambda thread: counting.append(thread.run))
     shown = with_progress("abc", "abc", "labelling")
     assert [next(shown), next(shown)] == ["a", "b"]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 EVERY = 60.0  # seconds between lines
+LEAST = 5.0  # seconds that a step takes before it has a line
 FIGURES = 52  # columns that a short bar and its figures take
 LEAST_WORDS = 12  # columns for what a step does
 REDRAW = 0.1  # seconds between drawings of the bars, at least
@@ -33,7 +34,7 @@ def display_for_stderr() -> Display | None:
 
 
 class Lines:
-    """Prints how far a step is, once a minute, and nothing for steps that end before.
+    """Prints how far a step is, one line a minute; a step that takes seconds only when one is due.
 
     Args:
         write: prints one line.
@@ -44,41 +45,39 @@ class Lines:
         self, write: Callable[[str], None] = say, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.write, self.clock = write, clock
+        self.shown = clock()
 
     def begin(self, what: str, total: int | None, unit: str, done: int) -> _Line:
         """As `Display.begin`; the total may become known later."""
-        return _Line(self.write, self.clock, what, total, unit, done)
+        return _Line(self, what, total, unit, done)
 
 
 @dataclass
 class _Line:
-    write: Callable[[str], None]
-    clock: Callable[[], float]
+    lines: Lines
     what: str
     total: int | None
     unit: str
     first: int
     done: int = field(init=False)
     started: float = field(init=False)
-    shown: float = field(init=False)
 
     def __post_init__(self) -> None:
-        self.done, self.started = self.first, self.clock()
-        self.shown = self.started
+        self.done, self.started = self.first, self.lines.clock()
 
     def advance(self, count: int) -> None:
         self.done += count
-        now = self.clock()
-        if now - self.shown < EVERY:
+        now = self.lines.clock()
+        if now - self.lines.shown < EVERY or now - self.started < LEAST:
             return
-        self.shown, speed = now, (self.done - self.first) / max(now - self.started, 1e-9)
+        self.lines.shown, speed = now, (self.done - self.first) / max(now - self.started, 1e-9)
         of = "" if self.total is None else f" of {self.total}"
         parts = [f"{self.what}: {self.done}{of} {self.unit}"]
         if speed > 0:
             parts.append(f"{shown_rate(speed)} {self.unit}/s")
             if self.total is not None:
                 parts.append(f"{in_words((self.total - self.done) / speed)} left")
-        self.write(", ".join(parts))
+        self.lines.write(", ".join(parts))
 
     def end(self) -> None:
         pass
