@@ -123,11 +123,17 @@ class Rehearsal:
     @contextmanager
     def cache(self, folder: Path, batches: int) -> Iterator[None]:
         """Time a cache of `BATCHES` batches, which the block makes; the run's has `batches`."""
-        started, times = time.monotonic(), batches / BATCHES
-        yield
-        seconds = (time.monotonic() - started) * times
-        self.parts.append(Part("filling the teacher cache", f"{batches} batches", seconds))
+        times = batches / BATCHES
+        with self.timed("filling the teacher cache", f"{batches} batches", times):
+            yield
         self.disk += times * sum(file.stat().st_size for file in folder.glob("*.npy"))
+
+    @contextmanager
+    def timed(self, name: str, count: str, times: float) -> Iterator[None]:
+        """Time a part, of which the block does one in `times`; the rest as `Part`."""
+        started = time.monotonic()
+        yield
+        self.parts.append(Part(name, count, (time.monotonic() - started) * times))
 
 
 def is_worth_rehearsing(config: MethodConfig) -> bool:

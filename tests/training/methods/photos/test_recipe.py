@@ -35,6 +35,7 @@ from facegauge.training.inputs.views import Framed
 from facegauge.training.methods.photos import recipe
 from facegauge.training.methods.photos.config import PhotosConfig
 from facegauge.training.methods.photos.recipe import told_size
+from facegauge.training.rehearsal import rehearsing
 from mspt_toys import TEACHER, listed, one_face
 
 SPEC = PreprocessSpec(width=32, height=40, interpolation="bilinear", crop_mode="crop")
@@ -105,6 +106,16 @@ def logged(folder: Path) -> list[dict[str, float]]:
     return [
         json.loads(line) for line in (folder / "uncorrected" / "log.jsonl").read_text().splitlines()
     ]
+
+
+def test_a_rehearsal_makes_a_small_pool_and_times_it(toy: Toy, tmp_path: Path) -> None:
+    with rehearsing() as rehearsal:
+        toy.run(tmp_path / "run", "pool.shrunken=900", "pool.degraded=50")
+    with np.load(tmp_path / "run" / "pool.npz") as pool:
+        assert pool["views"].shape[0] == 90 + 2 * 5
+    (part,) = [part for part in rehearsal.parts if part.name == "making the pool"]
+    assert part.count == "1000 views" and part.seconds > 0
+    assert rehearsal.disk > 1000 * SPEC.width * SPEC.height * 3
 
 
 def test_the_run_folder_holds_a_network_that_is_told_sizes(toy: Toy) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,16 @@ class PoolMaker:
     config: PoolConfig
     views: ViewsConfig
 
+    def __len__(self) -> int:
+        return self.config.shrunken + 2 * self.config.degraded
+
+    def shortened(self, times: float) -> PoolMaker:
+        """One that makes a pool of so many times fewer views, of each kind one or more if any."""
+        kinds = {
+            kind: math.ceil(getattr(self.config, kind) / times) for kind in ("shrunken", "degraded")
+        }
+        return replace(self, config=replace(self.config, **kinds))
+
     def make(self, file: Path, pictures: Sequence[Framed]) -> Pool:
         """Make the pool, or read it from `file` if it is there.
 
@@ -102,8 +113,7 @@ class PoolMaker:
 
     @property
     def _shape(self) -> tuple[int, int, int, int]:
-        count = self.config.shrunken + 2 * self.config.degraded
-        return count, self.spec.height, self.spec.width, 3
+        return len(self), self.spec.height, self.spec.width, 3
 
     def _shrunken(self, large: Sequence[Framed], rng: np.random.Generator) -> list[Row]:
         """Large faces at widths that are even on a logarithmic scale; none above its label."""

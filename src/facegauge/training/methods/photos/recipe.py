@@ -20,6 +20,7 @@ choice. In order:
 from __future__ import annotations
 
 import logging
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -48,8 +49,9 @@ from facegauge.training.inputs.views import Framed
 from facegauge.training.methods.photos.batches import PhotoBatches
 from facegauge.training.methods.photos.config import PhotosConfig
 from facegauge.training.methods.photos.objective import PhotoObjective
-from facegauge.training.methods.photos.pool import PoolMaker
+from facegauge.training.methods.photos.pool import Pool, PoolMaker
 from facegauge.training.methods.photos.teacher import Face, SizedTeacher, features
+from facegauge.training.rehearsal import current
 from facegauge.training.settings import PseudoLabelConfig
 from facegauge.training.start import load_pretrained
 from facegauge.training.validation import make_source_validation
@@ -57,6 +59,7 @@ from facegauge.training.validation import make_source_validation
 SYSTEM = "photos"
 FEWEST = 20  # labelled photos that a teacher can be fitted to
 BATCH = 16  # views at a time
+SMALL_POOL = 100  # views, which are timed before a long run
 SOME = 500  # photos whose features standardise those that sizes are estimated from
 
 logger = logging.getLogger(__name__)
@@ -137,7 +140,7 @@ def run(
         for side in (unlabelled_photos, sharp)
     )
     maker = PoolMaker(sized, spec, config.pool, config.views)
-    pool = maker.make(out / "pool.npz", [*labelled, *more, *large])
+    pool = make_pool(maker, out / "pool.npz", [*labelled, *more, *large])
     pictures = {
         "photos": smoothed(labelled, sized.left_out, config.teacher.smooth),
         "unlabelled_photos": more,
@@ -208,6 +211,16 @@ def fit_teacher(
     labels = np.array([one.score for one in photos], np.float64)
     faces = [_face(one) for one in photos]
     return SizedTeacher(networks, specs, faces, labels, config.teacher.penalty)
+
+
+def make_pool(maker: PoolMaker, file: Path, pictures: Sequence[Framed]) -> Pool:
+    """The pool, made or read; in a rehearsal a small one, which is timed."""
+    if (rehearsal := current()) is None or not len(maker):
+        return maker.make(file, pictures)
+    few = maker.shortened(max(1.0, len(maker) / SMALL_POOL))
+    rehearsal.disk += math.prod((len(maker), maker.spec.height, maker.spec.width, 3))
+    with rehearsal.timed("making the pool", f"{len(maker)} views", len(maker) / len(few)):
+        return few.make(file, pictures)
 
 
 def smoothed(photos: Sequence[Framed], said: Scores, share: float) -> list[Framed]:
