@@ -14,6 +14,7 @@ from facegauge import Scorer
 from facegauge.errors import UsageError
 from facegauge.faces import detection
 from facegauge.onnx_runtime import CUDA
+from facegauge.tables.notes import read_notes
 
 CPU = "CPUExecutionProvider"
 
@@ -22,6 +23,17 @@ CPU = "CPUExecutionProvider"
 def picture(tmp_path: Path) -> Path:
     Image.new("RGB", (48, 64), "grey").save(tmp_path / "picture.png")
     return tmp_path / "picture.png"
+
+
+@pytest.fixture
+def labelled(tmp_path: Path) -> Path:
+    """Ten labelled pictures, grey ones of different lightness."""
+    rows = ["image,score"]
+    for n in range(10):
+        Image.new("RGB", (48, 64), (20 * n, 128, 90)).save(tmp_path / f"{n}.png")
+        rows.append(f"{n}.png,{n / 10}")
+    (tmp_path / "data.csv").write_text("\n".join(rows) + "\n")
+    return tmp_path / "data.csv"
 
 
 @pytest.fixture
@@ -72,6 +84,39 @@ def test_a_gpu_that_is_not_there_is_refused(
     )
     with pytest.raises(UsageError, match="finds no GPU"):
         Scorer(toy_scorer, device="cuda")
+
+
+@pytest.mark.parametrize("verb", ["evaluate", "label", "serve"])
+def test_other_verbs_refuse_a_device_alike(
+    monkeypatch: pytest.MonkeyPatch, toy_scorer: Path, labelled: Path, verb: str
+) -> None:
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [CPU])
+    words: dict[str, list[object]] = {
+        "evaluate": ["evaluate", toy_scorer, "--data", labelled],
+        "label": ["label", toy_scorer, "--data", labelled, "-o", labelled.parent / "out.csv"],
+        "serve": ["serve", "--scorer", toy_scorer, "--port", "0"],
+    }
+    result = run(*words[verb], "--device", "cuda")
+    assert result.exit_code == 2 and len(result.stderr.splitlines()) == 1
+    assert "device cuda needs onnxruntime-gpu" in result.stderr
+    assert not (labelled.parent / "out.csv").exists()
+
+
+def test_labels_and_predictions_compute_on_the_device(
+    asked: list[Any], toy_scorer: Path, labelled: Path
+) -> None:
+    out = labelled.parent / "out.csv"
+    words = ["label", toy_scorer, "--data", labelled, "-o", out]
+    assert run(*words, "--device", "cuda").exit_code == 3  # the pictures show no face
+    in_float32 = [(CUDA, {"use_tf32": 0}), CPU]
+    assert asked.count(in_float32) >= 2  # the network and the detector
+    assert read_notes(out).settings["device"] == "cuda"
+    resumed = run(*words, "--resume")
+    assert resumed.exit_code == 2 and "device" in resumed.stderr
+    asked.clear()
+    words = ["evaluate", toy_scorer, "--data", labelled, "--faces", "whole"]
+    assert run(*words, "--device", "cuda").exit_code == 0
+    assert asked.count(in_float32) >= 1
 
 
 def test_network_and_detector_compute_on_the_device(

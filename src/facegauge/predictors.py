@@ -81,6 +81,7 @@ class OnnxPredictor:
         folder: the scorer's folder.
         card: what is known of the scorer.
         model: the network, with its maps.
+        device: where it computes, cpu or cuda.
 
     Raises:
         ScorerError: there is no such scorer, or it is damaged.
@@ -101,7 +102,7 @@ class OnnxPredictor:
         self.uses_size = self.model.uses_size
         self.name, self.fingerprint = self.card.name, self.card.fingerprint
         self.map = self.card.map
-        self.version = self.card.version
+        self.version, self.device = self.card.version, device
 
     def with_threads(self, threads: int) -> OnnxPredictor:
         """The same network with another number of threads; opened when it is first used."""
@@ -126,6 +127,11 @@ class OnnxPredictor:
         """The maps (h, w) of one crop by name, see `zoo.onnx_model.Model.maps`."""
         pixels, guide = crop
         return self.model.maps(to_tensor(pixels, self.spec)[None], guide_for(self, [guide]))
+
+
+def device_of(predictor: Predictor) -> str:
+    """Where a predictor wants the faces to be searched: on its own device if onnxruntime has it."""
+    return predictor.device if isinstance(predictor, OnnxPredictor) else "cpu"
 
 
 def guide_for(predictor: Predictor, guides: Sequence[FloatArray]) -> FloatArray | None:
@@ -190,18 +196,22 @@ def in_batches(
         yield waiting
 
 
-def open_predictor(name_or_folder: str | os.PathLike[str]) -> Predictor:
+def open_predictor(name_or_folder: str | os.PathLike[str], device: str = "cpu") -> Predictor:
     """The network of a shipped scorer (by name), of a scorer folder, or of a run folder.
 
     A folder with a card runs as it ships, on onnxruntime; a run folder runs on torch.
 
+    Args:
+        name_or_folder: which one.
+        device: cpu, or cuda, which needs onnxruntime-gpu, or for a run folder torch with CUDA.
+
     Raises:
-        UsageError, ScorerError: there is neither, or it is damaged.
+        UsageError, ScorerError: there is neither, it is damaged, or the device cannot be used.
         MissingExtra: a run folder without torch.
     """
     if not is_run(name_or_folder):
-        return OnnxPredictor(name_or_folder)
-    predictor: Predictor = torch_predictors().open_run_predictor(name_or_folder)
+        return OnnxPredictor(name_or_folder, device=device)
+    predictor: Predictor = torch_predictors().open_run_predictor(name_or_folder, device)
     return predictor
 
 

@@ -9,7 +9,7 @@ import typer
 
 from facegauge.cli.label_scale import Scale, scale_of
 from facegauge.cli.outputs import Overwrite
-from facegauge.cli.score_options import DetectSize
+from facegauge.cli.score_options import DetectSize, Device
 from facegauge.cli.table_options import (
     Face,
     Join,
@@ -67,6 +67,7 @@ def evaluate(
         ),
     ] = None,
     detect_size: DetectSize = None,
+    device: Device = "cpu",
     by: Annotated[
         list[str] | None,
         typer.Option(
@@ -121,7 +122,15 @@ def evaluate(
     split = split or ("all" if manifest.splits is None else "val")
     chosen = manifest.take(manifest.in_split(split))
     predicted = [
-        predictions_of(one, manifest, split, faces=faces, detect_size=detect_size, options=options)
+        predictions_of(
+            one,
+            manifest,
+            split,
+            faces=faces,
+            detect_size=detect_size,
+            device=device,
+            options=options,
+        )
         for one in subjects
     ]
     found = report(

@@ -11,7 +11,7 @@ from facegauge.cli.label_scale import Scale, scale_of
 from facegauge.cli.on_ray import Actors, Deadline, On, OnRay, RayAddress, label_on_ray
 from facegauge.cli.outputs import Overwrite
 from facegauge.cli.progress import with_progress
-from facegauge.cli.score_options import SOME_FAILED, DetectSize, Excel, Exclude, ShardOf
+from facegauge.cli.score_options import SOME_FAILED, DetectSize, Device, Excel, Exclude, ShardOf
 from facegauge.cli.terminal import resumable, say, with_noun
 
 EPILOG = (
@@ -51,6 +51,7 @@ def label(
     ] = None,
     scale: Scale = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Views per batch of the network")] = 32,
+    device: Device = "cpu",
     resume: Annotated[
         bool,
         typer.Option(
@@ -87,7 +88,7 @@ def label(
     if scale is not None and labels is None:
         raise UsageError("--scale goes with --labels: it is the scale of their labels")
     cluster = OnRay(on, ray_address, actors, deadline, resume)
-    cluster.check({}, {"--overwrite": overwrite, "--shard": shard})
+    cluster.check({}, {"--overwrite": overwrite, "--shard": shard, "--device": device != "cpu"})
     held_out = None
     if labels is not None:
         held_out = load_manifest(labels, scale=scale_of(scale))
@@ -101,7 +102,8 @@ def label(
         "batch_size": batch_size,
         "excel": excel,
     }
-    predictor, manifest = open_predictor(teacher), load_manifest(data, exclude=exclude or ())
+    predictor = open_predictor(teacher, device)
+    manifest = load_manifest(data, exclude=exclude or ())
     if on:
         counts = label_on_ray(cluster, output, predictor, manifest, options)
     else:

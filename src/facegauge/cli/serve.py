@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from facegauge.cli.doctor import EXTRAS
-from facegauge.cli.score_options import ScorerName
+from facegauge.cli.score_options import Device, ScorerName
 from facegauge.cli.terminal import say
 from facegauge.errors import UsageError, require
 
@@ -40,6 +40,7 @@ def serve(
             show_default=False,
         ),
     ] = None,
+    device: Device = "cpu",
     max_body: Annotated[int, typer.Option(min=1, help="Largest body of a request, in MB")] = 64,
     max_files: Annotated[int, typer.Option(min=1, help="Pictures in one request")] = 32,
     max_memory: Annotated[
@@ -134,6 +135,7 @@ def serve(
         limits=limits,
         key=key,
         origins=origins,
+        device=device,
     )
     if stopped_by == signal.SIGINT:
         raise KeyboardInterrupt

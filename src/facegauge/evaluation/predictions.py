@@ -28,6 +28,7 @@ from facegauge.faces.extraction import FaceExtractor
 from facegauge.faces.policy import ExtractionPolicy
 from facegauge.predictors import (
     Predictor,
+    device_of,
     faces_of,
     in_batches,
     open_predictor,
@@ -113,6 +114,7 @@ def predictions_of(
     *,
     faces: str | None = None,
     detect_size: int | None = None,
+    device: str = "cpu",
     options: TableOptions = OURS,
 ) -> Predictions:
     """The scores of one split of a manifest, from a table, a scorer or a run folder.
@@ -123,6 +125,7 @@ def predictions_of(
         split: the pictures that count; "all": all of them.
         faces, detect_size: for scorers and runs, see `predict_with`; by default as a run read its
             own pictures, and whole for scorers.
+        device: for scorers and runs, see `predictors.open_predictor`.
         options: for tables.
 
     Raises:
@@ -132,7 +135,7 @@ def predictions_of(
     if is_table(subject):
         return join_table(read_scores(subject, options), manifest, options.join).take(rows)
     faces = faces or faces_of(subject)
-    return predict(subject, manifest.take(rows), faces, detect_size=detect_size)
+    return predict(subject, manifest.take(rows), faces, detect_size=detect_size, device=device)
 
 
 def predict(
@@ -141,6 +144,7 @@ def predict(
     faces: str = "whole",
     *,
     detect_size: int | None = None,
+    device: str = "cpu",
 ) -> Predictions:
     """Score a manifest with a scorer (a shipped one's name, or a folder) or a run folder.
 
@@ -151,13 +155,15 @@ def predict(
         name_or_folder: see `predictors.open_predictor`.
         manifest: the pictures.
         faces, detect_size: see `predict_with`.
+        device: see `predictors.open_predictor`.
 
     Raises:
-        UsageError, ScorerError: there is neither.
+        UsageError, ScorerError: there is neither, or the device cannot be used.
         MissingExtra: a run folder without torch.
     """
     ExtractionPolicy.of_one_face(faces, detect_size=detect_size)  # refused before the network opens
-    return predict_with(open_predictor(name_or_folder), manifest, faces, detect_size=detect_size)
+    predictor = open_predictor(name_or_folder, device)
+    return predict_with(predictor, manifest, faces, detect_size=detect_size)
 
 
 def predict_with(
@@ -190,7 +196,7 @@ def predict_with(
     policy = ExtractionPolicy.of_one_face(
         faces, landmarks=predictor.uses_landmarks, detect_size=detect_size
     )
-    extractor = FaceExtractor(predictor.spec, policy, detector)
+    extractor = FaceExtractor(predictor.spec, policy, detector, device=device_of(predictor))
     columns = {name: np.full(len(manifest), np.nan) for name in networks}
     unscored: dict[int, str] = {}
     pictures = extractor.map(manifest.paths, extractor.prepare)

@@ -28,7 +28,7 @@ from facegauge.faces.located import Located
 from facegauge.faces.policy import ExtractionPolicy
 from facegauge.labelling.label_table import Label, Table
 from facegauge.labelling.tta_views import View, tta_views
-from facegauge.predictors import OnnxPredictor, Predictor, in_batches, predict_faces
+from facegauge.predictors import OnnxPredictor, Predictor, device_of, in_batches, predict_faces
 from facegauge.results import Status
 from facegauge.tables.shards import Listing, Shard
 
@@ -75,7 +75,7 @@ def label(
         ScorerError: the teacher or the detector is damaged.
     """
     policy = one_face_policy(predictor, faces, views, batch_size, detect_size)
-    extractor = FaceExtractor(predictor.spec, policy, detector)
+    extractor = FaceExtractor(predictor.spec, policy, detector, device=device_of(predictor))
     return Labeller(predictor, extractor, views, mapping, batch_size)(manifest.paths)
 
 
@@ -194,7 +194,7 @@ def label_into(
             table.begin(settings, mapping)
         names = [name for name in rows if name not in table.done]
         left = [manifest.paths[rows[name]] for name in names]
-        extractor = FaceExtractor(predictor.spec, policy, detector)
+        extractor = FaceExtractor(predictor.spec, policy, detector, device=device_of(predictor))
         labeller = Labeller(predictor, extractor, views, mapping, batch_size)
         labels = _label_remaining(labeller, table, zip(names, left, strict=True))
         with table:
@@ -231,6 +231,8 @@ def label_settings(
         settings["excel"] = True
     if detect_size is not None:
         settings["detect_size"] = detect_size
+    if device_of(predictor) != "cpu":
+        settings["device"] = device_of(predictor)
     return settings
 
 

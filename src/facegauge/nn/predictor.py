@@ -13,11 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from facegauge.arrays import FloatArray, Pixels, Scores
-from facegauge.errors import ScorerError
+from facegauge.errors import ScorerError, UsageError
 from facegauge.faces.landmarks import LANDMARK_SIZE
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.nn.checkpoints import load_run
 from facegauge.nn.normalise import Normalise
+from facegauge.onnx_runtime import DEVICES
 from facegauge.progress import track
 
 
@@ -74,15 +75,26 @@ class TorchPredictor:
         return _predict(self.network, torch.from_numpy(images), guide)
 
 
-def open_run_predictor(folder: str | os.PathLike[str]) -> TorchPredictor:
+def open_run_predictor(folder: str | os.PathLike[str], device: str = "cpu") -> TorchPredictor:
     """The network of a run folder, with its members if it is an ensemble.
 
+    Args:
+        folder: of the run.
+        device: where torch computes, cpu or cuda.
+
     Raises:
-        UsageError: the folder is not a run folder, or it is damaged.
+        UsageError: the folder is not a run folder, it is damaged, or torch has no such device.
     """
+    if device not in DEVICES:
+        raise UsageError(f"expected device to be {' or '.join(DEVICES)}, got {device!r}")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UsageError(
+            "device cuda cannot be used: torch finds no GPU, or was built without CUDA"
+        )
     run = load_run(folder)
     name = run.folder.resolve().name
-    return TorchPredictor(name, run.network, run.spec, members=run.members)
+    members = {key: member.to(device) for key, member in run.members.items()}
+    return TorchPredictor(name, run.network.to(device), run.spec, members=members)
 
 
 def uses_landmarks(network: nn.Module) -> bool:

@@ -54,13 +54,15 @@ class OpenScorer:
     Args:
         folder: of the scorer.
         max_pixels: pictures with more pixels are not opened.
+        device: see `Scorer`.
     """
 
     folder: Path
     max_pixels: int
+    device: str = "cpu"
 
     def __call__(self) -> Callable[[Task], Scored]:
-        scorer = Scorer(self.folder, threads=1, max_pixels=self.max_pixels)
+        scorer = Scorer(self.folder, threads=1, max_pixels=self.max_pixels, device=self.device)
         size = scorer.spec.height, scorer.spec.width, 3
         for faces in ("all", "whole"):  # the detector runs, and the network
             scorer.with_options(faces=faces).score(np.full(size, 127, np.uint8))

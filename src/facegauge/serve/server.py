@@ -17,6 +17,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from facegauge.errors import UsageError
+from facegauge.onnx_runtime import check_device
 from facegauge.scorer import Scorer
 from facegauge.serve.app import create_app
 from facegauge.serve.limits import Limits
@@ -43,6 +44,7 @@ def serve(
     limits: Limits,
     key: str | None = None,
     origins: list[str] | None = None,
+    device: str = "cpu",
 ) -> int:
     """Serve until SIGTERM or Ctrl-C; what was accepted by then is answered.
 
@@ -54,17 +56,20 @@ def serve(
         limits: what is taken.
         key: that requests have to show; None: none.
         origins: of pages elsewhere that may use the service (CORS).
+        device: where the networks compute, cpu or cuda; each worker has its own.
 
     Returns:
         The signal that ended it.
 
     Raises:
-        UsageError: the address cannot be listened on, or there cannot be as many connections.
+        UsageError: the address cannot be listened on, there cannot be as many connections, or the
+            device cannot be used.
         ScorerError: no such scorer, or it is damaged.
     """
+    check_device(device)
     _allow_files(limits.max_connections + FILES_A_WORKER * workers + OTHER_FILES)
     scorer = Scorer(name_or_folder, threads=1)
-    service = Service(scorer, workers, limits, key)
+    service = Service(scorer, workers, limits, key, device)
     page = page_files(scorer, limits, needs_key=key is not None)
     listener = listen(host, port)
     url = _url(listener)

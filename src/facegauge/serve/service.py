@@ -51,17 +51,23 @@ class Service:
         workers: number of worker processes.
         limits: what is taken.
         key: that requests have to show; None: none.
+        device: where the workers' networks compute, see `Scorer`.
 
     Attributes:
         stopping: no new request is taken.
     """
 
     def __init__(
-        self, scorer: Scorer, workers: int, limits: Limits, key: str | None = None
+        self,
+        scorer: Scorer,
+        workers: int,
+        limits: Limits,
+        key: str | None = None,
+        device: str = "cpu",
     ) -> None:
         self.model, self.limits, self.key = Model.of(scorer), limits, key
         self.pool = WorkerPool(
-            OpenScorer(scorer.folder, limits.max_pixels),
+            OpenScorer(scorer.folder, limits.max_pixels, device),
             workers,
             deadline=limits.deadline,
             capacity=limits.queue,
