@@ -581,14 +581,16 @@ def test_csv_for_spreadsheets_and_names_read_from_it(
     assert "is a CSV file" in score("a.png", "--excel", "-o", "t.jsonl").stderr
 
 
+@pytest.mark.parametrize("verb", ["score", "best"])
 def test_a_list_that_is_taken_as_a_picture_is_told(
-    toy_scorer: Path, folders: Path, tmp_path: Path
+    toy_scorer: Path, folders: Path, tmp_path: Path, verb: str
 ) -> None:
     listed = tmp_path / "photos.csv"
     listed.write_text(f"file\n{folders / 'a' / '2.png'}\n")
     words = [listed, "--scorer", toy_scorer, "--faces", "whole"]
-    taken = run("score", *words)
+    taken = run(verb, *words)
     assert taken.exit_code == 3 and "photos.csv is taken as a picture" in taken.stderr
     assert "--path-column NAME" in taken.stderr
-    read = run("score", *words, "--path-column", "file")
+    read = run(verb, *words, "--path-column", "file")
     assert read.exit_code == 0 and "taken as" not in read.stderr
+    assert str(folders / "a" / "2.png") in read.stdout

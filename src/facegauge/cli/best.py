@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from facegauge.cli.outputs import Overwrite
-from facegauge.cli.pictures import Pictures
+from facegauge.cli.pictures import Pictures, hint_at_lists
 from facegauge.cli.progress import with_progress
 from facegauge.cli.score_options import (
     SOME_FAILED,
@@ -24,6 +24,7 @@ from facegauge.cli.score_options import (
     Faces,
     MaxPixels,
     MinFace,
+    PathColumn,
     Paths,
     ScorerName,
     Threads,
@@ -107,6 +108,7 @@ def best(
     device: Device = "cpu",
     max_pixels: MaxPixels = None,
     exclude: Exclude = None,
+    path_column: PathColumn = None,
 ) -> None:
     """Find the pictures with the best faces, best first.
 
@@ -117,7 +119,8 @@ def best(
 
     if by not in BY:
         raise UsageError(f"expected --by to be one of {', '.join(BY)}, got {by}")
-    pictures = Pictures(paths, exclude or ())
+    hint_at_lists(paths, path_column)
+    pictures = Pictures(paths, exclude or (), column=path_column)
     _check_table(output, overwrite, excel)
     place = Place(copy_to, pictures.given) if copy_to else None
     pictures.leave_out(place)

@@ -31,6 +31,7 @@ from facegauge.cli.score_options import (
     FactorNames,
     MaxPixels,
     MinFace,
+    PathColumn,
     Paths,
     QualityFactors,
     ScorerName,
@@ -122,15 +123,7 @@ def score(
     device: Device = "cpu",
     max_pixels: MaxPixels = None,
     exclude: Exclude = None,
-    path_column: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="PATH... are lists, .csv, .jsonl or .parquet, with the paths of pictures in this "
-            "column",
-            show_default=False,
-        ),
-    ] = None,
+    path_column: PathColumn = None,
     shard: ShardOf = None,
     on: On = None,
     ray_address: RayAddress = None,

@@ -70,6 +70,15 @@ Device = Annotated[
         "onnxruntime",
     ),
 ]
+PathColumn = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="PATH... are lists, .csv, .jsonl or .parquet, with the paths of pictures in this "
+        "column",
+        show_default=False,
+    ),
+]
 Exclude = Annotated[
     list[str] | None,
     typer.Option(
