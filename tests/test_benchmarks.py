@@ -240,6 +240,7 @@ def test_wider_crops_have_their_page(
     assert "1 of 2 pictures" in (tmp_path / "widening.md").read_text()
 
 
+@pytest.mark.slow
 def test_speed_measures_and_writes_its_page(
     script: Callable[[str], ModuleType], toy_scorer: Path, tmp_path: Path,
     grey: Callable[..., Path],
@@ -554,6 +555,7 @@ def test_fairness_on_a_scorer_that_reads_brightness(
     assert float(rows(degraded, "Counterfactual: toy")[0][5]) > 0.05  # by darkness
 
 
+@pytest.mark.slow
 def test_fine_tuning_is_compared_with_a_curve_and_with_ridge(
     script: Callable[[str], ModuleType],
     toy_data: Path,
@@ -583,6 +585,7 @@ def test_fine_tuning_is_compared_with_a_curve_and_with_ridge(
     assert rows(page, "bent: 30 labels") == compared
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads CPU times from /proc")
 def test_serve_measures_the_service_beside_a_scorer(
     script: Callable[[str], ModuleType], toy_scorer: Path, tmp_path: Path

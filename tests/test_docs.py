@@ -371,12 +371,13 @@ def reader(tmp_path: Path) -> Callable[[list[str]], str]:
     return run
 
 
-PYTHON_PAGES = ("README", "docs/start", "docs/python", "docs/explain", "docs/metric")
+PYTHON_PAGES = ("README", "docs/start", "docs/python", "docs/explain")
+SLOW_PAGE = pytest.param("docs/metric", marks=pytest.mark.slow)
 PYTHON_GUIDES = ("docs/guides/data-engineer", "docs/guides/researcher", "docs/api")
 
 
 @needs_scorer
-@pytest.mark.parametrize("page", [*PYTHON_PAGES, *PYTHON_GUIDES])
+@pytest.mark.parametrize("page", [*PYTHON_PAGES, *PYTHON_GUIDES, SLOW_PAGE])
 def test_python_blocks_run(page: str, reader: Callable[[list[str]], str]) -> None:
     for block in blocks(ROOT / f"{page}.md", "python"):
         reader([sys.executable, "-c", block])

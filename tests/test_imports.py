@@ -230,6 +230,7 @@ def test_nn_imports_without_accelerate_and_fvcore() -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_metric_needs_its_own_extra_only() -> None:
     """All shipped scorers, dsl's network from training/ among them."""
     pytest.importorskip("torchmetrics")

@@ -118,6 +118,7 @@ def heeds_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.mark.slow
 @posix
 def test_ctrl_c_at_any_moment_is_one_line_and_130(
     toy_scorer: Path, grey: Any, tmp_path: Path

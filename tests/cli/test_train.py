@@ -140,6 +140,7 @@ def test_missing_torch_is_said_in_one_line(monkeypatch, toy_data, toy_run, tmp_p
         refused(r"^facegauge: .*pip install 'facegauge\[train\]'$", *words)
 
 
+@pytest.mark.slow
 def test_export_evaluate_profile_in_a_row(toy_run, toy_data, tmp_path):
     scorer = tmp_path / "toy"
     shown = run("export", toy_run, "--data", toy_data, "-o", scorer, "--licence", "test only")

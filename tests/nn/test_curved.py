@@ -31,6 +31,7 @@ def test_values_and_slopes_are_those_of_the_curve(curve: tuple[float, ...]) -> N
     assert slopes == pytest.approx((fitted(x + 1e-4) - fitted(x - 1e-4)) / 2e-4, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_run_and_scorer_folders_hold_it(toy_run: Path, toy_data: Path, tmp_path: Path) -> None:
     run = load_run(toy_run)
     curved = Curved(run.network, LOGISTIC).eval()

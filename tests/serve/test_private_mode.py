@@ -98,6 +98,7 @@ def examples() -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in EXAMPLES}
 
 
+@pytest.mark.slow
 @needs_runtime
 def test_the_examples_have_the_scores_of_python(browser: Browser, server: Server) -> None:
     pictures = examples()

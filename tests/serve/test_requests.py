@@ -226,6 +226,7 @@ def raw(server: Server, *pieces: bytes) -> bytes:
 HEAD = b"POST /v1/score HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\n"
 
 
+@pytest.mark.slow
 def test_slow_and_lying_senders_do_not_keep_a_place(server: Server) -> None:
     lying = raw(server, HEAD + b"Content-Length: 99\r\n\r\nonly this")
     assert lying.startswith(b"HTTP/1.1 408 ") and b'"limit":"body_timeout"' in lying

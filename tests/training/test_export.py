@@ -105,6 +105,7 @@ def test_the_card_carries_a_version_and_earlier_models(toy_run, data, tmp_path):
     assert (card.version, card.same_as) == ("1.1", (earlier_model,))
 
 
+@pytest.mark.slow
 def test_weights_stay_float32_where_half_precision_moves_a_score(
     toy_run, data, tmp_path, monkeypatch
 ):
@@ -146,6 +147,7 @@ def test_it_can_be_opened_for_fine_tuning(scorer_folder, toy_run):
     assert not ours.network.training and list(ours.members) == list(theirs.members)
 
 
+@pytest.mark.slow
 def test_flip_averages_the_mirrored_picture_and_costs_twice(toy_run, data, scorer_folder, tmp_path):
     run = load_run(toy_run)
     card = export_run(run, tmp_path / "flip", name="flip", data=data, flip=True)
@@ -305,6 +307,7 @@ def test_data_without_val_is_refused(toy_run, data, tmp_path):
         export_run(load_run(toy_run), tmp_path / "x", name="x", data=data.where(split="train"))
 
 
+@pytest.mark.slow
 def test_photos_are_read_as_the_run_read_them(toy_run, data, tmp_path):
     """Those without a face are left out; a card tells leaks, and a model nobody's folders."""
     names = ("", "_blur", "_dark", "_jpeg", "_small")

@@ -226,6 +226,7 @@ def test_it_exports(system: DslFiqa, tmp_path: Path) -> None:
     assert check_onnx(shipped, spec, tmp_path / "model.onnx") < 1e-5
 
 
+@pytest.mark.slow
 def test_landmarks_reach_the_shipped_scorer(
     system: DslFiqa, toy_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -288,6 +289,7 @@ class Blind(nn.Module):
         return self.network(x)
 
 
+@pytest.mark.slow
 def test_a_guided_network_is_averaged_over_picture_and_landmarks_in_the_mirror(
     system: DslFiqa, tmp_path: Path
 ) -> None:
@@ -306,6 +308,7 @@ def test_a_guided_network_is_averaged_over_picture_and_landmarks_in_the_mirror(
     assert check_onnx(shipped, spec, tmp_path / "model.onnx") < 1e-5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("degradation", ["none", "concat"])
 def test_other_uses_of_the_cells(degradation: str, tmp_path: Path) -> None:
     core = small(degradation=degradation, landmarks=0)

@@ -159,6 +159,7 @@ def test_landmarks_reach_the_network_in_training_and_validation(
     assert seen == {True, False}
 
 
+@pytest.mark.slow
 def test_dense_landmarks_reach_the_network_and_the_scorer(
     data: Manifest, sets: Sets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

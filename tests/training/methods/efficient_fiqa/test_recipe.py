@@ -168,6 +168,7 @@ def test_labels_alone_without_a_pool(
     assert set(first_losses(tmp_path / "run")) == {"labels"}
 
 
+@pytest.mark.slow
 def test_the_student_can_stop_at_the_labels_or_at_a(
     data: Manifest, sets: tuple[Manifest, Manifest], tmp_path: Path
 ) -> None:

@@ -107,6 +107,7 @@ def test_where_training_harms_the_curve_is_kept_and_that_is_said(
     assert load_run(out).system == "ensemble, fine-tuned"
 
 
+@pytest.mark.slow
 def test_as_typed_from_ratings_to_a_scorer(toy_run: Path, rated: Path, tmp_path: Path) -> None:
     out, scorer = tmp_path / "run", tmp_path / "scorer"
     sets = [word for pair in SHORT for word in ("--set", pair)]
