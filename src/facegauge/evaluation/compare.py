@@ -253,7 +253,7 @@ def _fidelity(
         both = np.isfinite(a) & np.isfinite(b)
         mean_a, mean_b, difference = (
             mean_of(values, resamples, seed=seed)
-            for values in (a[np.isfinite(a)], b[np.isfinite(b)], (b - a)[both])
+            for values in (a[np.isfinite(a)], b[np.isfinite(b)], b[both] - a[both])
         )
         equal_a, equal_b = (int(np.isinf(side).sum()) for side in (a, b))
         found[key] = Fidelity(a, b, mean_a, mean_b, difference, equal_a, equal_b)
