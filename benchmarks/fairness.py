@@ -188,16 +188,18 @@ def intros(
 
 def verdict(audits: dict[str, Audit]) -> str:
     """Which gaps exclude 0, and the largest gap."""
-    clear = [
-        f"`{name}`: {one.name} {one.gap.value:+.3f}"
+    clear = {
+        name: [
+            f"{one.name} ({one.gap.value:+.3f})"
+            for one in found.groups
+            if not one.few and (one.gap.low > 0 or one.gap.high < 0)
+        ]
         for name, found in audits.items()
-        for one in found.groups
-        if not one.few and (one.gap.low > 0 or one.gap.high < 0)
-    ]
+    }
     gaps = [abs(one.gap.value) for a in audits.values() for one in a.groups if not one.few]
     told = "No gap of a group of 30 or more has an interval that excludes 0."
-    if clear:
-        told = f"The gaps whose intervals exclude 0 are {'; '.join(clear)}."
+    if shown := [f"`{name}`: {', '.join(groups)}" for name, groups in clear.items() if groups]:
+        told = f"The gaps whose intervals exclude 0 are {'; '.join(shown)}."
     return f"The largest gap of any group and scorer is {max(gaps, default=0.0):.3f}. {told}"
 
 
