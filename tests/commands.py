@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,11 @@ from typer.testing import CliRunner, Result
 from facegauge import cli
 
 MAIN = [sys.executable, "-m", "facegauge"]
+
+
+def heeds_interrupts() -> None:
+    """A shell's background jobs ignore SIGINT, and so would all that they start."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def run(*arguments: str | Path, stdin: bytes = b"", **options: Any) -> Result:

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from commands import MAIN
+from commands import MAIN, heeds_interrupts
 from facegauge.cli import streams
 from facegauge.cli.streams import PathList
 from facegauge.errors import UsageError
@@ -111,11 +111,6 @@ def test_closed_streams_are_no_error(
         assert "Traceback" not in done.stderr and "rror" not in done.stderr
     lines = (tmp_path / "t.csv").read_text().splitlines()
     assert len(lines) == 2 and lines[1].startswith(f"{picture},0,ok,")
-
-
-def heeds_interrupts() -> None:
-    """A shell's background jobs ignore SIGINT, and so would all that they start."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.mark.slow

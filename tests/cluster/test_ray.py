@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from commands import run
+from commands import heeds_interrupts, run
 from facegauge.cluster.blocks import blocks_of_names
 from facegauge.cluster.run import run as run_on_ray
 from facegauge.cluster.tasks import ScoreTask
@@ -184,7 +184,10 @@ def test_ctrl_c_ends_a_run_on_a_running_cluster_and_its_whole_parts_stay(
     words = ["score", str(photos), "--scorer", str(toy), "--faces", "whole", "--on", "ray"]
     words += ["--ray-address", address, "--actors", "1", "-o", str(out)]
     driver = subprocess.Popen(
-        [sys.executable, "-m", "facegauge", *words], stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "facegauge", *words],
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=heeds_interrupts,  # noqa: PLW1509  (Ray's threads hold no lock of ours)
     )
     deadline = time.monotonic() + 300
     while not list(out.glob("*.parquet")) and driver.poll() is None and time.monotonic() < deadline:
