@@ -64,11 +64,15 @@ def test_landmarks_are_found_and_given(toy_data: Path) -> None:
 
     face = Face(Box(10, 10, 34, 40), 0.9, ((18, 20), (27, 20), (22, 26), (19, 33), (26, 33)))
     val = load_manifest(toy_data).where(split="val").take([0, 1, 2])
-    network = Landmarks()
     found = load_framed(val, SPEC, "whole", points=True, detector=lambda pixels: [face])
-    make_validation(found, SPEC, landmarks=True)(network)
-    assert network.given.shape == (3, 10)
-    assert network.given.abs().sum() > 0
+    for validate in (
+        make_validation(found, SPEC, landmarks=True),
+        make_source_validation({"toys": found}, SPEC, landmarks=True),
+    ):
+        network = Landmarks()
+        validate(network)
+        assert network.given.shape == (3, 10)
+        assert network.given.abs().sum() > 0
 
 
 class Counting(Brightness):

@@ -204,6 +204,12 @@ def dsl(
             metavar="FILE|FOLDER", help="More faces as they are, for the encoder; as --clean"
         ),
     ] = None,
+    photos: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Labelled photos at their own size, beside the crops of --data"
+        ),
+    ] = None,
     preset: Preset = None,
     config: ConfigFile = None,
     set_: Pairs = None,
@@ -229,7 +235,8 @@ def dsl(
 
     labelled = load_manifest(data)
     faces, sharp = (read_lists(side, exclude) for side in (unlabelled, clean))
-    run = partial(recipe.run, settings, labelled, faces, sharp)
+    originals = load_manifest(photos) if photos else None
+    run = partial(recipe.run, settings, labelled, faces, sharp, photos=originals)
     carry_out(run, output, settings, resume=resume, allow_leakage=allow_leakage, dry_run=dry_run)
 
 

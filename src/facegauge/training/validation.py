@@ -56,13 +56,14 @@ def make_validation(
 
 
 def make_source_validation(
-    held_out: Mapping[str, Sequence[Framed]], spec: PreprocessSpec
+    held_out: Mapping[str, Sequence[Framed]], spec: PreprocessSpec, *, landmarks: bool = False
 ) -> Validate:
     """(SRCC + PLCC) / 2 on the held-out pictures of each source, and `val_score`, their mean.
 
     Args:
         held_out: pictures with labels or pseudo-labels, by source.
         spec: what the network sees.
+        landmarks: whether the network also takes the faces' five points.
     """
 
     def validate(network: nn.Module) -> dict[str, float]:
@@ -74,7 +75,9 @@ def make_source_validation(
             for first in track(starts, f"validating on {name}", total=total, each=BATCH_SIZE):
                 # views of all need much memory
                 some = [pictures[row] for row in own[first : first + BATCH_SIZE]]
-                told = sizes(some, spec) if uses_size(network) else None
+                told = landmarks_of(some, spec) if landmarks else None
+                if uses_size(network):
+                    told = sizes(some, spec)
                 scores.append(predict_views(network, spec, sampled(some, spec), told))
             labels = np.array([one.score for one in pictures], np.float64)
             whole = of_all_processes(np.concatenate(scores), len(labels))

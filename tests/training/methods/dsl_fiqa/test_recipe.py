@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
+from dataclasses import astuple, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from facegauge.arrays import Pixels
 from facegauge.data.manifests import Manifest, load_manifest
 from facegauge.errors import UsageError
+from facegauge.evaluation.metrics import challenge
+from facegauge.evaluation.predictions import predict_with
 from facegauge.faces import detection_cache
 from facegauge.faces.dense_landmarks import landmark_path
 from facegauge.faces.spec import PreprocessSpec
 from facegauge.nn.checkpoints import load_run, save_run
+from facegauge.nn.predictor import open_run_predictor
 from facegauge.nn.regressor import Regressor
 from facegauge.results import Box, Face
 from facegauge.scorer import Scorer
 from facegauge.training import fit as fitting
 from facegauge.training.config import apply_overrides, from_dict, load_preset, to_dict
 from facegauge.training.export import export_run
+from facegauge.training.inputs.views import Framed
 from facegauge.training.methods.dsl_fiqa import recipe as dsl
 from facegauge.training.methods.dsl_fiqa.config import DslFiqaConfig
 from facegauge.training.methods.dsl_fiqa.network import DslFiqa
@@ -157,6 +164,77 @@ def test_landmarks_reach_the_network_in_training_and_validation(
     monkeypatch.setattr(DslFiqa, "forward", watching)
     dsl.run(settings("encoder.fit.steps=0"), data, [], sets[1], tmp_path / "run")
     assert seen == {True, False}
+
+
+def photos_of(folder: Path, people: str = "q") -> Manifest:
+    """Labelled pictures of which a face fills a quarter, in two splits."""
+    folder.mkdir()
+    rng, rows = np.random.default_rng(7), ["image,score,split,identity"]
+    for number in range(12):
+        score = (number % 6 + 1) / 7
+        with Image.open(grain(folder / "face.png", rng, score)) as face:
+            photo = Image.new("RGB", (160, 150), (90, 90, 90))
+            photo.paste(face, (20, 10))
+        photo.save(folder / f"{number}.png")
+        split = "val" if number >= 6 else "train"
+        rows.append(f"{number}.png,{score:.4f},{split},{people}{number}")
+    (folder / "labels.csv").write_text("\n".join(rows))
+    return load_manifest(folder / "labels.csv")
+
+
+def face_of_photos(pixels: Pixels) -> list[Face]:
+    """In a photo of `photos_of` the face lies at its upper left; elsewhere see `CentreFace`."""
+    if pixels.shape[:2] != (150, 160):
+        return CentreFace()(pixels)
+    (face,) = CentreFace()(pixels[10:74, 20:68])
+    box = Box(*(side + (20, 10)[axis % 2] for axis, side in enumerate(astuple(face.box))))
+    return [Face(box, 0.9, tuple((x + 20, y + 10) for x, y in face.points))]
+
+
+def test_photos_are_learned_and_judged_beside_crops(
+    data: Manifest, sets: Sets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(detection_cache, "CenterFace", lambda: face_of_photos)
+    photos, seen = photos_of(tmp_path / "photos"), []
+    made = dsl.ViewMaker.plain_with_landmarks
+
+    def watching(self: dsl.ViewMaker, picture: Framed, rng: np.random.Generator) -> object:
+        seen.append((picture.frame.width, picture.score, bool(picture.points)))
+        return made(self, picture, rng)
+
+    monkeypatch.setattr(dsl.ViewMaker, "plain_with_landmarks", watching)
+    numbers = settings("encoder.fit.steps=0", "core.fit.steps=7", "core.photo_repeats=3")
+    out = tmp_path / "run"
+    figures = dsl.run(numbers, data, [], sets[1], out, photos=photos)
+    assert list(figures) == ["map", "crops", "photos", "val_score"]
+    assert figures["val_score"] == pytest.approx((figures["crops"] + figures["photos"]) / 2)
+    # a pass: 16 crops and 3 times 6 photos, in batches of 6
+    first = Counter(score for _, score, _ in seen[:34])
+    shown = Counter(photos.where(split="train").labels().tolist())
+    assert {score: first[score] for score in shown} == dict.fromkeys(shown, 3)
+    assert all(points for _, _, points in seen)
+    run = load_run(out)
+    assert [one["pictures"] for one in run.settings["data"]] == [16, 6, 5]
+    val = photos.where(split="val")
+    scored = predict_with(open_run_predictor(out), val, "auto", detector=face_of_photos)
+    assert figures["photos"] == pytest.approx(challenge(scored.scores, val.labels()), abs=2e-3)
+
+
+def test_photos_with_leaks_or_without_labels_are_refused(
+    data: Manifest, sets: Sets, tmp_path: Path
+) -> None:
+    photos = photos_of(tmp_path / "photos")
+    numbers = settings("encoder.fit.steps=0", "core.fit.steps=1")
+    for wrong, message in (
+        (replace(photos, scores=None), "score"),
+        (photos.where(split="train"), "no rows with split 'val'"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            dsl.run(numbers, data, [], sets[1], tmp_path / "run", photos=wrong)
+    shutil.copy(photos.paths[0], photos.paths[11])
+    with pytest.raises(UsageError, match="leaks between splits: 1"):
+        dsl.run(numbers, data, [], sets[1], tmp_path / "run", photos=photos)
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.slow

@@ -193,6 +193,9 @@ class CoreConfig(ScoreLossConfig, SeverityRankConfig):
         default=1.0,
     )
     dropout: Annotated[float, Field(ge=0, lt=1)] = setting("Dropout probability", default=0.1)
+    photo_repeats: Positive = setting(
+        "How often a pass shows each labelled photo, of which there are fewer than crops", default=1
+    )
     plan: BatchPlan = setting("What a batch holds")
     fit: FitConfig = setting("Optimisation")
 

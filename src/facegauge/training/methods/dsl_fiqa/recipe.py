@@ -3,7 +3,8 @@
 Source: arXiv 2406.09622. In order:
 1. the degradation encoder learns from clean faces under many degradations (set S) and from faces as
    they are (set R); it is then frozen;
-2. the core network learns the labels, from the picture, the encoder's cells and the landmarks.
+2. the core network learns the labels, from the picture, the encoder's cells and the landmarks;
+   those of crops, and of photos too, whose faces are cut as scoring cuts them.
 
 The training of the encoder was not released, so step 1 is our completion; see `dual_set` and
 `dual_set_batches`. Ours, too: the core can start from a backbone that was trained for quality, and
@@ -14,7 +15,8 @@ it also learns the order of degraded copies, if its plan has groups. Settings fo
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
@@ -23,7 +25,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from facegauge.data.leakage import without_leaks
+from facegauge.data.leakage import refuse_leaks, without_leaks
 from facegauge.data.manifests import Manifest
 from facegauge.errors import UsageError
 from facegauge.faces.dense_landmarks import landmark_path
@@ -32,7 +34,7 @@ from facegauge.nn.checkpoints import find_run
 from facegauge.nn.regressor import Regressor
 from facegauge.training.begin import begin_run, describe
 from facegauge.training.context import TrainingContext
-from facegauge.training.held_out import refuse_unused
+from facegauge.training.held_out import check_labels, refuse_unused
 from facegauge.training.init_from import is_pretrained
 from facegauge.training.inputs.views import Framed, ViewBatches, ViewMaker
 from facegauge.training.methods.dsl_fiqa.config import CoreConfig, DslFiqaConfig, EncoderConfig
@@ -45,7 +47,9 @@ from facegauge.training.methods.dsl_fiqa.patch_contrast import PatchContrast
 from facegauge.training.methods.dsl_fiqa.retrieval import degraded_people, retrieval_validation
 from facegauge.training.methods.dsl_fiqa.tokens import CnnTokens
 from facegauge.training.objectives import Supervised, score_loss
+from facegauge.training.rehearsal import current
 from facegauge.training.start import load_pretrained
+from facegauge.training.validation import make_source_validation
 
 SYSTEM = "dsl"
 FACES = "auto"  # in clean and unlabelled pictures: the largest face is detected
@@ -61,6 +65,7 @@ def run(
     clean: Sequence[Manifest],
     out: Path,
     *,
+    photos: Manifest | None = None,
     resume: bool = False,
     allow_leakage: bool = False,
 ) -> dict[str, float]:
@@ -72,13 +77,15 @@ def run(
         unlabelled: more faces as they are, for set R; with a split column, only its train rows.
         clean: sharp faces, for set S; likewise.
         out: the run folder.
+        photos: labelled photos at their own size, with splits train and val, for the core.
         resume: continue with what `out` holds.
         allow_leakage: train although splits share pictures or people, and on unlabelled or clean
             pictures that val has too. Otherwise the first are refused and the second left out.
 
     Returns:
         `map`, the mean average precision of retrieval by the encoder, on people of val, if there is
-        an encoder; and `val_score`, (SRCC + PLCC) / 2 of the whole network on val.
+        an encoder; and `val_score`, (SRCC + PLCC) / 2 of the whole network on val. With photos it
+        is the mean of that on crops and on photos.
 
     Raises:
         UsageError: leaks between the splits, no train or val rows, `out` is in use and `resume` is
@@ -91,6 +98,10 @@ def run(
     )
     if config.spec.dense_landmarks:
         _check_dense(data.where(split="train"))
+    leaks: Mapping[str, int] = {}
+    if photos is not None:
+        check_labels(photos)
+        leaks = refuse_leaks(photos, allow=allow_leakage)
     landmarks = bool(config.core.landmarks)
     encoder: DegradationEncoder | None = None
     source: dict[str, Any] = {}
@@ -107,11 +118,20 @@ def run(
         landmarks=landmarks,
     )
     unlabelled, clean = ([_training_part(one) for one in side] for side in (unlabelled, clean))
+    held_out = [context.val]
+    if photos is not None:
+        held_out.append(photos.where(split="val"))
+        context = with_photos(
+            context, photos, config.core, landmarks=landmarks, allow_leakage=allow_leakage
+        )
+    if leaks:
+        both = dict(Counter(leaks) + Counter(context.record.get("leaks")))
+        context = context.recorded(leaks=both)
     if not allow_leakage:
-        unlabelled = [without_leaks(one, [context.val]) for one in unlabelled]
-        clean = [without_leaks(one, [context.val, *unlabelled]) for one in clean]
-    lists = describe([data.where(split="train"), *unlabelled, *clean])
-    context = context.recorded(data=lists, **source)
+        unlabelled = [without_leaks(one, held_out) for one in unlabelled]
+        clean = [without_leaks(one, [*held_out, *unlabelled]) for one in clean]
+    lists = describe([*unlabelled, *clean])
+    context = context.recorded(data=[*context.record["data"], *lists], **source)
     sharp = _load(context, clean, landmarks=landmarks)
     core = create_core(config.core, encoder, config.spec, bias=context.mean_label)
 
@@ -124,10 +144,37 @@ def run(
         train_encoder(validated, config.encoder, encoder, unlabelled, sharp)
         figures["map"] = validate(encoder)["map"]
     network = train_core(context, config.core, encoder, core, sharp)
-    figures["val_score"] = context.validate(network)["val_score"]
+    figures |= {
+        name: figure
+        for name, figure in context.validate(network).items()
+        if photos is not None or name == "val_score"
+    }
     for name, value in figures.items():
         logger.info("%s on val: %.4f", name, value)
     return figures
+
+
+def with_photos(
+    context: TrainingContext,
+    photos: Manifest,
+    config: CoreConfig,
+    *,
+    landmarks: bool,
+    allow_leakage: bool,
+) -> TrainingContext:
+    """The same run with labelled photos beside its crops; weights are then chosen on both."""
+    train, val = photos.where(split="train"), photos.where(split="val")
+    if not allow_leakage:
+        train = without_leaks(train, [context.val])
+    if (rehearsal := current()) is not None:
+        val = rehearsal.shortened(val)
+    learned, judged = (context.load(one, FACES, landmarks=landmarks) for one in (train, val))
+    maker, repeated = context.maker, learned * config.photo_repeats
+    maker = ViewMaker([*maker.pictures, *repeated], maker.spec, maker.config)
+    sources = {"crops": context.val_pictures, "photos": judged}
+    validate = make_source_validation(sources, maker.spec, landmarks=landmarks)
+    data = [*context.record["data"], *describe([train])]
+    return replace(context, maker=maker, validate=validate).recorded(data=data)
 
 
 def create_encoder(config: EncoderConfig) -> tuple[DegradationEncoder, dict[str, Any]]:
