@@ -41,7 +41,7 @@ from facegauge.training.config import apply_overrides, load_preset
 from facegauge.training.inputs.pictures import load_framed, sampled
 from facegauge.training.methods.finetune import recipe
 
-COST = ["run", "kept", "on val", "CPU minutes", "wall minutes, on a busy machine"]
+COST = ["run", "kept", "on val", "CPU minutes", "wall minutes"]
 NOISE = 0.04  # standard deviation of what is added to a label
 PENALTIES = np.logspace(-2, 6, 9)
 KINDS = {
