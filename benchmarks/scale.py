@@ -291,7 +291,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         note = f"{SHARDS} shards. The peak has the writing of the shards, too."
         tables.append(Table("Merging", ("format", "rows", "CPU s", "MB"), rows, note))
     intro = f"`{card.name}`, Ray {version_of('ray')}. Faces of 178 x 218, cut from the example."
-    publish("scale", "Scale", intro, tables, options.results)
+    publish(options.name, "Scale", intro, tables, options.results)
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -302,6 +302,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--rounds", type=int, nargs="*", default=[3, 2], help="for each of --n")
     add("--rows", type=int, nargs="*", default=[2000, 200_000], help="rows for memory")
     add("--merge", type=int, default=1_000_000, help="rows to merge; 0: none")
+    add("--name", default="scale", help="of the page (default: %(default)s)")
     return parser.parse_args(arguments)
 
 
