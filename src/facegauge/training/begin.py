@@ -23,6 +23,7 @@ from facegauge.training.held_out import check_labels
 from facegauge.training.init_from import anchored, check_sources, imagenet_backbones
 from facegauge.training.inputs.picture_file import PictureFile
 from facegauge.training.inputs.views import ViewMaker
+from facegauge.training.kept_memory import keep_freed_memory
 from facegauge.training.rehearsal import current
 from facegauge.training.run_folder import check_folder, processes_at_first, take_folder
 from facegauge.training.settings import MethodConfig
@@ -62,6 +63,7 @@ def begin_run(
         UsageError: a network to start from is not there; leaks between the splits; no labels, no
             train or val rows; or `out` is in use and `resume` is off.
     """
+    keep_freed_memory()
     log_from_main_process()
     check_sources(config)
     config = anchored(config)
