@@ -184,7 +184,7 @@ def perturbed(folder: Path, n: int) -> Path:
     return folder / str(n)
 
 
-def throughput(scorer: str, n: int, rounds: int) -> Iterator[tuple[object, ...]]:
+def throughput(scorer: str, faces: str, n: int, rounds: int) -> Iterator[tuple[object, ...]]:
     """A row for each way of scoring n pictures."""
     ways = {way: how for way, how in WAYS.items() if way != "1 actor" or n <= ONE_ACTOR}
     runs: dict[str, list[Run]] = {way: [] for way in ways}
@@ -192,7 +192,8 @@ def throughput(scorer: str, n: int, rounds: int) -> Iterator[tuple[object, ...]]
         folder = perturbed(Path(place), n)
         for _ in range(rounds):
             for way, how in ways.items():
-                runs[way].append(score(n, scorer, how, [folder.name], Path(place)))
+                given = [folder.name, "--faces", faces]
+                runs[way].append(score(n, scorer, how, given, Path(place)))
     alone = runs["one machine"]
     for way, found in runs.items():
         peak = {kind: max(run.watch.peak[kind] for run in found) for kind in KINDS}
@@ -274,7 +275,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         rows = [
             row
             for n, rounds in zip(options.n, options.rounds, strict=True)
-            for row in throughput(options.scorer, n, rounds)
+            for row in throughput(options.scorer, options.faces, n, rounds)
         ]
         tables.append(Table("Pictures", columns, rows, note))
     if options.rows:
@@ -290,7 +291,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         rows = [in_fresh_process(merging, kind, options.merge) for kind in ("csv", "parquet")]
         note = f"{SHARDS} shards. The peak has the writing of the shards, too."
         tables.append(Table("Merging", ("format", "rows", "CPU s", "MB"), rows, note))
-    intro = f"`{card.name}`, Ray {version_of('ray')}. Faces of 178 x 218, cut from the example."
+    intro = (
+        f"`{card.name}`, Ray {version_of('ray')}, `--faces {options.faces}`. Faces of 178 x 218, "
+        "cut from the example."
+    )
     publish(options.name, "Scale", intro, tables, options.results)
 
 
@@ -298,6 +302,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = arguments_for(__doc__)
     add = parser.add_argument
     add("--scorer", default=zoo.DEFAULT, help="shipped name or folder (default: %(default)s)")
+    add("--faces", default="auto", help="as for facegauge score (default: %(default)s)")
     add("--n", type=int, nargs="*", default=[1000, 10_000], help="pictures")
     add("--rounds", type=int, nargs="*", default=[3, 2], help="for each of --n")
     add("--rows", type=int, nargs="*", default=[2000, 200_000], help="rows for memory")
