@@ -5,8 +5,12 @@ from __future__ import annotations
 import platform
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
+
+from facegauge.training.kept_memory import KeptMemory, resident_memory
 
 ALLOCATES = """
 import resource, sys
@@ -33,3 +37,21 @@ def test_pages_are_not_asked_for_again() -> None:
 
     assert faults("keep") < 1000
     assert faults("leave") > 10 * max(1, faults("keep"))
+
+
+def test_what_grows_is_given_back_and_what_is_needed_stays() -> None:
+    given_back: list[int] = []
+    has = iter([1, 9, 10, 10, 10, 12, 13, 14, 8, 8, 8, 8, 8, 10, 11, 0, 0, 0, 0, 0, 0])
+    step = 0
+    kept = KeptMemory(lambda: next(has), lambda: given_back.append(step))
+    for step in range(1, 22):  # noqa: B007
+        kept.look()
+    assert given_back == [8, 15]
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="Linux tells it")
+def test_memory_of_this_process() -> None:
+    before = resident_memory()
+    held = np.ones(100_000_000, np.uint8)
+    assert 90e6 < resident_memory() - before < 200e6
+    del held

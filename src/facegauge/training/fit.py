@@ -18,6 +18,7 @@ from facegauge.training.devices import this_process
 from facegauge.training.fit_state import Figures, FitState, Log, finished, load_best, update_ema
 from facegauge.training.inputs.shares import Shares, batches_of_each
 from facegauge.training.inputs.views import Batch, loader
+from facegauge.training.kept_memory import KeptMemory
 from facegauge.training.learner import Learner
 from facegauge.training.settings import FitConfig
 
@@ -69,12 +70,14 @@ def fit(
     views = Shares(batches, config.steps, config.seed, each)
     main, clock = process.is_main_process, Clock(state.step)
     log = Log(folder / "log.jsonl", state.step, writes=main)
+    memory = KeptMemory()
 
     learner.task.train()
     for step, own in numbered(views, state.step, workers, f"training {folder.name}"):
         lr = rate(step, config)
         losses = learner.step(step, own, lr)
         update_ema(state.ema, network, config.ema_decay, step)
+        memory.look()
 
         state.step, last = step + 1, step + 1 == config.steps
         if last or state.step % config.log_every == 0:
