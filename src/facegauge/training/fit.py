@@ -13,6 +13,7 @@ from accelerate.utils import broadcast
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from facegauge.images.memory import give_back_freed
 from facegauge.progress import track
 from facegauge.training.devices import this_process
 from facegauge.training.fit_state import Figures, FitState, Log, finished, load_best, update_ema
@@ -98,6 +99,7 @@ def fit(
     load_best(folder, network)
     if main:
         state.finish()
+    give_back_freed()
     return state.best
 
 
