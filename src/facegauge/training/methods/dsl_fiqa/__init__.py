@@ -11,5 +11,6 @@ Where the parts of the paper are:
 - Evaluation of the encoder: `retrieval` (mean average precision by degradation), `probe` (a linear
   probe), `patch_contrast` (the baseline that learns from patches).
 - The authors' weights: `reference`.
-- Training: `recipe` (the two steps in order), `config` (every setting), `dsl_fiqa.toml` (presets).
+- Training: `recipe` (the two steps in order), `photos` (labelled photos beside crops), `config`
+  (every setting), `dsl_fiqa.toml` (presets).
 """

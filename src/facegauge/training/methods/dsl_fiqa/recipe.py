@@ -44,12 +44,11 @@ from facegauge.training.methods.dsl_fiqa.dual_set_batches import DualSetBatches
 from facegauge.training.methods.dsl_fiqa.encoder import DegradationEncoder
 from facegauge.training.methods.dsl_fiqa.network import Core, DslFiqa
 from facegauge.training.methods.dsl_fiqa.patch_contrast import PatchContrast
+from facegauge.training.methods.dsl_fiqa.photos import with_photos
 from facegauge.training.methods.dsl_fiqa.retrieval import degraded_people, retrieval_validation
 from facegauge.training.methods.dsl_fiqa.tokens import CnnTokens
 from facegauge.training.objectives import Supervised, score_loss
-from facegauge.training.rehearsal import current
 from facegauge.training.start import load_pretrained
-from facegauge.training.validation import make_source_validation
 
 SYSTEM = "dsl"
 FACES = "auto"  # in clean and unlabelled pictures: the largest face is detected
@@ -152,29 +151,6 @@ def run(
     for name, value in figures.items():
         logger.info("%s on val: %.4f", name, value)
     return figures
-
-
-def with_photos(
-    context: TrainingContext,
-    photos: Manifest,
-    config: CoreConfig,
-    *,
-    landmarks: bool,
-    allow_leakage: bool,
-) -> TrainingContext:
-    """The same run with labelled photos beside its crops; weights are then chosen on both."""
-    train, val = photos.where(split="train"), photos.where(split="val")
-    if not allow_leakage:
-        train = without_leaks(train, [context.val])
-    if (rehearsal := current()) is not None:
-        val = rehearsal.shortened(val)
-    learned, judged = (context.load(one, FACES, landmarks=landmarks) for one in (train, val))
-    maker, repeated = context.maker, learned * config.photo_repeats
-    maker = ViewMaker([*maker.pictures, *repeated], maker.spec, maker.config)
-    sources = {"crops": context.val_pictures, "photos": judged}
-    validate = make_source_validation(sources, maker.spec, landmarks=landmarks)
-    data = [*context.record["data"], *describe([train])]
-    return replace(context, maker=maker, validate=validate).recorded(data=data)
 
 
 def create_encoder(config: EncoderConfig) -> tuple[DegradationEncoder, dict[str, Any]]:
