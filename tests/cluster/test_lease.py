@@ -58,6 +58,15 @@ def test_a_run_that_shows_life_is_alone(folder: Store, monkeypatch: pytest.Monke
     Lease(folder, "second").close()
 
 
+def test_a_run_is_named_that_was_writing_its_name_at_the_first_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = iter([b"", b"", json.dumps({"run": "a", "host": "elsewhere"}).encode()])
+    monkeypatch.setattr(Lease, "_content", lambda _: next(seen))
+    with pytest.raises(UsageError, match=r", on elsewhere: wait"):
+        Lease(Store(f"file://{tmp_path}"), "second")
+
+
 @pytest.mark.parametrize("ahead", [-1e6, 0.0, 1e6])
 def test_one_that_shows_none_has_been_killed_whatever_its_clock_says(
     folder: Store, tmp_path: Path, ahead: float, monkeypatch: pytest.MonkeyPatch

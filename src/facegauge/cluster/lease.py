@@ -125,6 +125,7 @@ class Lease:
             if now is None:
                 return
             if now and now != found:
+                host = _read(now).get("host")  # the first look may have come while it was written
                 raise UsageError(
                     f"another run is writing {self._folder.name}, on {host}: wait for its end, or "
                     f"{INSTEAD}"
