@@ -75,9 +75,11 @@ def make_source_validation(
             for first in track(starts, f"validating on {name}", total=total, each=BATCH_SIZE):
                 # views of all need much memory
                 some = [pictures[row] for row in own[first : first + BATCH_SIZE]]
-                told = landmarks_of(some, spec) if landmarks else None
+                told = None
                 if uses_size(network):
                     told = sizes(some, spec)
+                elif landmarks:
+                    told = landmarks_of(some, spec)
                 scores.append(predict_views(network, spec, sampled(some, spec), told))
             labels = np.array([one.score for one in pictures], np.float64)
             whole = of_all_processes(np.concatenate(scores), len(labels))
